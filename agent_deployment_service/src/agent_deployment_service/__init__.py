@@ -1,0 +1,1 @@
+"""Desired agents turned into running sandboxes."""

@@ -1,0 +1,1 @@
+"""Runs, conversations and the agents' only door."""

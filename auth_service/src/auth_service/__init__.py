@@ -1,0 +1,1 @@
+"""People, machines and tokens of Kgents."""

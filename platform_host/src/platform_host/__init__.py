@@ -1,0 +1,1 @@
+"""The embedded default: every service, PostgreSQL, NATS and the workers behind one address."""

@@ -1,0 +1,1 @@
+"""Tools, MCP servers and the one way to invoke them."""
