@@ -1,1 +1,1 @@
-"""What at least two Kgents services use: contracts, auth, db, events, errors, http, telemetry."""
+"""What at least two Kgents services use. Plain it is contracts on pydantic alone; `[service]` brings the rest."""

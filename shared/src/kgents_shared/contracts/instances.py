@@ -1,0 +1,31 @@
+"""How a running instance is made known to the runtime (DESIGN §6)."""
+
+from typing import Literal
+from uuid import UUID
+
+from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.model import Contract
+
+
+class InstanceRegistration(Contract):
+    """Body of `PUT /internal/instances/{instance_id}`.
+
+    `endpoint_url` is `unix:/abs/worker.sock` or `http://host:port`. `token_hash` is the hex SHA-256 of the
+    instance's token: the worker shows the token at the door, the front shows the hash to the worker.
+    """
+
+    agent_id: UUID
+    agent_name: str
+    owner_id: str
+    version: int
+    generation: int
+    spec: AgentSpec
+    endpoint_url: str
+    token_hash: str
+    state: Literal["ready", "draining"] = "ready"
+
+
+class RegisteredInstance(InstanceRegistration):
+    """One row of `GET /internal/instances`."""
+
+    instance_id: UUID

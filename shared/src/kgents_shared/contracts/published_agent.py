@@ -1,0 +1,31 @@
+"""What management announces and deployment makes true."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.model import Contract
+
+
+class DesiredState(StrEnum):
+    """What the owner wants of an agent."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DELETED = "deleted"
+
+
+class PublishedAgent(Contract):
+    """One agent's desired state. `generation` grows with every change of it; an older one is ignored.
+
+    Carried by `agent.published`, `agent.stopped` and `agent.deleted`, and listed by
+    `GET /internal/agents/desired`. `spec` and `version` are absent only for an agent that was never published.
+    """
+
+    agent_id: UUID
+    owner_id: str
+    name: str
+    version: int | None
+    generation: int
+    desired: DesiredState
+    spec: AgentSpec | None
