@@ -1,4 +1,4 @@
-"""What the model server can be told to answer: replies as a model gives them, and the ways a model server fails."""
+"""What the model server can be told to answer: replies as a model gives them, and the ways a server fails."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from kgents_shared.testing.model_requests import ModelRequest, wire_name
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that the model asks for. `arguments` is JSON text, as on OpenAI's wire; it may be broken on purpose."""
+    """A call that the model asks for. `arguments` is JSON text, as on OpenAI's wire, or broken on purpose."""
 
     name: str
     arguments: str = "{}"
@@ -36,7 +36,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class StatusFault:
-    """An error in OpenAI's shape, `{"error": {"message", "type", "param", "code"}}`; 429 says when to retry."""
+    """An error in OpenAI's shape, `{"error": {"message", "type", "param", "code"}}`."""
 
     status: int = 500
     message: str = "The server had an error while processing your request."
@@ -72,7 +72,7 @@ class RawAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CutStream:
-    """A good start, then the connection ends: after `chunks` chunks of a stream, or half of a whole answer."""
+    """A good start, then the connection ends: after `chunks` chunks of a stream, or half an answer."""
 
     reply: Reply = field(default_factory=lambda: Reply(text="This sentence will not be finished."))
     chunks: int = 3
@@ -107,8 +107,8 @@ ScriptItem: TypeAlias = Answer | str | Answering
 def default_answer(request: ModelRequest) -> Reply:
     """The same answer for the same request, and it shows what arrived.
 
-    `call <tool> <JSON arguments>` as the last user message makes the call, if a tool of that name is offered; a tool's
-    result is told in the answer; anything else is repeated. The number of messages seen stands at the end.
+    `call <tool> <JSON arguments>` as the last user message makes the call, if a tool of that name is offered; a
+    tool's result is told in the answer; anything else is repeated. The number of messages seen stands at the end.
     """
     seen = f"[{len(request.messages)} messages seen]"
     results = request.trailing_tool_results

@@ -19,7 +19,7 @@ def wire_name(tool: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One request, kept for assertions. Header names are lower case; `body` is {} if it was no JSON object."""
+    """One request, kept for assertions. Header names are lower case; `body` is {} if it was no object."""
 
     method: str
     path: str
@@ -136,7 +136,8 @@ def _fault_of_conversation(messages: list[JsonObject]) -> str | None:
     if unanswered:
         return (
             "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
-            f"'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(sorted(unanswered))}"
+            "'tool_call_id'. The following tool_call_ids did not have response messages: "
+            + ", ".join(sorted(unanswered))
         )
     return None
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from kgents_shared.testing.model_answers import Reply, StatusFault
+from kgents_shared.testing.model_answers import Reply, StatusFault, ToolCall
 from kgents_shared.testing.model_requests import Json, JsonObject, ModelRequest, text_of
 
 DONE = b"data: [DONE]\n\n"
@@ -22,12 +22,11 @@ def error_object(fault: StatusFault) -> JsonObject:
 
 def completion(request: ModelRequest, reply: Reply, number: int) -> JsonObject:
     """The whole answer; `number` makes its id."""
-    message: JsonObject = {"role": "assistant", "content": reply.text or None, "refusal": None}
-    calls = _tool_calls(reply, number)
+    calls: list[Json] = [_tool_call(call, number, index, call.arguments) for index, call in enumerate(reply.tool_calls)]
+    content = (reply.text or None) if calls else reply.text
+    message: JsonObject = {"role": "assistant", "content": content, "refusal": None}
     if calls:
         message["tool_calls"] = calls
-    else:
-        message["content"] = reply.text
     return {
         "id": f"chatcmpl-{number}",
         "object": "chat.completion",
@@ -41,11 +40,11 @@ def completion(request: ModelRequest, reply: Reply, number: int) -> JsonObject:
 
 
 def sse_chunks(request: ModelRequest, reply: Reply, number: int) -> Iterator[bytes]:
-    """The answer as server-sent events, one word or half of a tool call's arguments each, without the closing [DONE]."""
+    """The answer as server-sent events: a word, or half of a call's arguments each; [DONE] is the caller's."""
     yield _event(request, number, {"role": "assistant", "content": "" if not reply.tool_calls else None})
     for piece in _PIECE.findall(reply.text):
         yield _event(request, number, {"content": piece})
-    for index, call in enumerate(_tool_calls(reply, number)):
+    for index, call in enumerate(reply.tool_calls):
         yield from _tool_call_events(request, number, index, call)
     yield _event(request, number, {}, finish_reason(reply))
     if request.include_usage:
@@ -76,26 +75,18 @@ def models_list(models: list[str]) -> JsonObject:
     return {"object": "list", "data": data}
 
 
-def _tool_calls(reply: Reply, number: int) -> list[Json]:
-    return [
-        {
-            "id": call.id or f"call_{number}_{index}",
-            "type": "function",
-            "function": {"name": call.name, "arguments": call.arguments},
-        }
-        for index, call in enumerate(reply.tool_calls)
-    ]
+def _tool_call(call: ToolCall, number: int, index: int, arguments: str) -> JsonObject:
+    return {
+        "id": call.id or f"call_{number}_{index}",
+        "type": "function",
+        "function": {"name": call.name, "arguments": arguments},
+    }
 
 
-def _tool_call_events(request: ModelRequest, number: int, index: int, call: Json) -> Iterator[bytes]:
-    assert isinstance(call, dict)  # noqa: S101 - made above
-    function = call["function"]
-    assert isinstance(function, dict)  # noqa: S101 - made above
-    arguments = str(function["arguments"])
-    head: JsonObject = {**call, "index": index, "function": {"name": function["name"], "arguments": ""}}
-    yield _event(request, number, {"tool_calls": [head]})
-    middle = len(arguments) // 2
-    for part in (arguments[:middle], arguments[middle:]):
+def _tool_call_events(request: ModelRequest, number: int, index: int, call: ToolCall) -> Iterator[bytes]:
+    yield _event(request, number, {"tool_calls": [{"index": index, **_tool_call(call, number, index, "")}]})
+    middle = len(call.arguments) // 2
+    for part in (call.arguments[:middle], call.arguments[middle:]):
         if part:
             yield _event(request, number, {"tool_calls": [{"index": index, "function": {"arguments": part}}]})
 
@@ -120,4 +111,4 @@ def _event(request: ModelRequest, number: int, delta: JsonObject, finish: str | 
 
 
 def _encode(chunk: JsonObject) -> bytes:
-    return b"data: " + json.dumps(chunk, separators=(",", ":"), ensure_ascii=False).encode() + b"\n\n"
+    return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"

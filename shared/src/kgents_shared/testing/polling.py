@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
@@ -18,9 +18,9 @@ async def eventually(
 ) -> T:
     """Call `check` every `interval` seconds until it holds, and return what it returned.
 
-    It holds when it returns something truthy, or, for a function annotated `-> None` (its body asserts), when it
-    returns at all. An AssertionError, or an error of the types in `retry_on`, means "not yet"; any other error is
-    raised at once. After `timeout` seconds an AssertionError tells `describe` and the last thing seen.
+    It holds when it returns something truthy, or, for a function annotated `-> None` (its body asserts), when
+    it returns at all. An AssertionError, or an error of the types in `retry_on`, means "not yet"; any other error
+    is raised at once. After `timeout` seconds an AssertionError tells `describe` and the last thing seen.
     """
     asserts_inside = _is_annotated_none(check)
     deadline = time.monotonic() + timeout
@@ -28,8 +28,7 @@ async def eventually(
         last_error: Exception | None = None
         value: object = None
         try:
-            outcome = check()
-            result = await outcome if inspect.isawaitable(outcome) else outcome
+            result = await _outcome(check)
             if asserts_inside or result:
                 return result
             value = result
@@ -40,6 +39,13 @@ async def eventually(
             what = describe or getattr(check, "__qualname__", repr(check))
             raise AssertionError(f"{what}: not within {timeout} s; {seen}") from last_error
         await asyncio.sleep(interval)
+
+
+async def _outcome(check: Callable[[], T | Awaitable[T]]) -> T:
+    outcome = check()
+    if inspect.isawaitable(outcome):
+        return await cast("Awaitable[T]", outcome)
+    return cast("T", outcome)
 
 
 def _is_annotated_none(check: Callable[..., object]) -> bool:
