@@ -1,0 +1,1 @@
+"""PostgreSQL and NATS as child processes of the host; the API stands in `postgres.py` and `nats.py`."""
