@@ -1,0 +1,49 @@
+"""Failures that a person reads: what happened, where, and what to do next."""
+
+from collections.abc import Sequence
+
+import click
+
+EXIT_OTHER = 1
+EXIT_BAD_INPUT = 2
+EXIT_NOT_RUNNING = 3
+
+
+class CliError(Exception):
+    """A command can't do what was asked.
+
+    `lines` are the details (one fault each), `hint` is the next step, `exit_code` as `kgents --help` lists them.
+    """
+
+    def __init__(
+        self, message: str, *, lines: Sequence[str] = (), hint: str | None = None, exit_code: int = EXIT_OTHER
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.lines = tuple(lines)
+        self.hint = hint
+        self.exit_code = exit_code
+
+    def show(self) -> None:
+        """Prints the failure on stderr; colour only where stderr is a terminal and NO_COLOR is unset."""
+        from kgents_cli.terminal import style
+
+        click.echo(f"{style('kgents:', 'red')} {self.message}", err=True)
+        for line in self.lines:
+            click.echo(f"  {line}", err=True)
+        if self.hint:
+            click.echo(f"  {style('→', 'cyan')} {self.hint}", err=True)
+
+
+class NotRunning(CliError):
+    """No server answers where one is expected."""
+
+    def __init__(self, message: str, *, hint: str = "start it with: kgents server start") -> None:
+        super().__init__(message, hint=hint, exit_code=EXIT_NOT_RUNNING)
+
+
+class BadInput(CliError):
+    """What the user gave can't be used as it is."""
+
+    def __init__(self, message: str, *, lines: Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(message, lines=lines, hint=hint, exit_code=EXIT_BAD_INPUT)

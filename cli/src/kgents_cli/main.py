@@ -1,0 +1,138 @@
+"""The kgents command: finds the subcommand, runs it, turns failures into sentences and exit codes."""
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from kgents_cli.faults import EXIT_BAD_INPUT, EXIT_OTHER, CliError
+
+# Command → its module in kgents_cli.commands and its one line of help: `kgents --help` imports no command.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "demo": ("demo", "Show the whole job in one go: server, agent, message, crash, memory."),
+    "up": ("up", "Run the platform in the foreground; Ctrl-C stops everything."),
+    "server": ("server", "Start, stop and look at a server in the background."),
+    "create": ("create", "Make or update an agent from a TOML file, publish it, wait until it answers."),
+    "message": ("message", "Send a message to an agent and print its answer as it comes."),
+    "agents": ("agents", "List, read, update, publish, stop and delete agents."),
+    "logs": ("logs", "Print what an agent's worker logged."),
+    "token": ("token", "Print an access token for this machine's server."),
+    "doctor": ("doctor", "Check what this machine offers and say how to fix what is missing."),
+    "version": ("version", "Print the versions of Kgents and of what it runs on."),
+    "completion": ("completion", "Print a completion script for your shell."),
+    "man": ("man", "Write the manual pages."),
+    "test": ("test", "Run lint, then every test, as CI does."),
+    "lint": ("lint", "Check style, types, imports, migrations and lock files."),
+    "bench": ("bench", "Run a benchmark and print its table."),
+    "chaos": ("chaos", "Run the fault tests at their full counts."),
+    "locks": ("locks", "Make the lock files anew from what the members ask for."),
+}
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports the one command that is asked for."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"kgents_cli.commands.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click's own, with a better sentence for a name that doesn't exist."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(_unknown(args[0]), ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _unknown(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    return f"no such command: {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version
+
+    click.echo(f"kgents {version('kgents')}")
+    ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings=CONTEXT)
+@click.option(
+    "--version", is_flag=True, callback=_print_version, expose_value=False, is_eager=True, help="Print the version."
+)
+def cli() -> None:
+    """Kgents runs AI agents in sandboxes of their own behind one HTTP API.
+
+    \b
+    Start here:
+      ./kgents demo                             the whole job in one command
+      ./kgents server start                     a server in the background, at http://127.0.0.1:8080
+      ./kgents create --config my-agent.toml    an agent from a file, published
+      ./kgents message my-agent "Hello"         its answer
+
+    \b
+    Exit codes: 0 success, 2 bad input, 3 the server is not running, 1 any other failure.
+    Settings: $KGENTS_HOME/config.toml (default ~/.kgents), overridden by KGENTS_* in the environment.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line and returns its exit code; every expected failure is one message on stderr."""
+    try:
+        outcome: Any = cli.main(args=arguments, prog_name="kgents", standalone_mode=False)
+    except CliError as fault:
+        fault.show()
+        return fault.exit_code
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        return 130
+    except click.ClickException as fault:
+        _show_usage_fault(fault)
+        return EXIT_BAD_INPUT
+    except BrokenPipeError:
+        # The reader of a pipe left (`kgents logs x | head`): nothing to say, and nothing may be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OTHER
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _show_usage_fault(fault: click.ClickException) -> None:
+    click.echo(f"kgents: {fault.format_message()}", err=True)
+    context = fault.ctx if isinstance(fault, click.UsageError) else None
+    if context is not None:
+        click.echo(f"  {context.get_usage()}\n  Help: {context.command_path} --help", err=True)
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    # An exit, not an end: the cleanups of `demo` and others run.
+    raise SystemExit(143)
+
+
+def main() -> NoReturn:
+    """Entry point of the `kgents` command."""
+    signal.signal(signal.SIGTERM, _leave)
+    sys.exit(run())
