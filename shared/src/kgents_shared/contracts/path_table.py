@@ -73,9 +73,7 @@ class PathTable:
 def _matches(route: Route, segments: tuple[str, ...]) -> bool:
     if len(route.segments) > len(segments) or (not route.below_api and len(route.segments) != len(segments)):
         return False
-    return all(
-        part.startswith("{") or part == have for part, have in zip(route.segments, segments, strict=False)
-    )
+    return all(part.startswith("{") or part == have for part, have in zip(route.segments, segments, strict=False))
 
 
 @cache

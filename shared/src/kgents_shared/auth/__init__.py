@@ -1,0 +1,29 @@
+"""Who is asking, and may they: one middleware for every service (DESIGN §3)."""
+
+from kgents_shared.auth.keys import JwksKeySource, KeySource, StaticKeySource
+from kgents_shared.auth.principal import Principal
+from kgents_shared.auth.requirements import (
+    internal_routes_without_service,
+    public_routes,
+    require,
+    require_service,
+    route_scopes,
+)
+from kgents_shared.auth.scopes import ALL_SCOPES, ROLE_SCOPES
+from kgents_shared.auth.tokens import PEOPLE_AUDIENCE, TokenVerifier
+
+__all__ = [
+    "ALL_SCOPES",
+    "PEOPLE_AUDIENCE",
+    "ROLE_SCOPES",
+    "JwksKeySource",
+    "KeySource",
+    "Principal",
+    "StaticKeySource",
+    "TokenVerifier",
+    "internal_routes_without_service",
+    "public_routes",
+    "require",
+    "require_service",
+    "route_scopes",
+]

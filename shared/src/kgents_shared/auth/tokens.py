@@ -1,0 +1,99 @@
+"""Verification of access tokens: RFC 9068 JWTs, ES256 and nothing else (DESIGN §3)."""
+
+import hashlib
+import time
+from typing import Any, cast
+
+from jose import jws, jwt
+from jose.exceptions import JOSEError
+
+from kgents_shared.auth.keys import KeySource
+from kgents_shared.auth.principal import Principal, PrincipalKind
+from kgents_shared.errors import Unauthenticated
+
+PEOPLE_AUDIENCE = "kgents"
+TOKEN_TYPE = "at+jwt"  # noqa: S105 -- the media type of RFC 9068, not a secret
+MAX_TOKEN_CHARS = 8192
+LEEWAY_S = 5
+_CACHE_SIZE = 10_000
+_REFUSED = "The access token is not valid here. Get a new one and try again."
+
+
+class TokenVerifier:
+    """Turns a bearer into a `Principal`, keeping what it verified until it expires.
+
+    `service_name` is the audience under which a service's own tokens come in; `kgents` is everybody else's.
+    """
+
+    def __init__(self, issuer: str, keys: KeySource, service_name: str) -> None:
+        self._issuer = issuer
+        self._keys = keys
+        self._service_name = service_name
+        self._verified: dict[bytes, Principal] = {}
+
+    async def verify(self, bearer: str) -> Principal:
+        """The principal of a token; raises `Unauthenticated` for every fault alike."""
+        digest = hashlib.blake2b(bearer.encode("utf-8", "replace"), digest_size=16).digest()
+        known = self._verified.get(digest)
+        if known is not None:
+            if known.expires_at > time.time():
+                return known
+            del self._verified[digest]
+        principal = self._principal(await self._claims(bearer))
+        if len(self._verified) >= _CACHE_SIZE:
+            self._verified.clear()
+        self._verified[digest] = principal
+        return principal
+
+    async def _claims(self, bearer: str) -> dict[str, Any]:
+        try:
+            if len(bearer) > MAX_TOKEN_CHARS:
+                raise _refused()
+            header = jws.get_unverified_header(bearer)
+            kid = header.get("kid")
+            if header.get("alg") != "ES256" or header.get("typ") != TOKEN_TYPE or not isinstance(kid, str):
+                raise _refused()
+            key = await self._keys.key(kid)
+            if key is None:
+                raise _refused()
+            options = {"verify_aud": False, "require_exp": True, "require_iat": True, "require_sub": True, "leeway": 0}
+            return jwt.decode(bearer, cast("Any", key), algorithms=["ES256"], issuer=self._issuer, options=options)
+        except (JOSEError, ValueError, TypeError, AttributeError, KeyError) as error:
+            raise _refused() from error
+
+    def _principal(self, claims: dict[str, Any]) -> Principal:
+        audience = claims.get("aud")
+        subject, client_id, token_id = claims.get("sub"), claims.get("client_id"), claims.get("jti")
+        expires_at, issued_at = claims.get("exp"), claims.get("iat")
+        scope, roles = claims.get("scope", ""), claims.get("roles", [])
+        if not (
+            isinstance(subject, str)
+            and isinstance(client_id, str)
+            and isinstance(token_id, str)
+            and isinstance(expires_at, int)
+            and isinstance(issued_at, int)
+            and issued_at <= time.time() + LEEWAY_S
+            and isinstance(scope, str)
+            and isinstance(roles, list)
+        ):
+            raise _refused()
+        if audience == self._service_name:
+            kind: PrincipalKind = "service"
+        elif audience == PEOPLE_AUDIENCE:
+            kind = "machine" if subject == client_id else "person"
+        else:
+            raise _refused()
+        return Principal(
+            subject=subject,
+            kind=kind,
+            owner_id=subject,
+            client_id=client_id,
+            scopes=frozenset(scope.split()),
+            roles=frozenset(str(role) for role in cast("list[Any]", roles)),
+            token_id=token_id,
+            expires_at=expires_at,
+        )
+
+
+def _refused() -> Unauthenticated:
+    return Unauthenticated(_REFUSED, code="invalid_token", token_given=True)

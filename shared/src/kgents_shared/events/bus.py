@@ -1,0 +1,100 @@
+"""The connection to NATS: made in the background, kept for ever, never waited for at start (DESIGN §9)."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+
+STREAM = "KGENTS"
+_SUBJECTS = ["kgents.>"]
+_MAX_AGE_S = 7 * 24 * 3600
+_DUPLICATE_WINDOW_S = 600
+_MAX_BYTES = 2 * 1024**3
+_RECONNECT_S = 0.25
+_CONNECT_TIMEOUT_S = 2
+
+_log = structlog.get_logger("kgents.events.bus")
+
+
+class EventBus:
+    """A JetStream connection that comes by itself. `jetstream()` waits for it; `connected` tells at once."""
+
+    def __init__(self, url: str, token: str | None = None, *, name: str = "kgents") -> None:
+        self._url = url
+        self._token = token
+        self._name = name
+        self._client: Client | None = None
+        self._jetstream: JetStreamContext | None = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands at this moment."""
+        return self._client is not None and self._client.is_connected
+
+    async def is_connected(self) -> bool:
+        """The same as a health probe."""
+        return self.connected
+
+    async def jetstream(self) -> JetStreamContext:
+        """JetStream with the stream in place; raises `nats.errors.Error` or `OSError` while NATS is away."""
+        async with self._lock:
+            if self._client is None or self._client.is_closed:
+                self._client = await nats.connect(
+                    self._url,
+                    token=self._token,
+                    name=self._name,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=_RECONNECT_S,
+                    connect_timeout=_CONNECT_TIMEOUT_S,
+                    allow_reconnect=True,
+                    error_cb=self._on_error,
+                )
+                self._jetstream = None
+            if self._jetstream is None:
+                context = self._client.jetstream(timeout=5)
+                await self._ensure_stream(context)
+                self._jetstream = context
+        return self._jetstream
+
+    async def _ensure_stream(self, context: JetStreamContext) -> None:
+        wanted = StreamConfig(
+            name=STREAM,
+            subjects=_SUBJECTS,
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            discard=DiscardPolicy.OLD,
+            max_age=_MAX_AGE_S,
+            max_bytes=_MAX_BYTES,
+            duplicate_window=_DUPLICATE_WINDOW_S,
+        )
+        await context.add_stream(wanted)
+
+    def stream_lost(self) -> None:
+        """Make the stream anew at the next use: a server that came back without its data has none."""
+        self._jetstream = None
+
+    async def _on_error(self, error: Exception) -> None:
+        _log.debug("nats_connection", error=repr(error))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None and not self._client.is_closed:
+            try:
+                await asyncio.wait_for(self._client.close(), timeout=2)
+            except (NatsError, TimeoutError, OSError) as error:
+                _log.warning("nats_close_failed", error=repr(error))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

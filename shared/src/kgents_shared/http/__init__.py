@@ -1,0 +1,1 @@
+"""How a service is put together and how services call each other."""

@@ -1,0 +1,87 @@
+"""The frame of every service: errors, correlation id, body limit, token verification, /health."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from fastapi import APIRouter, FastAPI, Response
+from pydantic import BaseModel
+from starlette.middleware.cors import CORSMiddleware
+
+from kgents_shared.auth import JwksKeySource, KeySource, TokenVerifier
+from kgents_shared.errors import install_error_handlers
+from kgents_shared.http.edge import EdgeMiddleware
+from kgents_shared.http.settings import ServiceSettings
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+Probe = Callable[[], Awaitable[bool]]
+
+
+class Health(BaseModel):
+    """The answer of `GET /health`: `ok`, or `degraded` with status 503 and the parts that are away."""
+
+    status: str
+    service: str
+    parts: dict[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFrame:
+    """What tells one service's app from another's. `max_body_bytes` bounds every request body."""
+
+    name: str
+    title: str
+    settings: ServiceSettings
+    lifespan: Lifespan
+    routers: Sequence[APIRouter]
+    keys: KeySource | None = None
+    max_body_bytes: int = 1_048_576
+
+
+def build_service_app(frame: ServiceFrame) -> FastAPI:
+    """The service's FastAPI app. It opens nothing; its lifespan does.
+
+    `app.state` gets `settings`, `token_verifier` and `health_probes` (name → async callable, filled by the lifespan).
+    """
+    settings = frame.settings
+    app = FastAPI(
+        title=frame.title,
+        version="0.1.0",
+        lifespan=frame.lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    keys = frame.keys or JwksKeySource(f"{settings.auth_url}/.well-known/jwks.json")
+    app.state.settings = settings
+    app.state.service_name = frame.name
+    app.state.token_verifier = TokenVerifier(settings.issuer, keys, frame.name)
+    app.state.health_probes = dict[str, Probe]()
+    install_error_handlers(app)
+    for router in frame.routers:
+        app.include_router(router)
+    app.include_router(_health_router(app))
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+        )
+    app.add_middleware(EdgeMiddleware, max_body_bytes=frame.max_body_bytes)
+    return app
+
+
+def _health_router(app: FastAPI) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/health")
+    async def health(response: Response) -> Health:
+        parts = {name: await probe() for name, probe in app.state.health_probes.items()}
+        healthy = all(parts.values())
+        response.status_code = 200 if healthy else 503
+        return Health(status="ok" if healthy else "degraded", service=app.state.service_name, parts=parts)
+
+    return router

@@ -1,0 +1,147 @@
+"""How one service calls another: real HTTP, a machine token of its own, the correlation id carried along."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, cast
+
+import aiohttp
+
+from kgents_shared.errors import ApiError, BadGateway, Unavailable
+from kgents_shared.telemetry.correlation import CORRELATION_HEADER, correlation_id
+
+_RENEW_BEFORE_S = 60
+
+
+class CallFailed(ApiError):
+    """Another service refused a call; `far_status` and `far_code` say how."""
+
+    status = 502
+    default_code = "sibling_refused"
+
+    def __init__(self, detail: str, *, far_status: int, far_code: str) -> None:
+        super().__init__(detail)
+        self.far_status = far_status
+        self.far_code = far_code
+
+
+class ServiceTokens:
+    """Machine tokens of one service by audience, from `POST /auth/token` (RFC 6749 §4.4), kept until near expiry."""
+
+    def __init__(self, session: aiohttp.ClientSession, auth_url: str, client_id: str, client_secret: str) -> None:
+        self._session = session
+        self._url = f"{auth_url}/api/v1/auth/token"
+        self._form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret}
+        self._tokens: dict[str, tuple[str, float]] = {}
+        self._lock = asyncio.Lock()
+
+    async def token(self, audience: str) -> str:
+        """A token whose aud is the service `audience`."""
+        kept = self._tokens.get(audience)
+        if kept is not None and kept[1] > time.monotonic():
+            return kept[0]
+        async with self._lock:
+            kept = self._tokens.get(audience)
+            if kept is None or kept[1] <= time.monotonic():
+                kept = self._tokens[audience] = await self._fetch(audience)
+        return kept[0]
+
+    def forget(self, audience: str) -> None:
+        """Drop a token that was refused."""
+        self._tokens.pop(audience, None)
+
+    async def _fetch(self, audience: str) -> tuple[str, float]:
+        asked_at = time.monotonic()
+        try:
+            async with self._session.post(self._url, data={**self._form, "audience": audience}) as answer:
+                body = await answer.json(content_type=None)
+                if answer.status != 200:
+                    raise Unavailable(f"The auth service gave no token for {audience} ({answer.status}).")
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise Unavailable("The auth service can't be reached right now.", code="auth_away") from error
+        return str(body["access_token"]), asked_at + float(body["expires_in"]) - _RENEW_BEFORE_S
+
+
+class ServiceClient:
+    """Calls of one sibling's API with this service's token. It never retries; callers know what may be repeated."""
+
+    def __init__(self, session: aiohttp.ClientSession, tokens: ServiceTokens, base_url: str, audience: str) -> None:
+        self._session = session
+        self._tokens = tokens
+        self._base_url = base_url
+        self._audience = audience
+
+    async def request_json(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        timeout_s: float = 10,
+    ) -> Any:
+        """The parsed JSON answer, None for 204.
+
+        Raises `Unavailable` where the far side is away, and `CallFailed` where it refuses.
+        """
+        headers = {
+            "Authorization": f"Bearer {await self._tokens.token(self._audience)}",
+            CORRELATION_HEADER: correlation_id(),
+        }
+        try:
+            async with self._session.request(
+                method,
+                self._base_url + path,
+                json=json,
+                params=params,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
+            ) as answer:
+                if answer.status == 204:
+                    return None
+                body = await answer.json(content_type=None)
+                if answer.status >= 400:
+                    self._raise_refusal(answer.status, body)
+                return body
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(
+                f"The {self._audience} service can't be reached right now.", code="sibling_away"
+            ) from error
+        except ValueError as error:
+            raise BadGateway(f"The {self._audience} service answered with something that isn't JSON.") from error
+
+    def _raise_refusal(self, status: int, body: Any) -> None:
+        problem = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+        detail = str(problem.get("detail", f"The {self._audience} service answered {status}."))
+        if status == 401:
+            self._tokens.forget(self._audience)
+        if status == 503:
+            raise Unavailable(detail, code=str(problem.get("code", "unavailable")))
+        raise CallFailed(detail, far_status=status, far_code=str(problem.get("code", "")))
+
+
+class ServiceSession:
+    """One aiohttp session and one set of tokens for all calls that a service makes to its siblings."""
+
+    def __init__(self, auth_url: str, client_id: str, client_secret: str) -> None:
+        self._credentials = (auth_url, client_id, client_secret)
+        self._session: aiohttp.ClientSession | None = None
+        self._tokens: ServiceTokens | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=30))
+        self._tokens = ServiceTokens(self._session, *self._credentials)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def client(self, base_url: str, audience: str) -> ServiceClient:
+        """A client of the sibling named `audience`."""
+        if self._session is None or self._tokens is None:
+            raise RuntimeError("the session is not open")
+        return ServiceClient(self._session, self._tokens, base_url, audience)

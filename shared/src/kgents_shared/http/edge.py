@@ -1,0 +1,53 @@
+"""The outermost layer of a service: the correlation id in and out, and a bound on bodies. Plain ASGI, no buffering."""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kgents_shared.errors import PayloadTooLarge, problem_response
+from kgents_shared.telemetry.correlation import CORRELATION_HEADER, accept_correlation_id
+
+
+class EdgeMiddleware:
+    """Takes or makes the correlation id, returns it on every answer, and refuses a body over the bound with 413."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        current = accept_correlation_id(headers.get(CORRELATION_HEADER))
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[CORRELATION_HEADER] = current
+            await send(message)
+
+        length = headers.get("content-length")
+        if length is not None and length.isdigit() and int(length) > self._max_body_bytes:
+            await self._refuse(scope, receive, send_with_id)
+            return
+        await self._app(scope, self._bounded(receive) if length is None else receive, send_with_id)
+
+    def _bounded(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max_body_bytes:
+                raise self._error()
+            return message
+
+        return counted
+
+    def _error(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"The body is over {self._max_body_bytes} bytes, the most that is taken here.")
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await problem_response(self._error())(scope, receive, send)

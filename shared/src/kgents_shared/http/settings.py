@@ -1,0 +1,30 @@
+"""The settings that every service has."""
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Read from the environment under the service's own prefix; secrets have no defaults.
+
+    `database_url` is a `postgresql://` URL with this service's own role. `client_secret` is the service's machine
+    credential at the auth service, its client id being the service's name. The `*_url`s are the base addresses of
+    the siblings, without a trailing slash.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    database_url: SecretStr
+    nats_url: str
+    nats_token: SecretStr | None = None
+    client_secret: SecretStr
+    issuer: str = "http://localhost:8080"
+    auth_url: str = "http://auth:8000"
+    management_url: str = "http://management:8000"
+    tools_url: str = "http://tools:8000"
+    deployment_url: str = "http://deployment:8000"
+    runtime_url: str = "http://runtime:8000"
+    cors_origins: list[str] = []
+    database_pool_size: int = 8
+    log_json: bool = True
+    log_level: str = "INFO"

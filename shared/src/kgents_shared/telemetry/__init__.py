@@ -1,0 +1,1 @@
+"""Structured logs and the correlation id that ties them together."""
