@@ -1,0 +1,78 @@
+"""Real servers for every test: one PostgreSQL and one NATS a session, a migrated database a service."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from kgents_shared.db import migrations
+from kgents_shared.http.service import ServiceDefinition
+from platform_host.embedded.nats import EmbeddedNats
+from platform_host.embedded.postgres import EmbeddedPostgres
+
+MigratedDatabase = Callable[[ServiceDefinition], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class NatsServer:
+    """Where the session's NATS is and what opens it."""
+
+    url: str
+    token: str
+
+
+@pytest.fixture(scope="session")
+async def postgres_admin_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+    """A superuser's `postgresql://` URL of a fresh PostgreSQL that ends with the session."""
+    async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+async def nats_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[NatsServer]:
+    """A fresh NATS with JetStream that ends with the session."""
+    async with EmbeddedNats(tmp_path_factory.mktemp("nats")) as server:
+        yield NatsServer(server.url, server.token)
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_admin_url: str) -> MigratedDatabase:
+    """`await migrated_database(SERVICE)` → the URL of that service's own role on a migrated database.
+
+    Made once a session and service; tests keep apart by using owners of their own.
+    """
+    made: dict[str, str] = {}
+    lock = asyncio.Lock()
+
+    async def migrated(definition: ServiceDefinition) -> str:
+        async with lock:
+            if definition.name not in made:
+                url = await _create_database(postgres_admin_url, definition)
+                await asyncio.to_thread(migrations.upgrade, definition, url)
+                made[definition.name] = url
+            return made[definition.name]
+
+    return migrated
+
+
+async def _create_database(admin_url: str, definition: ServiceDefinition) -> str:
+    password = secrets.token_hex(16)
+    database, role, schema = f"test_{definition.name}", definition.role, definition.schema
+    server = admin_url.rsplit("/", 1)[0]
+    async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as admin:
+        await admin.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password))
+        )
+        await admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+    async with await psycopg.AsyncConnection.connect(f"{server}/{database}", autocommit=True) as admin:
+        await admin.execute(
+            sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(sql.Identifier(schema), sql.Identifier(role))
+        )
+    host = server.rsplit("@", 1)[1]
+    return f"postgresql://{role}:{password}@{host}/{database}"
