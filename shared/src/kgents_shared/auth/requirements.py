@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 
 from kgents_shared.auth.principal import Principal
 from kgents_shared.auth.tokens import TokenVerifier
@@ -71,37 +71,44 @@ def _calls(dependant: Dependant) -> Iterator[Any]:
         yield from _calls(inner)
 
 
-def _routes(app: FastAPI) -> Iterator[APIRoute]:
-    return (route for route in app.routes if isinstance(route, APIRoute))
+def _requirements(app: FastAPI) -> Iterator[tuple[str, str, list[Any]]]:
+    """`METHOD path`, the path, and the dependencies of everything that `app` routes to, included routers' routes too.
 
-
-def _label(route: APIRoute) -> str:
-    return f"{'|'.join(sorted(route.methods or ()))} {route.path}"
+    What is no FastAPI route (a mounted app, a plain Starlette route) has no dependencies: it is public. The OpenAPI
+    document, which every service has, is left out.
+    """
+    for route in iter_route_contexts(app.routes):
+        path = route.path or ""
+        if path == app.openapi_url:
+            continue
+        methods = "|".join(sorted(route.methods or ())) or "ANY"
+        dependant = getattr(route, "dependant", None)
+        yield f"{methods} {path}", path, list(_calls(dependant)) if isinstance(dependant, Dependant) else []
 
 
 def public_routes(app: FastAPI) -> list[str]:
-    """`METHOD path` of each route that asks nothing of its caller, sorted."""
+    """`METHOD path` of each route that asks nothing of its caller, sorted; `ANY` for WebSockets and mounted apps."""
     return sorted(
-        _label(route)
-        for route in _routes(app)
-        if not any(hasattr(call, _SCOPES) or hasattr(call, _SERVICES) for call in _calls(route.dependant))
+        label
+        for label, _, calls in _requirements(app)
+        if not any(hasattr(call, _SCOPES) or hasattr(call, _SERVICES) for call in calls)
     )
 
 
 def route_scopes(app: FastAPI) -> dict[str, frozenset[str]]:
     """`METHOD path` → the scopes that it asks for; public and internal routes are left out."""
     found: dict[str, frozenset[str]] = {}
-    for route in _routes(app):
-        for call in _calls(route.dependant):
+    for label, _, calls in _requirements(app):
+        for call in calls:
             if hasattr(call, _SCOPES):
-                found[_label(route)] = found.get(_label(route), frozenset()) | getattr(call, _SCOPES)
+                found[label] = found.get(label, frozenset()) | getattr(call, _SCOPES)
     return found
 
 
 def internal_routes_without_service(app: FastAPI) -> list[str]:
     """`METHOD path` of each /internal route that no service requirement guards; must be empty."""
     return sorted(
-        _label(route)
-        for route in _routes(app)
-        if route.path.startswith("/internal") and not any(hasattr(call, _SERVICES) for call in _calls(route.dependant))
+        label
+        for label, path, calls in _requirements(app)
+        if path.startswith("/internal") and not any(hasattr(call, _SERVICES) for call in calls)
     )
