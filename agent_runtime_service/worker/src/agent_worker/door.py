@@ -1,0 +1,117 @@
+"""The worker's only way out: the front's door, over one kept-alive HTTP session."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self, cast
+from uuid import UUID
+
+import aiohttp
+import orjson
+
+from agent_worker.failures import RunFailed
+from kgents_shared.contracts.worker import EPOCH_HEADER, INSTANCE_HEADER, RUN_HEADER, Message, ToolCallResult
+
+_JSON = {"Content-Type": "application/json"}
+_READ_BYTES = 256 * 1024
+
+
+class Door:
+    """Calls through the door at `address` (`unix:/path/door.sock` or `http://host:port`) as one instance.
+
+    There is no time limit of its own: the run's deadline bounds every call.
+    """
+
+    def __init__(self, address: str, instance_id: UUID, token: str) -> None:
+        self._unix_path = address.removeprefix("unix:") if address.startswith("unix:") else None
+        self._base = "http://door" if self._unix_path is not None else address.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}", INSTANCE_HEADER: str(instance_id), **_JSON}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = (
+            aiohttp.UnixConnector(self._unix_path, limit=0)
+            if self._unix_path is not None
+            else aiohttp.TCPConnector(limit=0)
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=_READ_BYTES,
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def for_run(self, run_id: UUID, epoch: int) -> "RunDoor":
+        """The door as one run under one lease epoch uses it."""
+        if self._session is None:
+            raise RuntimeError("the door is not open")
+        return RunDoor(self._session, self._base, str(run_id), epoch)
+
+
+class RunDoor:
+    """The three calls that a run may make."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, run_id: str, epoch: int) -> None:
+        self._session = session
+        self._base = base
+        self._run_id = run_id
+        self._headers = {RUN_HEADER: run_id, EPOCH_HEADER: str(epoch)}
+
+    @asynccontextmanager
+    async def completion(self, provider: str, body: bytes) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """`POST /internal/llm/{provider}/v1/chat/completions`; raises `RunFailed` for what isn't a 200."""
+        url = f"{self._base}/internal/llm/{provider}/v1/chat/completions"
+        try:
+            async with self._session.post(url, data=body, headers=self._headers) as answer:
+                if answer.status != 200:
+                    raise _refusal(answer.status, await answer.read())
+                yield answer
+        except aiohttp.ClientPayloadError as error:
+            detail = f"The provider {provider} broke off in the middle of its answer."
+            raise RunFailed("provider_cut", detail, again=True) from error
+        except aiohttp.ClientError as error:
+            raise _door_away() from error
+
+    async def store_step(self, message: Message) -> None:
+        """Have an assistant message with tool calls stored; its tools run only after that."""
+        body = b'{"message":' + message.model_dump_json().encode() + b"}"
+        await self._post(f"/internal/runs/{self._run_id}/steps", body)
+
+    async def call_tool(self, tool_call_id: str, name: str, arguments: dict[str, Any]) -> ToolCallResult:
+        """Have a stored call carried out; the front keeps the result before it is given here."""
+        body = orjson.dumps({"tool_call_id": tool_call_id, "name": name, "arguments": arguments})
+        return ToolCallResult.model_validate_json(await self._post("/internal/tools/call", body))
+
+    async def _post(self, path: str, body: bytes) -> bytes:
+        try:
+            async with self._session.post(self._base + path, data=body, headers=self._headers) as answer:
+                content = await answer.read()
+                if answer.status >= 300:
+                    raise _refusal(answer.status, content)
+                return content
+        except aiohttp.ClientError as error:
+            raise _door_away() from error
+
+
+def _refusal(status: int, body: bytes) -> RunFailed:
+    """The front's problem document (RFC 9457) as the run's fault."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        document = None
+    problem = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+    detail = str(problem.get("detail") or f"The door answered {status}.")
+    return RunFailed(str(problem.get("code") or "door_refused"), detail, status=status)
+
+
+def _door_away() -> RunFailed:
+    return RunFailed("door_away", "The runtime's door can't be reached from the worker.", status=503)
