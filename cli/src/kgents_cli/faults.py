@@ -1,8 +1,7 @@
 """Failures that a person reads: what happened, where, and what to do next."""
 
+import sys
 from collections.abc import Sequence
-
-import click
 
 EXIT_OTHER = 1
 EXIT_BAD_INPUT = 2
@@ -28,11 +27,11 @@ class CliError(Exception):
         """Prints the failure on stderr; colour only where stderr is a terminal and NO_COLOR is unset."""
         from kgents_cli.terminal import style
 
-        click.echo(f"{style('kgents:', 'red')} {self.message}", err=True)
+        print(f"{style('kgents:', 'red')} {self.message}", file=sys.stderr)
         for line in self.lines:
-            click.echo(f"  {line}", err=True)
+            print(f"  {line}", file=sys.stderr)
         if self.hint:
-            click.echo(f"  {style('→', 'cyan')} {self.hint}", err=True)
+            print(f"  {style('→', 'cyan')} {self.hint}", file=sys.stderr)
 
 
 class NotRunning(CliError):
@@ -47,3 +46,21 @@ class BadInput(CliError):
 
     def __init__(self, message: str, *, lines: Sequence[str] = (), hint: str | None = None) -> None:
         super().__init__(message, lines=lines, hint=hint, exit_code=EXIT_BAD_INPUT)
+
+
+class ApiFault(CliError):
+    """The server refused: `status` is HTTP's, `code` the problem's own (`name_taken`, …)."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str,
+        lines: Sequence[str] = (),
+        hint: str | None = None,
+        exit_code: int = EXIT_OTHER,
+    ) -> None:
+        super().__init__(message, lines=lines, hint=hint, exit_code=exit_code)
+        self.status = status
+        self.code = code

@@ -5,7 +5,6 @@ Standard library only and quick to import: `server status` rests on this.
 
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +77,8 @@ class Home:
         Raises:
             BadInput: it is not TOML; the message names line and column.
         """
+        import tomllib
+
         file = self.path / "config.toml"
         try:
             with file.open("rb") as opened:
@@ -90,6 +91,14 @@ class Home:
             raise CliError(
                 f"{file} can't be read: {fault.strerror}", hint="give this user the right to read it"
             ) from fault
+
+    def read_pid_file(self) -> tuple[int, str] | None:
+        """The pid and start mark of the host that holds this home, or held it; None if there is none."""
+        try:
+            pid, mark = self.pid_file.read_text(encoding="ascii").split()[:2]
+            return int(pid), mark
+        except (OSError, ValueError):
+            return None
 
     def read_host_record(self) -> dict[str, Any] | None:
         """`run/host.json` as it was last written, or None. It may be left over from a host that is gone."""

@@ -265,24 +265,23 @@ def check_locks(root: Path) -> list[str]:
     ]
 
 
-def main(arguments: list[str]) -> int:
-    """`[--check | --upgrade]` → 0 current or written, 1 not current."""
-    root = Path.cwd()
+def run(root: Path, *, check: bool = False, upgrade: bool = False) -> int:
+    """`kgents locks`: 0 current or written, 1 not current or not to be made."""
     try:
-        if "--check" in arguments:
+        if check:
             faults = check_locks(root)
             for fault in faults:
                 print(fault, file=sys.stderr)
             if faults:
                 print("The lock files are not current: run ./kgents locks and commit locks/.", file=sys.stderr)
             return 1 if faults else 0
-        changed = write_locks(root, upgrade="--upgrade" in arguments)
-        print("changed: " + (", ".join(changed) or "nothing"))
+        changed = write_locks(root, upgrade=upgrade)
     except BootstrapError as fault:
         print(f"kgents: {fault}", file=sys.stderr)
         return 1
+    print("changed: " + (", ".join(changed) or "nothing"))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(Path.cwd(), check="--check" in sys.argv[1:], upgrade="--upgrade" in sys.argv[1:]))

@@ -137,6 +137,10 @@ class Installer:
             editable = [word for member in members for word in ("-e", str(self._root / member))]
             self._call("pip", "install", "--python", str(self._venv / "bin/python"), "--no-deps",
                        "--no-build-isolation", *editable)  # fmt: skip
+            # Where PYTHONDONTWRITEBYTECODE is set, every start would otherwise compile every source file again.
+            sources = [folder for member in members if (folder := self._root / member / "src").is_dir()]
+            compile_all = [self._venv / "bin/python", "-m", "compileall", "-q", *sources]
+            subprocess.run(compile_all, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
         for included in LEVELS[: LEVELS.index(level) + 1]:
             file = stamp_file(self._root, included)
             part = file.with_suffix(".part")

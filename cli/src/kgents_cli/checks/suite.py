@@ -1,0 +1,48 @@
+"""Lint, then pytest with coverage of every process that the tests start."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from kgents_cli.checks.lint import run_lint
+
+# What pytest exits with when nothing failed (0) and when nothing was selected (5).
+_NOTHING_SELECTED = 5
+
+
+def run_suite(root: Path, pytest_args: Sequence[str], *, with_lint: bool) -> int:
+    """What `kgents test` does; the exit code is lint's if that failed, else pytest's."""
+    if with_lint and (code := run_lint(root)) != 0:
+        click.echo("lint failed, so the tests were not run (kgents test --no-lint runs them anyway)", err=True)
+        return code
+    if pytest_args:
+        return run_pytest(root, pytest_args)
+    return _run_covered(root)
+
+
+def run_pytest(root: Path, pytest_args: Sequence[str], env: dict[str, str] | None = None) -> int:
+    """pytest at the root of the checkout, by this very Python."""
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "pytest", *pytest_args]
+    return subprocess.run(command, cwd=root, env={**os.environ, **(env or {})}, check=False).returncode
+
+
+def run_chaos(root: Path, pytest_args: Sequence[str]) -> int:
+    """The fault tests with `KGENTS_CHAOS_FULL=1`; no time limit for each, since the full counts take long."""
+    return run_pytest(root, ["-m", "chaos", "--timeout=0", *pytest_args], {"KGENTS_CHAOS_FULL": "1"})
+
+
+def _run_covered(root: Path) -> int:
+    """The whole suite. pytest-cov measures the tests' process, coverage's own hook each one that they start.
+
+    The table of what is covered comes before pytest's closing line, which stays the last one on stdout.
+    """
+    return run_pytest(
+        root,
+        ["--cov", "--cov-config=pyproject.toml", "--cov-report=term:skip-covered", "--cov-fail-under=85"],
+        {"COVERAGE_PROCESS_START": str(root / "pyproject.toml"), "COVERAGE_FILE": str(root / ".coverage")},
+    )

@@ -1,0 +1,154 @@
+"""The platform's HTTP API as the commands use it: one token, one address, failures as sentences."""
+
+import json
+import os
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import uuid4
+
+import httpx
+
+from kgents_cli.faults import CliError, NotRunning
+from kgents_cli.home import DEFAULT_PORT, Home
+from kgents_cli.problems import problem_error
+from kgents_cli.processes import find_server
+from kgents_cli.tokens import access_token
+
+
+def server_url(home: Home, env: Mapping[str, str] = os.environ) -> str:
+    """`KGENTS_URL`, or where this home's running host answers, without a trailing slash.
+
+    Raises:
+        NotRunning: neither is there.
+    """
+    named = env.get("KGENTS_URL")
+    if named:
+        return named.rstrip("/")
+    server = find_server(home)
+    if server is None:
+        raise NotRunning(f"no server is running for {home.path}")
+    return (server.url or f"http://127.0.0.1:{env.get('KGENTS_PORT', DEFAULT_PORT)}").rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One server-sent event; `data` is its JSON object."""
+
+    name: str
+    data: dict[str, Any]
+
+
+class ApiClient:
+    """Calls the public API. A token that is no longer accepted is fetched again once.
+
+    Every method raises NotRunning if nothing answers and CliError for every refusal.
+    """
+
+    def __init__(self, home: Home | None = None, env: Mapping[str, str] = os.environ) -> None:
+        self._home = home or Home.from_environment(env)
+        self._env = env
+        self.url = server_url(self._home, env)
+        self._token = access_token(self._home, self.url, env=env)
+        self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(60, connect=10))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+        content_type: str | None = None,
+        source: str | None = None,
+    ) -> Any:
+        """One request below `/api/v1`; the parsed JSON answer, or None where there is no body."""
+        headers = {"content-type": content_type} if content_type else {}
+        request = self._http.build_request(
+            method, f"/api/v1{path}", json=body, params=params, content=content, headers=headers
+        )
+        answer = self._send(request)
+        if answer.status_code >= 400:
+            raise problem_error(answer.status_code, _parsed(answer.text), source=source)
+        return _parsed(answer.text)
+
+    def pages(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """Every item of a list, page after page."""
+        cursor: str | None = None
+        while True:
+            page = self.call("GET", path, params={**(params or {}), **({"cursor": cursor} if cursor else {})})
+            yield from page["items"]
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return
+
+    @contextmanager
+    def stream(self, path: str, body: Any) -> Generator[Iterator[ServerEvent]]:
+        """POSTs and yields the server-sent events of the answer as they come."""
+        request = self._http.build_request(
+            "POST", f"/api/v1{path}", json=body, headers={"accept": "text/event-stream"},
+            timeout=httpx.Timeout(300, connect=10),
+        )  # fmt: skip
+        answer = self._send(request, stream=True)
+        try:
+            if answer.status_code >= 400:
+                answer.read()
+                raise problem_error(answer.status_code, _parsed(answer.text))
+            yield read_events(answer.iter_lines())
+        except httpx.TransportError as fault:
+            raise self._unreachable(fault) from fault
+        finally:
+            answer.close()
+
+    def _send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
+        if request.method == "POST":
+            request.headers["idempotency-key"] = str(uuid4())
+        request.headers["authorization"] = f"Bearer {self._token}"
+        try:
+            answer = self._http.send(request, stream=stream)
+            if answer.status_code == 401 and not self._env.get("KGENTS_TOKEN"):
+                answer.close()
+                self._token = access_token(self._home, self.url, fresh=True, env=self._env)
+                request.headers["authorization"] = f"Bearer {self._token}"
+                answer = self._http.send(request, stream=stream)
+        except httpx.TransportError as fault:
+            raise self._unreachable(fault) from fault
+        return answer
+
+    def _unreachable(self, fault: httpx.TransportError) -> CliError:
+        if isinstance(fault, httpx.ConnectError | httpx.ConnectTimeout):
+            return NotRunning(f"no server answers at {self.url}")
+        return CliError(
+            f"the connection to {self.url} broke ({type(fault).__name__})",
+            hint="kgents server status says whether it runs; what was stored is still there",
+        )
+
+
+def read_events(lines: Iterator[str]) -> Iterator[ServerEvent]:
+    """Parses a `text/event-stream` (WHATWG HTML §9.2.6); comments and events without data are skipped."""
+    name, data = "message", list[str]()
+    for line in lines:
+        if not line:
+            if data:
+                parsed = _parsed("\n".join(data))
+                yield ServerEvent(name, parsed if isinstance(parsed, dict) else {"value": parsed})
+            name, data = "message", []
+        elif line.startswith("event:"):
+            name = line[6:].strip()
+        elif line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,167 @@
+"""`kgents agents list|get|update|publish|stop|delete`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def command() -> None:
+    """List, read, update, publish, stop and delete agents.
+
+    \b
+    Examples:
+      kgents agents list
+      kgents agents get my-agent --json
+      kgents agents delete my-agent --yes
+    """
+
+
+@command.command(name="list")
+@_JSON
+def list_agents(as_json: bool) -> None:
+    """List your agents.
+
+    \b
+    Examples:
+      kgents agents list
+      kgents agents list --json
+    """
+    from kgents_cli.client import ApiClient
+
+    with ApiClient() as api:
+        items = list(api.pages("/agents", {"limit": 200}))
+    if as_json:
+        click.echo(json.dumps(items))
+        return
+    if not items:
+        click.echo("No agents yet. Make one with: kgents create --config FILE", err=True)
+        return
+    width = max(len(str(item["name"])) for item in items)
+    for item in items:
+        click.echo(f"{item['name']:{width}}  {_version(item):10}  {item.get('description') or ''}".rstrip())
+
+
+def _version(agent: dict[str, Any]) -> str:
+    version = agent.get("published_version") or agent.get("version")
+    return f"version {version}" if version else "draft"
+
+
+@command.command()
+@click.argument("agent")
+@_JSON
+def get(agent: str, as_json: bool) -> None:
+    """Show one agent and what runs of it.
+
+    \b
+    Examples:
+      kgents agents get my-agent
+      kgents agents get my-agent --json
+    """
+    from kgents_cli.client import ApiClient
+
+    with ApiClient() as api:
+        found = api.call("GET", f"/agents/{agent}")
+        if as_json:
+            click.echo(json.dumps(found))
+            return
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        if _version(found) != "draft":
+            for deployment in api.pages(f"/agents/{agent}/deployments"):
+                for instance in deployment.get("instances", []):
+                    click.echo(
+                        f"instance {instance['id']}: version {instance['version']}, {instance['state']}, "
+                        f"process {instance.get('pid') or '-'}, {instance.get('restarts', 0)} restarts",
+                        err=True,
+                    )
+
+
+@command.command()
+@click.argument("agent")
+@click.option(
+    "--config", required=True, metavar="FILE", help="The agent's TOML file.", type=click.Path(path_type=Path)
+)  # fmt: skip
+@_JSON
+def update(agent: str, config: Path, as_json: bool) -> None:
+    """Replace AGENT's draft by a TOML file. What runs stays as it is until you publish.
+
+    \b
+    Examples:
+      kgents agents update my-agent --config my-agent.toml
+    """
+    from kgents_cli.client import ApiClient
+    from kgents_cli.faults import BadInput
+
+    try:
+        content = config.read_bytes()
+    except OSError as fault:
+        raise BadInput(f"{config}: {fault.strerror}", hint="name a TOML file") from fault
+    with ApiClient() as api:
+        found = api.call(
+            "PUT", f"/agents/{agent}", content=content, content_type="application/toml", source=str(config)
+        )
+    click.echo(
+        json.dumps(found) if as_json else f"{agent}: draft updated; publish it with: kgents agents publish {agent}"
+    )
+
+
+@command.command()
+@click.argument("agent")
+@click.option(
+    "--timeout", default=60.0, show_default=True, metavar="SECONDS", help="How long to wait until it answers."
+)
+@_JSON
+def publish(agent: str, timeout: float, as_json: bool) -> None:
+    """Freeze AGENT's draft as a new version and wait until that version answers.
+
+    \b
+    Examples:
+      kgents agents publish my-agent
+    """
+    from kgents_cli.client import ApiClient
+    from kgents_cli.publishing import publish as publish_and_wait
+
+    with ApiClient() as api:
+        instance = publish_and_wait(api, agent, timeout)
+    click.echo(json.dumps(instance) if as_json else f"{agent} version {instance['version']} is running.")
+
+
+@command.command()
+@click.argument("agent")
+@_JSON
+def stop(agent: str, as_json: bool) -> None:
+    """Stop AGENT's worker. The agent and its conversations stay; publish starts it again.
+
+    \b
+    Examples:
+      kgents agents stop my-agent
+    """
+    from kgents_cli.client import ApiClient
+
+    with ApiClient() as api:
+        found = api.call("POST", f"/agents/{agent}/stop", body={})
+    click.echo(json.dumps(found) if as_json else f"{agent} is being stopped.")
+
+
+@command.command()
+@click.argument("agent")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+def delete(agent: str, yes: bool) -> None:
+    """Delete AGENT and tear down what runs of it.
+
+    \b
+    Examples:
+      kgents agents delete my-agent
+      kgents agents delete my-agent --yes
+    """
+    from kgents_cli.client import ApiClient
+
+    with ApiClient() as api:
+        if not yes:
+            click.confirm(f"Delete {agent}? This can't be undone", abort=True, err=True)
+        api.call("DELETE", f"/agents/{agent}")
+    click.echo(f"{agent} is deleted.")

@@ -1,0 +1,24 @@
+"""`kgents man`."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--directory", default="man", show_default=True, metavar="FOLDER", type=click.Path(path_type=Path),
+    help="Where to write them; in man1/ below it.",
+)  # fmt: skip
+def command(directory: Path) -> None:
+    """Write the manual pages, one for each command, from the same text as --help.
+
+    \b
+    Examples:
+      kgents man --directory ~/.local/share/man
+      man -M man kgents
+    """
+    from kgents_cli.manual import write_manual
+
+    pages = write_manual(directory / "man1")
+    click.echo(f"{len(pages)} pages in {directory / 'man1'}; read them with: man -M {directory} kgents")

@@ -1,0 +1,48 @@
+"""A server's problem+json (RFC 9457) as a person reads it: every fault, its place, its hint."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from kgents_cli.faults import EXIT_BAD_INPUT, EXIT_OTHER, ApiFault
+
+_NEXT: Mapping[int, str] = {
+    401: "the token was not accepted: unset KGENTS_TOKEN, or see that KGENTS_HOME is the server's",
+    403: "this identity may not do that: use a token with the scope that the message names",
+    404: "see what there is with: kgents agents list",
+    429: "wait a moment and try again",
+    503: "wait a moment and try again; kgents server status says what runs",
+}
+
+
+def problem_error(status: int, body: Any, *, source: str | None = None) -> ApiFault:
+    """The failure that a problem document tells of.
+
+    `source` is the file that was sent: faults then read `my-agent.toml:3:5: …`, as compilers write them.
+    """
+    problem: Mapping[str, Any] = cast("Mapping[str, Any]", body) if isinstance(body, dict) else {}
+    detail = str(problem.get("detail") or problem.get("title") or f"the server answered with status {status}")
+    faults = problem.get("errors")
+    lines = [_line(cast("Mapping[str, Any]", item), source) for item in faults] if isinstance(faults, list) else []
+    hint = _NEXT.get(status)
+    if status >= 500 and status != 503 and (identifier := problem.get("correlation_id")):
+        hint = f"kgents server logs has more under {identifier}"
+    exit_code = EXIT_BAD_INPUT if status in (400, 404, 409, 413, 415, 422) else EXIT_OTHER
+    return ApiFault(
+        detail,
+        status=status,
+        code=str(problem.get("code") or ""),
+        lines=lines,
+        hint=None if lines else hint,
+        exit_code=exit_code,
+    )
+
+
+def _line(fault: Mapping[str, Any], source: str | None) -> str:
+    loc = [str(part) for part in cast("Sequence[Any]", fault.get("loc") or ()) if part != "body"]
+    place = ".".join(loc)
+    if source is not None:
+        position = [str(fault[key]) for key in ("line", "column") if isinstance(fault.get(key), int)]
+        place = ":".join([source, *position]) + (f": {place}" if place else "")
+    text = str(fault.get("msg") or "is not accepted")
+    hint = fault.get("hint")
+    return (f"{place}: " if place else "") + text + (f" ({hint})" if hint else "")

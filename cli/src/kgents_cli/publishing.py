@@ -1,0 +1,108 @@
+"""From a file to an agent that answers: make or update, publish, wait."""
+
+import json
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from kgents_cli.client import ApiClient
+from kgents_cli.faults import ApiFault, BadInput, CliError
+from kgents_cli.terminal import progress, style
+
+_POLL_S = 0.05
+
+
+def create_from_file(config: Path, *, draft: bool, timeout_s: float, as_json: bool) -> None:
+    """What `kgents create` does; prints how to talk to the agent."""
+    source, content = _read(config)
+    with ApiClient() as api:
+        agent, is_new = create_or_update(api, content, source)
+        name = str(agent["name"])
+        if draft:
+            if as_json:
+                click.echo(json.dumps(agent))
+            else:
+                click.echo(
+                    f"{name}: draft {'made' if is_new else 'updated'}; publish it with: kgents agents publish {name}"
+                )
+            return
+        instance = publish(api, name, timeout_s)
+        if as_json:
+            click.echo(json.dumps({**agent, "version": instance["version"], "instance": instance}))
+            return
+        click.echo(f"{style(name, 'green', sys.stdout)} version {instance['version']} is running.")
+        click.echo(f'Talk to it:  kgents message {name} "Hello"')
+        click.echo(
+            f'or:          curl -X POST {api.url}/agents/{name}/message -H "Authorization: Bearer $(kgents token)" '
+            "-H 'content-type: application/json' -d '{\"text\":\"Hello\"}'"
+        )
+
+
+def _read(config: Path) -> tuple[str, bytes]:
+    if str(config) == "-":
+        return "<stdin>", sys.stdin.buffer.read()
+    try:
+        return str(config), config.read_bytes()
+    except OSError as fault:
+        raise BadInput(
+            f"{config}: {fault.strerror}", hint="name a TOML file with `name` and `system_prompt`"
+        ) from fault
+
+
+def create_or_update(api: ApiClient, content: bytes, source: str) -> tuple[dict[str, Any], bool]:
+    """The draft agent that the TOML describes, and whether it is new. A name of the caller's own is updated."""
+    kind = "application/toml"
+    try:
+        return api.call("POST", "/agents", content=content, content_type=kind, source=source), True
+    except ApiFault as fault:
+        if fault.code != "name_taken":
+            raise
+    name = str(tomllib.loads(content.decode())["name"])
+    return api.call("PUT", f"/agents/{name}", content=content, content_type=kind, source=source), False
+
+
+def publish(api: ApiClient, name: str, timeout_s: float) -> dict[str, Any]:
+    """Publishes the draft and returns the instance of that version once it is ready.
+
+    Raises:
+        CliError: it failed to start, or was not ready in time.
+    """
+    published = api.call("POST", f"/agents/{name}/publish", body={})
+    version = int(published["version"])
+    deadline = time.monotonic() + timeout_s
+    with progress(f"starting {name} version {version}") as shown:
+        while True:
+            instances = _instances(api, name, version)
+            ready = next((item for item in instances if item["state"] == "ready"), None)
+            if ready is not None:
+                return {"version": version, **ready}
+            failed = next((item for item in instances if item["state"] == "failed"), None)
+            if failed is not None:
+                raise CliError(
+                    f"{name} version {version} does not start: {failed.get('last_error') or 'no reason was recorded'}",
+                    hint=f"its own words: kgents logs {name}",
+                )
+            if time.monotonic() > deadline:
+                raise CliError(
+                    f"{name} version {version} was not ready after {timeout_s:.0f} s",
+                    hint=f"it is still being started; watch it: kgents agents get {name}",
+                )
+            if instances:
+                shown.update(f"starting {name} version {version}: {instances[0]['state']}")
+            time.sleep(_POLL_S)
+
+
+def _instances(api: ApiClient, name: str, version: int) -> list[dict[str, Any]]:
+    try:
+        items = list(api.pages(f"/agents/{name}/deployments"))
+    except ApiFault as fault:
+        # Deployment learns of an agent through an event: until then it knows none of that name.
+        if fault.status == 404:
+            return []
+        raise
+    found = [cast("dict[str, Any]", instance) for item in items for instance in item.get("instances", [])]
+    return [item for item in found if item.get("version") == version]
