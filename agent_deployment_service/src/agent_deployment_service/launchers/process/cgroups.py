@@ -1,0 +1,161 @@
+"""Control groups of the sandboxes, v1 or v2, where this process may make them.
+
+`CgroupTree.find()` looks for a place once; each instance then gets a group per hierarchy. Where nothing is writable
+(an ordinary user without delegation) there is no tree, and `protections()` says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from agent_deployment_service.launchers.process.limits import MAX_PROCESSES, Limits
+
+_ROOT: Final = Path("/sys/fs/cgroup")
+_CONTROLLERS: Final = ("memory", "pids")
+_REMOVAL_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupTree:
+    """Where the groups of one fork server are made: controller → folder. v2 has one folder for both."""
+
+    folders: dict[str, Path]
+    unified: bool
+
+    @classmethod
+    def find(cls, name: str) -> CgroupTree | None:
+        """Makes an empty tree called `name` where possible, clearing what an earlier server left there."""
+        if (_ROOT / "cgroup.controllers").exists():
+            return _find_unified(name)
+        folders: dict[str, Path] = {}
+        for controller, path in _own_groups().items():
+            folder = _ROOT / controller / path / name
+            if controller in _CONTROLLERS and _made_empty(folder):
+                folders[controller] = folder
+        return cls(folders, unified=False) if folders else None
+
+    def create(self, instance: str, limits: Limits) -> CgroupOfInstance:
+        """Makes the groups of one instance; OSError when the kernel refuses."""
+        folders = {folder / instance for folder in self.folders.values()}
+        group = CgroupOfInstance(tuple(sorted(folders)), frozenset(self.folders))
+        for folder in group.folders:
+            folder.mkdir(exist_ok=True)
+        if "memory" in self.folders:
+            self._limit_memory(self.folders["memory"] / instance, limits.memory_mb * 1024 * 1024)
+        if "pids" in self.folders:
+            _write(self.folders["pids"] / instance / "pids.max", str(MAX_PROCESSES))
+        return group
+
+    def _limit_memory(self, folder: Path, size: int) -> None:
+        if self.unified:
+            _write(folder / "memory.max", str(size))
+            with contextlib.suppress(OSError):  # kernels without swap accounting have no such file
+                _write(folder / "memory.swap.max", "0")
+            return
+        _write(folder / "memory.limit_in_bytes", str(size))
+        with contextlib.suppress(OSError):
+            _write(folder / "memory.memsw.limit_in_bytes", str(size))
+
+    def remove(self) -> None:
+        """Removes the tree; its instances are gone already."""
+        for folder in set(self.folders.values()):
+            _made_empty(folder)
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupOfInstance:
+    """The groups that one instance's processes are in; `controllers` are those of `memory` and `pids` that are on."""
+
+    folders: tuple[Path, ...]
+    controllers: frozenset[str]
+
+    def join(self) -> None:
+        """Moves the calling process in; its children follow."""
+        for folder in self.folders:
+            _write(folder / "cgroup.procs", "0")
+
+    def out_of_memory(self) -> bool:
+        """Whether the kernel killed something in here for want of memory."""
+        for folder in self.folders:
+            for file in ("memory.events", "memory.oom_control"):
+                for line in _read(folder / file).splitlines():
+                    if line.startswith("oom_kill ") and int(line.split()[1]) > 0:
+                        return True
+        return False
+
+    def remove(self) -> None:
+        """Ends what is left inside and removes the groups."""
+        for folder in self.folders:
+            _remove(folder)
+
+
+def _find_unified(name: str) -> CgroupTree | None:
+    own = _own_groups().get("", "")
+    parents = [_ROOT / own]
+    if own:
+        parents.append((_ROOT / own).parent)  # systemd's DelegateSubgroup= leaves the delegated group one above
+    for parent in parents:
+        try:
+            _write(parent / "cgroup.subtree_control", "+memory +pids")
+            folder = parent / name
+            if not _made_empty(folder):
+                continue
+            _write(folder / "cgroup.subtree_control", "+memory +pids")
+        except OSError:
+            continue
+        return CgroupTree(dict.fromkeys(_CONTROLLERS, folder), unified=True)
+    return None
+
+
+def _own_groups() -> dict[str, str]:
+    """Controller → path of this process's group below the hierarchy's root; v2 is under the empty name."""
+    groups: dict[str, str] = {}
+    for line in _read(Path("/proc/self/cgroup")).splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            groups[controller] = path.strip("/")
+    return groups
+
+
+def _made_empty(folder: Path) -> bool:
+    try:
+        folder.mkdir(exist_ok=True)
+        for child in folder.iterdir():
+            if child.is_dir():
+                _remove(child)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def _remove(folder: Path) -> None:
+    deadline = time.monotonic() + _REMOVAL_SECONDS
+    while folder.exists() and time.monotonic() < deadline:
+        for line in _read(folder / "cgroup.procs").splitlines():
+            if int(line) > 0:  # 0 is a process outside this pid namespace, which its own server ends
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(int(line), signal.SIGKILL)
+        try:
+            folder.rmdir()
+        except OSError:
+            time.sleep(0.005)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)

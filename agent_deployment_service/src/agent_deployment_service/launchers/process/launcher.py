@@ -1,0 +1,379 @@
+"""The `process` launcher: every instance is a sandboxed child of a fork server on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import structlog
+
+from agent_deployment_service.launchers.process.filesystem import DOOR_INSIDE, INSTANCE_INSIDE
+from agent_deployment_service.launchers.process.identity import ProcessIdentity, ProcessRecord
+from agent_deployment_service.launchers.process.instance import (
+    SOCKET_NAME,
+    StatusPipe,
+    WorkerProcess,
+    make_folder,
+    sealed_file,
+    wait_for_health,
+)
+from agent_deployment_service.launchers.process.link import ForkServerLink, ServerCommand
+from agent_deployment_service.launchers.process.logs import AgentLogs, LogPipe
+from agent_deployment_service.launchers.process.namespaces import Isolation
+from agent_deployment_service.launchers.protocol import (
+    AlreadyLaunchedError,
+    ExitReason,
+    InstanceExit,
+    Launched,
+    LaunchError,
+    LaunchRequest,
+    ProcessRow,
+    Protection,
+)
+from kgents_shared.contracts.worker import WorkerConfig
+
+_SANDBOX_SECONDS: Final = 10.0
+_KILL_SECONDS: Final = 5.0
+_RESTART_PAUSES: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
+_PROBE_MEMORY_MB: Final = 256
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLauncherOptions:
+    """Where things are. `door` is what workers are told (`unix:/host/path/door.sock` or `http://…`); a Unix door's
+    folder, `door_dir`, is shown in every sandbox. `import_paths` are for a worker that is not installed.
+    `require_isolation` refuses to start where walls are missing."""
+
+    run_dir: Path
+    logs_dir: Path
+    door: str
+    door_dir: Path | None
+    worker_module: str = "agent_worker.main"
+    require_isolation: bool = False
+    passed_environment: tuple[str, ...] = ("LD_LIBRARY_PATH", "TZ")
+    import_paths: tuple[Path, ...] = ()
+
+
+class ProcessLauncher:
+    """See `launchers.protocol.Launcher`."""
+
+    name = "process"
+
+    def __init__(self, options: ProcessLauncherOptions) -> None:
+        self._options = options
+        self._command = ServerCommand(
+            worker_module=options.worker_module,
+            run_dir=options.run_dir,
+            door_dir=options.door_dir,
+            log_path=options.logs_dir / "forkserver.log",
+            passed_environment=options.passed_environment,
+            import_paths=options.import_paths,
+        )
+        self._instances_dir = options.run_dir / "instances"
+        self._record = ProcessRecord(options.run_dir / "processes.json")
+        self._logs = AgentLogs(options.logs_dir)
+        self._workers: dict[UUID, WorkerProcess] = {}
+        self._exits: asyncio.Queue[InstanceExit] = asyncio.Queue()
+        self._link: ForkServerLink | None = None
+        self._bringing_up: asyncio.Task[ForkServerLink] | None = None
+        self._failures = 0
+        self._closing = False
+        self._protections: list[Protection] = []
+
+    async def start(self) -> None:
+        """Ends what a killed server left, clears its folders and starts the fork server in the background."""
+        leftovers = await asyncio.to_thread(self._prepare)
+        if leftovers:
+            _log.warning("leftover_processes_ended", pids=leftovers)
+        self._bringing_up = asyncio.create_task(self._bring_up())
+
+    def _prepare(self) -> list[int]:
+        run_dir = self._options.run_dir
+        run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._logs.prepare()
+        leftovers = self._record.reap()
+        for folder in (self._instances_dir, run_dir / "root"):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+        if self._options.door_dir is not None:
+            self._options.door_dir.mkdir(parents=True, exist_ok=True)
+            # Workers may have a user id of their own: they must be able to walk in, not to list. What closes the
+            # door to other users of the machine is the home folder above it.
+            self._options.door_dir.chmod(0o711)
+        self._command.log_path.unlink(missing_ok=True)
+        return leftovers
+
+    # -- the fork server ------------------------------------------------------------------------------------------
+
+    async def _bring_up(self) -> ForkServerLink:
+        await asyncio.sleep(_RESTART_PAUSES[min(self._failures, len(_RESTART_PAUSES) - 1)])
+        self._failures += 1
+        try:
+            link = await self._open(isolate=True)
+        except LaunchError as error:
+            if self._options.require_isolation:
+                raise
+            _log.warning("sandbox_not_available", reason=str(error))
+            link = await self._open(isolate=False)
+        if link.isolation is Isolation.NONE:
+            _log.warning(
+                "agents_are_not_isolated",
+                consequence="Chat agents, which run only the platform's code, start without namespaces",
+                missing=[item.name for item in self._protections if not item.on],
+            )
+        self._failures = 0
+        self._link = link
+        self._write_record()
+        return link
+
+    async def _open(self, *, isolate: bool) -> ForkServerLink:
+        link = ForkServerLink(self._command, self._on_exit, lambda: self._on_lost(link))
+        await link.open(isolate=isolate)
+        try:
+            self._protections = await self._probe(link)
+        except LaunchError:
+            await link.close()
+            raise
+        return link
+
+    async def _ready_link(self) -> ForkServerLink:
+        if self._closing:
+            raise LaunchError("the launcher is closing")
+        if self._bringing_up is None:
+            raise LaunchError("the launcher was not started")
+        if self._bringing_up.done() and self._link is None:
+            self._bringing_up = asyncio.create_task(self._bring_up())
+        return await asyncio.shield(self._bringing_up)
+
+    def _on_lost(self, link: ForkServerLink) -> None:
+        if self._link is not link:
+            return
+        self._link = None
+        for worker in list(self._workers.values()):
+            if worker.identity is not None:
+                worker.identity.kill()  # the kernel has done so where there are pid namespaces
+            self._ended(worker, ExitReason.LOST, None, "the fork server went away")
+        if not self._closing:
+            _log.error("forkserver_lost")
+            self._bringing_up = asyncio.create_task(self._bring_up())
+            self._bringing_up.add_done_callback(_told_later)
+
+    # -- instances ------------------------------------------------------------------------------------------------
+
+    async def launch(self, request: LaunchRequest) -> Launched:
+        """Starts a worker in a sandbox of its own; it exists, shut in, when this returns."""
+        if request.instance_id in self._workers:
+            raise AlreadyLaunchedError(f"instance {request.instance_id} runs already")
+        link = await self._ready_link()
+        if link.isolation is Isolation.NONE and request.spec.runtime.shell != "Chat":
+            raise LaunchError(f"a {request.spec.runtime.shell} agent can't run here: this machine can't isolate it")
+        worker = self._new_worker(request)
+        try:
+            told = await self._send_launch(link, "launch", worker, request.spec.limits.memory_mb, self._config(request))
+            worker.identity = ProcessIdentity.of(int(told["pid"]))
+            worker.launched = replace(worker.launched, pid=int(told["pid"]))
+            if worker.gone.is_set():
+                raise LaunchError(worker.end_detail)
+        except (LaunchError, asyncio.CancelledError):
+            self._workers.pop(request.instance_id, None)
+            await self._abandon(link, worker)
+            raise
+        worker.announced = True
+        self._write_record()
+        return worker.launched
+
+    def _new_worker(self, request: LaunchRequest) -> WorkerProcess:
+        folder = make_folder(self._instances_dir, str(request.instance_id))
+        endpoint = f"unix:{folder / SOCKET_NAME}"
+        launched = Launched(request.instance_id, request.agent_id, request.agent_name, endpoint, endpoint, pid=None)
+        worker = WorkerProcess(launched, folder, LogPipe(self._logs.path(request.agent_id)))
+        self._workers[request.instance_id] = worker
+        worker.log.open()
+        return worker
+
+    def _config(self, request: LaunchRequest) -> bytes:
+        isolated = self._link is not None and self._link.isolation is not Isolation.NONE
+        folder = INSTANCE_INSIDE if isolated else str(self._instances_dir / str(request.instance_id))
+        door = self._options.door
+        if isolated and door.startswith("unix:") and self._options.door_dir is not None:
+            door = f"unix:{DOOR_INSIDE}/{Path(door.removeprefix('unix:')).name}"
+        config = WorkerConfig(
+            instance_id=request.instance_id,
+            agent_id=request.agent_id,
+            agent_name=request.agent_name,
+            version=request.version,
+            spec=request.spec,
+            listen=f"unix:{folder}/{SOCKET_NAME}",
+            door=door,
+            token=request.token,
+        )
+        return config.model_dump_json().encode()
+
+    async def _send_launch(
+        self, link: ForkServerLink, operation: str, worker: WorkerProcess, memory_mb: int, config: bytes
+    ) -> dict[str, Any]:
+        status = StatusPipe()
+        config_file = sealed_file(config)
+        body = {
+            "op": operation,
+            "id": str(worker.launched.instance_id),
+            "agent": worker.launched.agent_name,
+            "folder": str(worker.folder),
+            "memory_mb": memory_mb,
+        }
+        try:
+            await link.send(body, (config_file, worker.log.writer, status.writer))
+        finally:
+            os.close(config_file)
+            os.close(status.writer)
+            worker.log.close_writer()
+        return await status.read("observed" if operation == "probe" else "missing", _SANDBOX_SECONDS)
+
+    async def _abandon(self, link: ForkServerLink, worker: WorkerProcess) -> None:
+        with contextlib.suppress(LaunchError):
+            await link.send({"op": "signal", "id": str(worker.launched.instance_id), "signal": signal.SIGKILL})
+        worker.clear()
+
+    async def _probe(self, link: ForkServerLink) -> list[Protection]:
+        instance_id = uuid4()
+        folder = make_folder(self._instances_dir, str(instance_id))
+        launched = Launched(instance_id, instance_id, "probe", "", "", pid=None)
+        worker = WorkerProcess(launched, folder, LogPipe(self._options.logs_dir / "forkserver.log"))
+        worker.log.open()
+        try:
+            told = await self._send_launch(link, "probe", worker, _PROBE_MEMORY_MB, b"")
+        finally:
+            worker.clear()
+        missing: dict[str, str] = told["missing"]
+        return [
+            Protection(name, on, "" if on else missing.get(name, "observed to be off"))
+            for name, on in told["observed"].items()
+        ]
+
+    def _on_exit(self, report: dict[str, Any]) -> None:
+        worker = self._workers.get(UUID(report["id"]))
+        if worker is None:
+            return
+        code: int | None = report.get("code")
+        if report.get("out_of_memory"):
+            self._ended(worker, ExitReason.OUT_OF_MEMORY, code, "it used more memory than its limit allows")
+        else:
+            self._ended(worker, ExitReason.EXITED, code, str(report.get("error") or _describe(code)))
+
+    def _ended(self, worker: WorkerProcess, reason: ExitReason, code: int | None, detail: str) -> None:
+        instance_id = worker.launched.instance_id
+        self._workers.pop(instance_id, None)
+        worker.end_detail = detail
+        worker.clear()
+        self._write_record()
+        if worker.announced:
+            told = ExitReason.STOPPED if worker.stopping else reason
+            self._exits.put_nowait(InstanceExit(instance_id, told, code, detail))
+
+    async def wait_healthy(self, instance_id: UUID, timeout_s: float) -> None:
+        """Polls `GET /health` over the instance's socket every few milliseconds."""
+        worker = self._workers.get(instance_id)
+        if worker is None:
+            raise LaunchError("the worker ended before it was healthy")
+        await wait_for_health(worker.folder / SOCKET_NAME, worker.gone, timeout_s)
+        worker.healthy = True
+
+    async def stop(self, instance_id: UUID, grace_s: float) -> None:
+        """SIGTERM, then SIGKILL after `grace_s`; returns when the process is gone."""
+        worker = self._workers.get(instance_id)
+        if worker is None:
+            return
+        worker.stopping = True
+        for kind, patience in ((signal.SIGTERM, grace_s), (signal.SIGKILL, _KILL_SECONDS)):
+            link = self._link
+            if link is not None:
+                with contextlib.suppress(LaunchError):
+                    await link.send({"op": "signal", "id": str(instance_id), "signal": int(kind)})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await worker.gone.wait()
+                return
+        raise LaunchError(f"instance {instance_id} does not end")
+
+    async def next_exit(self) -> InstanceExit:
+        """The next instance that ended."""
+        return await self._exits.get()
+
+    def running(self) -> Sequence[Launched]:
+        """All instances that were launched and have not ended."""
+        return [worker.launched for worker in self._workers.values() if worker.announced]
+
+    async def logs(self, agent_id: UUID, tail: int) -> list[str]:
+        """From the agent's log files."""
+        return await self._logs.tail(agent_id, tail)
+
+    async def forget(self, agent_id: UUID) -> None:
+        """Deletes the agent's log files."""
+        await self._logs.delete(agent_id)
+
+    async def protections(self) -> Sequence[Protection]:
+        """What a probe observed from inside a sandbox when the fork server came up."""
+        await self._ready_link()
+        return list(self._protections)
+
+    def processes(self) -> Sequence[ProcessRow]:
+        """The fork server and its workers."""
+        rows: list[ProcessRow] = []
+        if self._link is not None and self._link.identity is not None:
+            rows.append(ProcessRow("forkserver", self._link.identity.pid, None, None, "ready"))
+        for worker in self._workers.values():
+            if worker.launched.pid is not None:
+                launched = worker.launched
+                rows.append(
+                    ProcessRow("worker", launched.pid or 0, launched.agent_name, launched.instance_id, worker.state)
+                )
+        return rows
+
+    async def close(self, grace_s: float) -> None:
+        """Drains and ends every worker, then the fork server."""
+        self._closing = True
+        if self._bringing_up is not None and not self._bringing_up.done():
+            self._bringing_up.cancel()
+            await asyncio.wait({self._bringing_up})
+        deadline = time.monotonic() + grace_s
+        stops = (self.stop(item, max(0.0, deadline - time.monotonic())) for item in list(self._workers))
+        await asyncio.gather(*stops, return_exceptions=True)
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+        await asyncio.to_thread(self._clear)
+
+    def _clear(self) -> None:
+        self._record.reap()
+        for folder in (self._instances_dir, self._options.run_dir / "root"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _write_record(self) -> None:
+        server = self._link.identity if self._link else None
+        living = [worker.identity for worker in self._workers.values()]
+        self._record.write(item for item in (server, *living) if item is not None)
+
+
+def _describe(code: int | None) -> str:
+    if code is None:
+        return "it ended"
+    if code < 0:
+        return f"it was killed by {signal.Signals(-code).name}"
+    return f"it ended with exit code {code}"
+
+
+def _told_later(task: asyncio.Task[ForkServerLink]) -> None:
+    """The failure of a restart is raised by the next launch, which tries again; here it is only written down."""
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("forkserver_not_restarted", reason=str(task.exception()))
