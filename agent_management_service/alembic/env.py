@@ -1,0 +1,19 @@
+"""Migrates the schema `agents`."""
+
+import os
+
+from alembic import context
+
+from agent_management_service.agents import models as agents
+from agent_management_service.idempotency import models as idempotency
+from agent_management_service.metadata import METADATA
+from agent_management_service.versions import models as versions
+from kgents_shared.db.migrations import run_env
+
+TABLES = (agents.AgentRow, idempotency.IdempotencyRow, versions.VersionRow)
+
+if not context.config.get_main_option("sqlalchemy.url"):
+    url = os.environ.get("MANAGEMENT_DATABASE_URL", "")
+    context.config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+
+run_env(METADATA)

@@ -1,0 +1,1 @@
+"""Agents: their drafts, and who they belong to."""

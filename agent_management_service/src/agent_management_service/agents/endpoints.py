@@ -1,0 +1,85 @@
+"""`/api/v1/agents`: agents and their drafts."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, status
+from fastapi.responses import JSONResponse, Response
+
+from agent_management_service.agents.listing import AgentFilter, AgentSort
+from agent_management_service.agents.models import AgentStatus
+from agent_management_service.agents.schemas import Agent
+from agent_management_service.dependencies import AgentsRead, AgentsWrite, Definition, Keyed, ThisAgent, Transaction
+from agent_management_service.idempotency.service import Answer
+from kgents_shared.db import Page, PageQuery, make_page
+
+router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
+DEFINITION_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/AgentSpec"}},
+            "application/toml": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+def answer_response(answer: Answer) -> Response:
+    """The response of an answer that may be a kept one."""
+    headers = {} if answer.location is None else {"Location": answer.location}
+    if answer.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return JSONResponse(answer.body, answer.status, headers)
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, response_model=Agent, openapi_extra=DEFINITION_BODY)
+async def create_agent(
+    principal: AgentsWrite,
+    spec: Definition,
+    key: Keyed,
+    work: Transaction,
+    publish: Annotated[bool, Query(description="publish it as well")] = False,
+) -> Response:
+    """Make an agent from a definition in JSON or TOML: a draft, or with `publish=true` a running agent."""
+
+    async def create() -> Answer:
+        row = await work.agents.create(principal.owner_id, spec)
+        if publish:
+            row = await work.publishing.publish_new(row)
+        body = Agent.model_validate(row).model_dump(mode="json")
+        return Answer(status.HTTP_201_CREATED, body, f"/api/v1/agents/{row.id}")
+
+    return answer_response(await work.once.do(key, create))
+
+
+@router.get("")
+async def list_agents(
+    principal: AgentsRead,
+    page: PageQuery,
+    work: Transaction,
+    name: Annotated[str | None, Query(pattern="^[a-z0-9-]{1,63}$", description="names that begin so")] = None,
+    status: AgentStatus | None = None,
+    sort: AgentSort = "created_at",
+) -> Page[Agent]:
+    """The caller's agents."""
+    wanted = AgentFilter(name, status, sort)
+    rows = await work.agents.page(principal.owner_id, wanted, page)
+    return make_page(rows, page, item=Agent.model_validate, key=wanted.cursor_of)
+
+
+@router.get("/{agent}")
+async def get_agent(principal: AgentsRead, agent: ThisAgent, work: Transaction) -> Agent:
+    """One agent by id or name."""
+    return Agent.model_validate(await work.agents.get(principal.owner_id, agent))
+
+
+@router.put("/{agent}", openapi_extra=DEFINITION_BODY)
+async def replace_draft(principal: AgentsWrite, agent: ThisAgent, spec: Definition, work: Transaction) -> Agent:
+    """Replace the draft; what is published goes on unchanged until the next publish."""
+    return Agent.model_validate(await work.agents.replace_draft(principal.owner_id, agent, spec))
+
+
+@router.delete("/{agent}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_agent(principal: AgentsWrite, agent: ThisAgent, work: Transaction) -> None:
+    """Delete the agent and tear down what runs of it."""
+    await work.publishing.delete(principal.owner_id, agent)

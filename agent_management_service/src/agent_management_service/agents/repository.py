@@ -1,0 +1,76 @@
+"""All SQL on the table `agents`; every query is filtered by the owner."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from agent_management_service.agents.listing import AgentFilter, created_at_and_id, name_and_id
+from agent_management_service.agents.models import AgentRow, AgentStatus
+from agent_management_service.agents.reference import AgentReference
+from agent_management_service.errors import AgentNotFound, NameTaken
+from kgents_shared.db import Cursor, new_id
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRepository:
+    """The agents of all owners, seen by one at a time."""
+
+    session: AsyncSession
+
+    async def add(self, owner_id: str, name: str, draft: dict[str, Any]) -> AgentRow:
+        """A new draft; `NameTaken` where the owner has that name, also against a racer."""
+        statement = (
+            insert(AgentRow)
+            .values(id=new_id(), owner_id=owner_id, name=name, status=AgentStatus.DRAFT, draft=draft)
+            .on_conflict_do_nothing(index_elements=["owner_id", "name"], index_where=AgentRow.deleted_at.is_(None))
+            .returning(AgentRow)
+        )
+        row = await self.session.scalar(statement)
+        if row is None:
+            raise NameTaken(name)
+        return row
+
+    async def get(self, owner_id: str, reference: AgentReference) -> AgentRow:
+        """The owner's agent; `AgentNotFound` where there is none."""
+        return await self._one(_of(owner_id, reference))
+
+    async def lock(self, owner_id: str, reference: AgentReference) -> AgentRow:
+        """The same, with its row locked until the transaction ends: changes of one agent happen one after another."""
+        return await self._one(_of(owner_id, reference).with_for_update())
+
+    async def _one(self, statement: Select[AgentRow]) -> AgentRow:
+        row = await self.session.scalar(statement)
+        if row is None:
+            raise AgentNotFound
+        return row
+
+    async def page(self, owner_id: str, wanted: AgentFilter, limit: int, after: Cursor | None) -> Sequence[AgentRow]:
+        """Up to `limit + 1` of the owner's agents after the cursor, in the order that was asked for."""
+        columns: tuple[ColumnElement[Any], ColumnElement[Any]] = (
+            (AgentRow.name.expression, AgentRow.id.expression)
+            if wanted.by_name
+            else (AgentRow.created_at.expression, AgentRow.id.expression)
+        )
+        statement = select(AgentRow).where(AgentRow.owner_id == owner_id, AgentRow.deleted_at.is_(None))
+        if wanted.name is not None:
+            statement = statement.where(AgentRow.name.startswith(wanted.name, autoescape=True))
+        if wanted.status is not None:
+            statement = statement.where(AgentRow.status == wanted.status)
+        if after is not None:
+            place: tuple[Any, UUID] = name_and_id(after) if wanted.by_name else created_at_and_id(after)
+            keys = tuple_(*columns)
+            statement = statement.where(keys < place if wanted.descending else keys > place)
+        order = [column.desc() if wanted.descending else column.asc() for column in columns]
+        return (await self.session.scalars(statement.order_by(*order).limit(limit + 1))).all()
+
+
+def _of(owner_id: str, reference: AgentReference) -> Select[AgentRow]:
+    statement = select(AgentRow).where(AgentRow.owner_id == owner_id, AgentRow.deleted_at.is_(None))
+    if reference.id is not None:
+        return statement.where(AgentRow.id == reference.id)
+    return statement.where(AgentRow.name == reference.name)

@@ -1,0 +1,118 @@
+"""What endpoints ask for in their signatures: the caller, a transaction, a body, a key."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Annotated, TypeVar, cast
+
+from fastapi import Depends, Header, Request
+from pydantic import BaseModel
+
+from agent_management_service.agents.reference import AgentReference
+from agent_management_service.agents.repository import AgentRepository
+from agent_management_service.agents.service import AgentService
+from agent_management_service.definitions.compile import compile_body, compile_spec
+from agent_management_service.definitions.documents import parse_json, parse_toml
+from agent_management_service.desired.repository import DesiredRepository
+from agent_management_service.errors import UnsupportedMediaType
+from agent_management_service.idempotency.repository import IdempotencyRepository
+from agent_management_service.idempotency.service import KeyedRequest, Once
+from agent_management_service.publishing.events import AgentEvents
+from agent_management_service.publishing.schemas import NoOptions, Rollback
+from agent_management_service.publishing.service import PublishingService
+from agent_management_service.versions.repository import VersionRepository
+from kgents_shared.auth import Principal, require, require_service
+from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.db import Database
+from kgents_shared.errors import FaultItem, InvalidInput
+from kgents_shared.events import OutboxRelay
+
+BodyT = TypeVar("BodyT", bound=BaseModel)
+_MAX_KEY_CHARS = 255
+
+AgentsRead = Annotated[Principal, Depends(require("agents:read"))]
+AgentsWrite = Annotated[Principal, Depends(require("agents:write"))]
+DeploymentCalls = Annotated[Principal, Depends(require_service("deployment"))]
+DeploymentOrRuntimeCalls = Annotated[Principal, Depends(require_service("deployment", "runtime"))]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The services over one transaction."""
+
+    agents: AgentService
+    versions: VersionRepository
+    publishing: PublishingService
+    desired: DesiredRepository
+    once: Once
+
+
+async def _transaction(request: Request) -> AsyncGenerator[Work]:
+    """One request is one transaction: committed when the endpoint returns, before its answer is sent."""
+    database = cast("Database", request.app.state.database)
+    async with database.transaction() as session:
+        agents, versions = AgentRepository(session), VersionRepository(session)
+        yield Work(
+            agents=AgentService(agents),
+            versions=versions,
+            publishing=PublishingService(agents, versions, AgentEvents(session)),
+            desired=DesiredRepository(session),
+            once=Once(IdempotencyRepository(session)),
+        )
+    if request.method != "GET":
+        cast("OutboxRelay", request.app.state.relay).wake()
+
+
+Transaction = Annotated[Work, Depends(_transaction, scope="function")]
+ThisAgent = Annotated[AgentReference, Depends(AgentReference.parse)]
+
+
+async def _definition(request: Request) -> AgentSpec:
+    media_type = _media_type(request)
+    if media_type == "application/toml":
+        return compile_spec(parse_toml(await request.body()))
+    if media_type == "application/json":
+        return compile_spec(parse_json(await request.body()))
+    raise UnsupportedMediaType(media_type)
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _json_body(request: Request, model: type[BodyT]) -> BodyT:
+    media_type = _media_type(request)
+    if media_type != "application/json":
+        raise UnsupportedMediaType(media_type)
+    return compile_body(parse_json(await request.body()), model)
+
+
+async def _no_options(request: Request) -> NoOptions:
+    return await _json_body(request, NoOptions) if await request.body() else NoOptions()
+
+
+async def _rollback(request: Request) -> Rollback:
+    return await _json_body(request, Rollback)
+
+
+Definition = Annotated[AgentSpec, Depends(_definition)]
+NoOptionsBody = Annotated[NoOptions, Depends(_no_options)]
+RollbackBody = Annotated[Rollback, Depends(_rollback)]
+
+
+async def _keyed(
+    request: Request, principal: AgentsWrite, idempotency_key: Annotated[str | None, Header()] = None
+) -> KeyedRequest | None:
+    """The caller's Idempotency-Key with the request that it stands for; None where there is none."""
+    if idempotency_key is None:
+        return None
+    key = idempotency_key
+    if not 0 < len(key) <= _MAX_KEY_CHARS or not (key.isascii() and key.isprintable()):
+        fault = FaultItem(
+            ("header", "Idempotency-Key"), f"must be 1 to {_MAX_KEY_CHARS} printable ASCII characters", "bad_key"
+        )
+        raise InvalidInput("The Idempotency-Key can't be used.", errors=[fault])
+    line = f"{request.method} {request.url.path}?{request.url.query} {_media_type(request)}"
+    return KeyedRequest.of(principal.owner_id, key, line.encode(), await request.body())
+
+
+Keyed = Annotated[KeyedRequest | None, Depends(_keyed)]

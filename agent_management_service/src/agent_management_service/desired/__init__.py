@@ -1,0 +1,1 @@
+"""Desired state for the services that make it true."""

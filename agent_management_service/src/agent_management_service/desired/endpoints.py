@@ -1,0 +1,51 @@
+"""`/internal/agents`: what should run, for the services that see to it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from agent_management_service.agents.reference import AgentReference
+from agent_management_service.dependencies import DeploymentCalls, DeploymentOrRuntimeCalls, Transaction
+from agent_management_service.desired.repository import DesiredRow
+from agent_management_service.publishing.events import published_agent
+from kgents_shared.contracts.published_agent import PublishedAgent
+from kgents_shared.db import Cursor, Page, PageQuery, make_page
+from kgents_shared.errors import FaultItem, InvalidInput
+
+router = APIRouter(prefix="/internal/agents", include_in_schema=False)
+
+
+@router.get("/desired")
+async def list_desired(_: DeploymentCalls, page: PageQuery, work: Transaction) -> Page[PublishedAgent]:
+    """Every agent that was ever announced, with the tombstones of the last seven days."""
+    after = None if page.after is None else _id_in(page.after)
+    return make_page(await work.desired.page(page.limit, after), page, item=_state, key=_place)
+
+
+@router.get("/resolve")
+async def resolve_agent(
+    _: DeploymentOrRuntimeCalls,
+    work: Transaction,
+    owner_id: Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")],
+    agent: Annotated[str, Query(min_length=1, max_length=200)],
+) -> PublishedAgent:
+    """The owner's agent by id or name. Its version is null where it was never published."""
+    return _state(await work.desired.resolve(owner_id, AgentReference.parse(agent)))
+
+
+def _state(row: DesiredRow) -> PublishedAgent:
+    return published_agent(*row)
+
+
+def _place(row: DesiredRow) -> Cursor:
+    return (str(row[0].id),)
+
+
+def _id_in(cursor: Cursor) -> UUID:
+    try:
+        (text,) = cursor
+        return UUID(text)
+    except ValueError as error:
+        fault = FaultItem(("query", "cursor"), "is not a cursor of this list", "bad_cursor", "use next_cursor")
+        raise InvalidInput("The cursor belongs to another list.", errors=[fault]) from error

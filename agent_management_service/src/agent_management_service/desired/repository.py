@@ -1,0 +1,51 @@
+"""Desired state of all owners' agents; only for services, behind /internal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from agent_management_service.agents.models import AgentRow
+from agent_management_service.agents.reference import AgentReference
+from agent_management_service.errors import AgentNotFound
+from agent_management_service.versions.models import VersionRow
+
+TOMBSTONES_FOR = timedelta(days=7)
+DesiredRow = tuple[AgentRow, dict[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredRepository:
+    """Agents with the spec of the version in force."""
+
+    session: AsyncSession
+
+    async def page(self, limit: int, after: UUID | None) -> Sequence[DesiredRow]:
+        """Up to `limit + 1` agents that were ever announced, by id; the deleted for seven days more."""
+        statement = _with_spec().where(
+            AgentRow.generation > 0,
+            or_(AgentRow.deleted_at.is_(None), AgentRow.deleted_at > func.now() - TOMBSTONES_FOR),
+        )
+        if after is not None:
+            statement = statement.where(AgentRow.id > after)
+        rows = await self.session.execute(statement.order_by(AgentRow.id).limit(limit + 1))
+        return [(row, spec) for row, spec in rows]
+
+    async def resolve(self, owner_id: str, reference: AgentReference) -> DesiredRow:
+        """One owner's agent by id or name; `AgentNotFound`, also for a deleted one."""
+        wanted = AgentRow.id == reference.id if reference.id is not None else AgentRow.name == reference.name
+        statement = _with_spec().where(AgentRow.owner_id == owner_id, AgentRow.deleted_at.is_(None), wanted)
+        found = (await self.session.execute(statement)).one_or_none()
+        if found is None:
+            raise AgentNotFound
+        row, spec = found
+        return row, spec
+
+
+def _with_spec() -> Select[AgentRow, dict[str, Any]]:
+    in_force = and_(VersionRow.agent_id == AgentRow.id, VersionRow.number == AgentRow.version)
+    return select(AgentRow, VersionRow.spec).outerjoin(VersionRow, in_force)

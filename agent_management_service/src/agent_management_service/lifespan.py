@@ -1,0 +1,47 @@
+"""What lives as long as the app: the database, the bus, the relay. It waits for none of them."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import cast
+
+from fastapi import FastAPI
+
+from agent_management_service.idempotency.repository import IdempotencyRepository
+from agent_management_service.metadata import SCHEMA
+from agent_management_service.settings import ManagementSettings
+from kgents_shared.db import Database
+from kgents_shared.events import EventBus, OutboxRelay
+from kgents_shared.http.background import BackgroundTasks
+
+_FORGET_EVERY_S = 3600
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    """Put `database` and `relay` on the app's state; the relay runs beside the requests.
+
+    Without NATS the service is healthy all the same: the outbox keeps what is to be told.
+    """
+    settings = cast("ManagementSettings", app.state.settings)
+    url = settings.database_url.get_secret_value()
+    token = settings.nats_token.get_secret_value() if settings.nats_token else None
+    async with AsyncExitStack() as stack:
+        database = Database(url, pool_size=settings.database_pool_size)
+        stack.push_async_callback(database.close)
+        bus = await stack.enter_async_context(EventBus(settings.nats_url, token, name="management"))
+        relay = OutboxRelay(url, SCHEMA, bus)
+        tasks = await stack.enter_async_context(BackgroundTasks())
+        app.state.database = database
+        app.state.relay = relay
+        app.state.health_probes["database"] = database.answers
+        tasks.start("management outbox relay", relay.run)
+        tasks.start("management old idempotency keys", lambda: _forget_old_keys(database))
+        yield
+
+
+async def _forget_old_keys(database: Database) -> None:
+    while True:
+        async with database.transaction() as session:
+            await IdempotencyRepository(session).forget_old()
+        await asyncio.sleep(_FORGET_EVERY_S)

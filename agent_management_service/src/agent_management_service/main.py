@@ -1,0 +1,39 @@
+"""The agent management service as an app, and as whoever runs it sees it."""
+
+from fastapi import FastAPI
+
+from agent_management_service.agents.endpoints import router as agents_router
+from agent_management_service.definitions.documents import MAX_DOCUMENT_BYTES
+from agent_management_service.desired.endpoints import router as desired_router
+from agent_management_service.lifespan import lifespan
+from agent_management_service.metadata import SCHEMA
+from agent_management_service.publishing.endpoints import router as publishing_router
+from agent_management_service.settings import ManagementSettings
+from agent_management_service.versions.endpoints import router as versions_router
+from kgents_shared.auth import KeySource
+from kgents_shared.http.app import ServiceFrame, build_service_app
+from kgents_shared.http.service import ServiceDefinition
+
+
+def create_app(settings: ManagementSettings | None = None, *, keys: KeySource | None = None) -> FastAPI:
+    """The app; settings come from the environment where none are given. Nothing is opened before its lifespan."""
+    return build_service_app(
+        ServiceFrame(
+            name="management",
+            title="Kgents agent management",
+            settings=settings or ManagementSettings.model_validate({}),
+            lifespan=lifespan,
+            routers=[agents_router, publishing_router, versions_router, desired_router],
+            keys=keys,
+            max_body_bytes=MAX_DOCUMENT_BYTES,
+        )
+    )
+
+
+SERVICE = ServiceDefinition(
+    name="management",
+    package="agent_management_service",
+    schema=SCHEMA,
+    settings_type=ManagementSettings,
+    create_app=create_app,
+)

@@ -1,0 +1,76 @@
+"""What publishing, stopping, rolling back and deleting mean: state, generation and event in one transaction."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from agent_management_service.agents.models import AgentRow, AgentStatus
+from agent_management_service.agents.reference import AgentReference
+from agent_management_service.agents.repository import AgentRepository
+from agent_management_service.errors import NotPublished
+from agent_management_service.publishing.events import AgentEvents
+from agent_management_service.versions.content_hash import content_hash
+from agent_management_service.versions.models import VersionRow
+from agent_management_service.versions.repository import VersionRepository
+
+
+@dataclass(frozen=True, slots=True)
+class PublishingService:
+    """Changes of the desired state, within one transaction that its caller commits.
+
+    Each takes the agent's row lock first, so that generations are given one after another.
+    """
+
+    agents: AgentRepository
+    versions: VersionRepository
+    events: AgentEvents
+
+    async def publish(self, owner_id: str, reference: AgentReference) -> AgentRow:
+        """Freeze the draft and want it running; an unchanged draft starts its version (again) instead."""
+        return await self._publish(await self.agents.lock(owner_id, reference))
+
+    async def publish_new(self, row: AgentRow) -> AgentRow:
+        """The same for an agent made in this transaction."""
+        return await self._publish(row)
+
+    async def rollback(self, owner_id: str, reference: AgentReference, number: int) -> AgentRow:
+        """Want an older version running; the draft stays as it is. `VersionNotFound`."""
+        row = await self.agents.lock(owner_id, reference)
+        return await self._run(row, await self.versions.get(row.id, number))
+
+    async def stop(self, owner_id: str, reference: AgentReference) -> AgentRow:
+        """Want the agent stopped; one that is stopped stays as it is. `NotPublished` for a mere draft."""
+        row = await self.agents.lock(owner_id, reference)
+        if row.status == AgentStatus.DRAFT:
+            raise NotPublished
+        if row.status == AgentStatus.PUBLISHED:
+            row.status = AgentStatus.STOPPED
+            await self._announce(row, await self._spec_in_force(row))
+        return row
+
+    async def delete(self, owner_id: str, reference: AgentReference) -> None:
+        """Leave a tombstone and want the agent gone."""
+        row = await self.agents.lock(owner_id, reference)
+        row.deleted_at = datetime.now(UTC)
+        await self._announce(row, await self._spec_in_force(row))
+
+    async def _publish(self, row: AgentRow) -> AgentRow:
+        newest = await self.versions.newest(row.id)
+        if newest is None or newest.content_hash != content_hash(row.draft):
+            newest = await self.versions.freeze(row.id, 1 if newest is None else newest.number + 1, row.draft)
+        return await self._run(row, newest)
+
+    async def _run(self, row: AgentRow, version: VersionRow) -> AgentRow:
+        row.status = AgentStatus.PUBLISHED
+        row.version = version.number
+        row.published_at = datetime.now(UTC)
+        await self._announce(row, version.spec)
+        return row
+
+    async def _announce(self, row: AgentRow, spec: dict[str, Any] | None) -> None:
+        row.generation += 1
+        row.updated_at = datetime.now(UTC)
+        await self.events.announce(row, spec)
+
+    async def _spec_in_force(self, row: AgentRow) -> dict[str, Any] | None:
+        return None if row.version is None else (await self.versions.get(row.id, row.version)).spec

@@ -1,0 +1,1 @@
+"""Versions: numbered, content-hashed, never changed."""

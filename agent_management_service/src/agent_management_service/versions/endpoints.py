@@ -1,0 +1,36 @@
+"""`/api/v1/agents/{agent}/versions`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from agent_management_service.dependencies import AgentsRead, ThisAgent, Transaction
+from agent_management_service.publishing.schemas import MAX_VERSION
+from agent_management_service.versions.models import VersionRow
+from agent_management_service.versions.paging import number_before
+from agent_management_service.versions.schemas import Version
+from kgents_shared.db import Cursor, Page, PageQuery, make_page
+
+router = APIRouter(prefix="/api/v1/agents", tags=["versions"])
+
+
+@router.get("/{agent}/versions")
+async def list_versions(principal: AgentsRead, agent: ThisAgent, page: PageQuery, work: Transaction) -> Page[Version]:
+    """The agent's versions, newest first."""
+    before = None if page.after is None else number_before(page.after)
+    row = await work.agents.get(principal.owner_id, agent)
+    rows = await work.versions.page(row.id, page.limit, before)
+    return make_page(rows, page, item=Version.model_validate, key=_place)
+
+
+@router.get("/{agent}/versions/{number}")
+async def get_version(
+    principal: AgentsRead, agent: ThisAgent, number: Annotated[int, Path(ge=1, le=MAX_VERSION)], work: Transaction
+) -> Version:
+    """One version."""
+    row = await work.agents.get(principal.owner_id, agent)
+    return Version.model_validate(await work.versions.get(row.id, number))
+
+
+def _place(row: VersionRow) -> Cursor:
+    return (str(row.number),)
