@@ -49,8 +49,10 @@ def workspace_members(root: Path) -> list[str]:
 
 
 @contextmanager
-def exclusive(root: Path) -> Generator[None]:
-    """Holds the checkout's install lock. The kernel lets it go when its holder dies, however it dies.
+def exclusive(root: Path) -> Generator[int]:
+    """Holds the checkout's install lock; gives its descriptor.
+
+    The kernel lets it go when its last holder dies, however it dies. A child that gets the descriptor holds it too.
 
     Raises:
         BootstrapError: the checkout is not writable.
@@ -69,7 +71,7 @@ def exclusive(root: Path) -> Generator[None]:
         file.truncate()
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        yield file.fileno()
 
 
 def _wait_for(file: IO[str]) -> None:
@@ -110,10 +112,11 @@ def _moved(root: Path) -> bool:
 class Installer:
     """One install of one level into `.venv`. When a step is cut off, the next run starts from a fresh `.venv`."""
 
-    def __init__(self, root: Path, uv: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, root: Path, uv: Path, env: Mapping[str, str], lock: int) -> None:
         self._root = root
         self._uv = uv
         self._env = env
+        self._lock = lock
         self._venv = root / ".venv"
         self._started = self._venv / "kgents-installing"
 
@@ -153,7 +156,9 @@ class Installer:
             self._venv.unlink()
         elif self._venv.exists():
             say("the environment in .venv is unusable or half made: making it anew")
-            shutil.rmtree(self._venv)
+            aside = self._root / ".kgents" / f"old-venv-{os.getpid()}"
+            self._venv.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
         version = ".".join(map(str, sys.version_info[:3]))
         with self._step(f"making .venv for Python {version}"):
             # The real path: a symlink such as python3 may point to another Python tomorrow.
@@ -173,6 +178,7 @@ class Installer:
         answer = subprocess.run(
             command, cwd=self._root, env=self._env, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=None if shown else subprocess.PIPE, check=False,
+            pass_fds=(self._lock,),  # killed, this process leaves uv running for a moment: nobody else may begin then
         )  # fmt: skip
         if answer.returncode == 0:
             return
@@ -191,14 +197,14 @@ def install(root: Path, level: str, fingerprint: str) -> None:
     Raises:
         BootstrapError: with the sentence to show.
     """
-    with exclusive(root):
+    with exclusive(root) as lock:
         if is_current(root, level, fingerprint):
             return
         start = time.monotonic()
         settings = read_pip_settings()
         env = uv_environment(settings)
         uv = obtain_uv(root, settings, say)
-        Installer(root, uv, env).run(level, fingerprint)
+        Installer(root, uv, env, lock).run(level, fingerprint)
         say(f"ready after {time.monotonic() - start:.1f} s")
 
 

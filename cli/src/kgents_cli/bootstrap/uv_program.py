@@ -62,14 +62,16 @@ def obtain_uv(root: Path, settings: PipSettings, say: Callable[[str], None]) -> 
     pin = read_pin(lock)
     target = private_folder(root, pin)
     say(f"fetching uv {pin.version} into {target.relative_to(root)}")
+    # Beside, then renamed: a fetch that was cut off leaves nothing that looks like a uv.
+    part = target.with_name(f"{target.name}.{os.getpid()}")
+    if not _fetch_with_pip(lock, part):
+        shutil.rmtree(part, ignore_errors=True)
+        program = download_uv(pin, settings, part)
+        if uv_version(program) is None:
+            raise BootstrapError(f"{program} does not run on this machine: put a uv that does on PATH.")
     shutil.rmtree(target, ignore_errors=True)
-    if _fetch_with_pip(lock, target):
-        return target / "bin/uv"
-    shutil.rmtree(target, ignore_errors=True)
-    program = download_uv(pin, settings, target)
-    if uv_version(program) is None:
-        raise BootstrapError(f"{program} does not run on this machine: put a uv that does on PATH.")
-    return program
+    part.rename(target)
+    return target / "bin/uv"
 
 
 def _fetch_with_pip(lock: Path, target: Path) -> bool:

@@ -86,6 +86,7 @@ class WheelSource:
         if settings.proxy:
             handlers.append(urllib.request.ProxyHandler({"http": settings.proxy, "https": settings.proxy}))
         self._handlers = handlers
+        self.faults: list[str] = []
 
     def wheel_urls(self, version: str) -> list[str]:
         """Addresses of this version's wheels for this platform, from the indexes first and then from the find-links."""
@@ -120,7 +121,8 @@ class WheelSource:
         for url in attempts:
             try:
                 body = self.read(url)
-            except (OSError, ValueError):
+            except (OSError, ValueError) as fault:
+                self.faults.append(f"{urllib.parse.urlsplit(url).hostname or url}: {fault}")
                 continue
             parser = _Links()
             parser.feed(body.decode("utf-8", "replace"))
@@ -175,6 +177,7 @@ def download_uv(pin: UvPin, settings: PipSettings, target: Path) -> Path:
             faults.append(f"{shown}: not the file that locks/uv.txt pins")
             continue
         return _unpack(body, target)
+    faults = faults or source.faults
     reason = "; ".join(faults) or f"no index offers uv {pin.version} for {sys.platform} on {platform.machine()}"
     raise BootstrapError(
         f"uv could not be fetched ({reason}): check the network and pip's index-url and cert settings, "
