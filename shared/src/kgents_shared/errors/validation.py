@@ -1,26 +1,54 @@
 """Pydantic's faults as ours: every fault at once, each with its place and a hint."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from kgents_shared.errors.api_errors import FaultItem
 
+# A body can hold ten thousand faults, and looking for what each may have meant takes time.
+MOST_FAULTS = 100
+_TABLE_KINDS = frozenset({"model_type", "dict_type", "model_attributes_type"})
+_HINTS = {
+    "string_type": "write text in quotes",
+    "int_type": "write a whole number, without quotes",
+    "int_from_float": "write a whole number",
+    "int_parsing": "write a whole number",
+    "float_type": "write a number, without quotes",
+    "float_parsing": "write a number",
+    "finite_number": "write a finite number",
+    "bool_type": "write true or false, without quotes",
+    "bool_parsing": "write true or false",
+    "list_type": 'write a list: ["…", "…"]',
+    "literal_error": "choose {expected}",
+    "enum": "choose {expected}",
+    "greater_than_equal": "choose {ge} or more",
+    "greater_than": "choose more than {gt}",
+    "less_than_equal": "choose {le} or less",
+    "less_than": "choose less than {lt}",
+    "string_too_short": "write at least {min_length} characters",
+    "string_too_long": "shorten it to {max_length} characters",
+    "too_short": "give at least {min_length}",
+    "too_long": "give at most {max_length}",
+}
+
 
 def faults_of(
     errors: Iterable[Any], model: type[BaseModel] | None = None, *, extra_names: Sequence[str] = ()
 ) -> list[FaultItem]:
-    """Translate `ValidationError.errors()`; with `model`, misspelt field names get a suggestion.
+    """Translate `ValidationError.errors()`, the first 100 of them; with `model`, misspelt names get a suggestion.
 
     `extra_names` are input names that the model takes but does not declare as fields.
     """
     found: list[FaultItem] = []
-    for error in errors:
+    for error in islice(errors, MOST_FAULTS):
         loc: tuple[str | int, ...] = tuple(error["loc"])
         kind: str = error["type"]
-        found.append(FaultItem(loc, _sentence(kind, loc, error["msg"]), kind, _hint(kind, loc, model, extra_names)))
+        hint = _hint(kind, loc, model, extra_names) or _general_hint(kind, error.get("ctx", {}))
+        found.append(FaultItem(loc, _sentence(kind, loc, error["msg"]), kind, hint))
     return found
 
 
@@ -29,7 +57,15 @@ def _sentence(kind: str, loc: tuple[str | int, ...], msg: str) -> str:
         return f'"{loc[-1]}" is required'
     if kind == "extra_forbidden":
         return f'"{loc[-1]}" is not a known field'
+    if kind in _TABLE_KINDS:
+        return "should be a table of fields"
     return msg.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
+
+def _general_hint(kind: str, context: Mapping[str, Any]) -> str | None:
+    if kind in _TABLE_KINDS:
+        return "write fields with their values in it"
+    return _HINTS[kind].format_map(context) if kind in _HINTS else None
 
 
 def _hint(
