@@ -1,5 +1,6 @@
 """What endpoints ask for in their signatures: the caller, a transaction, a body, a key."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Annotated, TypeVar, cast
@@ -28,6 +29,7 @@ from kgents_shared.events import OutboxRelay
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 _MAX_KEY_CHARS = 255
+_INLINE_BYTES = 16 * 1024
 
 AgentsRead = Annotated[Principal, Depends(require("agents:read"))]
 AgentsWrite = Annotated[Principal, Depends(require("agents:write"))]
@@ -69,10 +71,16 @@ ThisAgent = Annotated[AgentReference, Depends(AgentReference.parse)]
 async def _definition(request: Request) -> AgentSpec:
     media_type = _media_type(request)
     if media_type == "application/toml":
-        return compile_spec(parse_toml(await request.body()))
-    if media_type == "application/json":
-        return compile_spec(parse_json(await request.body()))
-    raise UnsupportedMediaType(media_type)
+        parse = parse_toml
+    elif media_type == "application/json":
+        parse = parse_json
+    else:
+        raise UnsupportedMediaType(media_type)
+    body = await request.body()
+    if len(body) <= _INLINE_BYTES:
+        return compile_spec(parse(body))
+    # A long definition takes up to a tenth of a second: others are served meanwhile.
+    return await asyncio.to_thread(lambda: compile_spec(parse(body)))
 
 
 def _media_type(request: Request) -> str:

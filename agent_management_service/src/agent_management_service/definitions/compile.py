@@ -1,6 +1,7 @@
 """Data to an `AgentSpec`: every fault at once, each with its place, what is wrong and how to mend it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +13,13 @@ from kgents_shared.errors import FaultItem, InvalidInput, faults_of
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _MOST_FAULTS = 100
+_PROVIDER = ("llm", "provider")
+_NAME_HINT = 'take 1 to 63 of a-z, 0-9 and "-", with a letter or digit first and last'
+_PATTERN_HINTS = {
+    "name": _NAME_HINT,
+    "capabilities": 'take 1 to 64 of a-z, 0-9, ".", "_" and "-", with a letter or digit first and last',
+    "tools": 'name a tool as "server.tool", or many with "*": "server.*"',
+}
 
 
 def compile_spec(document: Document) -> AgentSpec:
@@ -21,7 +29,8 @@ def compile_spec(document: Document) -> AgentSpec:
     try:
         spec = AgentSpec.model_validate(document.value)
     except ValidationError as error:
-        raise _refused("definition", [*faults, *_faults(error, AgentSpec, ("llm_provider",))]) from error
+        found = _faults(error, AgentSpec, ("llm_provider",))
+        raise _refused("definition", [*faults, *(_in_words(fault, document.value) for fault in found)]) from error
     if faults:
         code = "secret_in_definition" if secrets else "invalid_input"
         raise _refused("definition", faults, code)
@@ -39,9 +48,18 @@ def compile_body(document: Document, model: type[ModelT]) -> ModelT:
     return body
 
 
+def _in_words(fault: FaultItem, value: object) -> FaultItem:
+    """The fault at the place that its author wrote, with what the field takes rather than a pattern."""
+    if fault.loc == _PROVIDER and isinstance(value, dict) and "llm_provider" in value:
+        fault = replace(fault, loc=("llm_provider",))
+    if fault.code == "string_pattern_mismatch" and fault.loc[0] in _PATTERN_HINTS:
+        fault = replace(fault, msg="has characters that can't stand here", hint=_PATTERN_HINTS[str(fault.loc[0])])
+    return fault
+
+
 def _faults(error: ValidationError, model: type[BaseModel], extra_names: tuple[str, ...]) -> list[FaultItem]:
-    errors = error.errors(include_url=False, include_input=False, include_context=False)
-    return faults_of(errors[:_MOST_FAULTS], model, extra_names=extra_names)
+    errors = error.errors(include_url=False, include_input=False)
+    return faults_of(errors, model, extra_names=extra_names)
 
 
 def _refused(what: str, faults: Iterable[FaultItem], code: str = "invalid_input") -> InvalidInput:

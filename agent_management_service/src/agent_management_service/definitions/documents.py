@@ -14,6 +14,7 @@ from kgents_shared.errors import FaultItem, InvalidInput
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 MAX_DEPTH = 32
+_MAX_STRUCTURE_CHARS = 8192
 _MAX_DOTS = 1000
 
 
@@ -28,7 +29,7 @@ class Document:
 def parse_json(body: bytes) -> Document:
     """The data of a JSON text; `InvalidInput` with line and column where it isn't JSON."""
     text = _text(body, "JSON")
-    _refuse_deep(_JSON_STRING.sub("", text), "JSON")
+    _refuse_bombs(_JSON_STRING.sub("", text), "JSON")
     repeated: list[FaultItem] = []
 
     def pairs(entries: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def parse_json(body: bytes) -> Document:
 def parse_toml(body: bytes) -> Document:
     """The data of a TOML text; `InvalidInput` with line, column and what was expected where it isn't TOML."""
     text = _text(body, "TOML").replace("\r\n", "\n")
-    _refuse_deep(_TOML_QUIET.sub('""', text), "TOML")
+    _refuse_bombs(_TOML_QUIET.sub('""', text), "TOML")
     try:
         return Document(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -83,8 +84,14 @@ _TOML_QUIET = re.compile(
 )
 
 
-def _refuse_deep(skeleton: str, language: str) -> None:
-    """Refuse nesting that no definition has before a recursive parser, or one quadratic in a key's parts, sees it."""
+def _refuse_bombs(skeleton: str, language: str) -> None:
+    """Refuse what no definition has before a parser sees it: tomllib is recursive, slow by the character outside of
+    strings, and quadratic in the parts of a dotted key.
+    """
+    if len("".join(skeleton.split())) > _MAX_STRUCTURE_CHARS:
+        raise _syntax_fault(
+            language, f"more than {_MAX_STRUCTURE_CHARS} characters outside of text", {}, "put text in quotes"
+        )
     depth = deepest = 0
     for match in re.finditer(r"[\[{]|[\]}]", skeleton):
         depth += 1 if match[0] in "[{" else -1
