@@ -19,9 +19,9 @@ def benchmarks(root: Path) -> list[str]:
 @click.argument("name", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENTS]...")
 def command(name: str | None, arguments: tuple[str, ...]) -> int:
-    """Run the benchmark NAME and print its table; without NAME, list them.
+    """Run a benchmark and print its table.
 
-    ARGUMENTS go to the benchmark: `kgents bench message -- --help` says which it takes.
+    Without NAME, list them. ARGUMENTS go to the benchmark: `kgents bench message -- --help` says which it takes.
 
     \b
     Examples:

@@ -6,7 +6,9 @@ import click
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST_ARGS]...")
 def command(pytest_args: tuple[str, ...]) -> int:
-    """Run the fault tests at their full counts; `kgents test` runs them seeded and reduced. Takes long.
+    """Run the fault tests at their full counts.
+
+    It takes long; `kgents test` runs them seeded and reduced.
 
     \b
     Examples:

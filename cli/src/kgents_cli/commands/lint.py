@@ -7,9 +7,9 @@ import click
 @click.argument("names", nargs=-1, metavar="[CHECK]...")
 @click.option("--fix", is_flag=True, help="Let ruff mend and format what it can first.")
 def command(names: tuple[str, ...], fix: bool) -> int:
-    """Check style, types, imports, migrations and lock files; all of it, or the CHECKs that are named.
+    """Check style, types, imports, migrations and lock files.
 
-    The checks: ruff, format, types, imports, locks, migrations.
+    All of it, or the CHECKs that are named: ruff, format, types, imports, locks, migrations.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ import click
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def command(agent: str, tail: int, as_json: bool) -> None:
-    """Print what AGENT's worker logged.
+    """Print what an agent's worker logged.
 
     \b
     Examples:

@@ -11,7 +11,9 @@ import click
     help="Where to write them; in man1/ below it.",
 )  # fmt: skip
 def command(directory: Path) -> None:
-    """Write the manual pages, one for each command, from the same text as --help.
+    """Write the manual pages.
+
+    One for each command, from the same text as --help.
 
     \b
     Examples:

@@ -9,7 +9,9 @@ import click
 @click.option("--conversation", metavar="ID", help="Go on with this conversation.")
 @click.option("--json", "as_json", is_flag=True, help="Wait for the whole answer and print one JSON object.")
 def command(agent: str, text: str, conversation: str | None, as_json: bool) -> None:
-    """Send TEXT to AGENT and print its answer as it comes; TEXT `-` reads standard input.
+    """Send a message to an agent and print its answer as it comes.
+
+    TEXT `-` reads standard input.
 
     \b
     Examples:

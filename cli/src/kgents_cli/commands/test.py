@@ -7,9 +7,10 @@ import click
 @click.option("--no-lint", is_flag=True, help="Run the tests alone.")
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST_ARGS]...")
 def command(no_lint: bool, pytest_args: tuple[str, ...]) -> int:
-    """Run lint, then every test, as CI does; pytest's closing line is the last one.
+    """Run lint, then every test, as CI does.
 
-    The whole suite must cover 85 % of the code; a run with PYTEST_ARGS measures nothing.
+    pytest's closing line is the last one. The whole suite must cover 85 % of the code; a run with PYTEST_ARGS
+    measures nothing.
 
     \b
     Examples:

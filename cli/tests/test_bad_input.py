@@ -1,0 +1,91 @@
+"""What a user gets wrong is said in a sentence on stderr, with the exit code that the help promises."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kgents_cli.home import Home
+
+from .conftest import Kgents
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("frobnicate",), "no such command: 'frobnicate'"),
+        (("creat",), "did you mean 'create'?"),
+        (("server", "fly"), "No such command 'fly'"),
+        (("create",), "Missing option '--config'"),
+        (("message", "only-an-agent"), "Missing argument 'TEXT'"),
+        (("logs", "a", "--tail", "0"), "0 is not in the range"),
+        (("completion", "csh"), "'csh' is not one of"),
+        (("agents", "list", "--jason"), "No such option"),
+    ],
+)
+def test_a_command_line_that_cannot_be_read_is_exit_2(kgents: Kgents, arguments: tuple[str, ...], said: str):
+    ran = kgents(*arguments)
+    assert ran.code == 2
+    assert ran.out == ""
+    assert said in ran.err
+    assert "--help" in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("token",),
+        ("agents", "list"),
+        ("message", "a", "Hello"),
+        ("logs", "a"),
+        ("server", "stop"),
+        ("server", "status"),
+    ],
+)
+def test_without_a_server_everything_that_needs_one_is_exit_3_and_says_how_to_start_it(
+    kgents: Kgents, arguments: tuple[str, ...]
+):
+    ran = kgents(*arguments)
+    assert ran.code == 3
+    assert ran.out == ""
+    assert "kgents server start" in ran.err
+
+
+def test_an_address_where_nothing_answers_is_exit_3(kgents: Kgents, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KGENTS_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("KGENTS_TOKEN", "t")
+    ran = kgents("agents", "list")
+    assert ran.code == 3
+    assert "no server answers at http://127.0.0.1:9" in ran.err
+
+
+def test_a_config_file_that_is_not_there_is_exit_2(kgents: Kgents, tmp_path: Path):
+    ran = kgents("create", "--config", str(tmp_path / "nothing.toml"))
+    assert ran.code == 2
+    assert f"{tmp_path}/nothing.toml: No such file or directory" in ran.err
+
+
+def test_an_empty_message_is_exit_2(kgents: Kgents):
+    assert kgents("message", "a", "  ").code == 2
+
+
+def test_a_broken_config_toml_names_its_line(kgents: Kgents, home: Home):
+    home.path.mkdir()
+    (home.path / "config.toml").write_text("port = \n")
+    ran = kgents("doctor", "--json")
+    [found] = [finding for finding in ran.json if finding["name"] == "home"]
+    assert ran.code == 1
+    assert found["level"] == "fail"
+    assert "line 1" in found["detail"]
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(tmp_path: Path):
+    command = f"{sys.executable} -m kgents_cli completion zsh | true"
+    environment = os.environ | {"KGENTS_HOME": str(tmp_path)}
+    answer = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in answer.stderr
