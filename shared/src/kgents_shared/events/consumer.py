@@ -70,7 +70,8 @@ class DurableConsumer:
     async def _round(self, jetstream: JetStreamContext, subscription: JetStreamContext.PullSubscription) -> None:
         # The outer bound is the watchdog: a fetch that outlives its own bound has lost its server.
         try:
-            messages = await asyncio.wait_for(subscription.fetch(_BATCH, timeout=_FETCH_S), timeout=_WATCHDOG_S)
+            async with asyncio.timeout(_WATCHDOG_S):
+                messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
         except NatsTimeoutError:
             return
         for message in messages:

@@ -63,8 +63,10 @@ class OutboxRelay:
             await asyncio.sleep(_POLL_S)
 
     async def _wait_for_work(self) -> None:
+        # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.
         try:
-            await asyncio.wait_for(self._wake.wait(), timeout=_POLL_S)
+            async with asyncio.timeout(_POLL_S):
+                await self._wake.wait()
         except TimeoutError:
             return
 

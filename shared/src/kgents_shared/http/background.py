@@ -11,6 +11,7 @@ _log = structlog.get_logger("kgents.background")
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _CALM_AFTER_S = 30.0
+_CANCEL_AGAIN_S = 1.0
 
 
 class BackgroundTasks:
@@ -18,6 +19,7 @@ class BackgroundTasks:
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
+        self._ending = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -29,7 +31,7 @@ class BackgroundTasks:
     async def _keep_going(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         loop = asyncio.get_running_loop()
         pause = _FIRST_PAUSE_S
-        while True:
+        while not self._ending:
             began = loop.time()
             try:
                 await run()
@@ -43,6 +45,10 @@ class BackgroundTasks:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._ending = True
+        running = {task for task in self._tasks if not task.done()}
+        while running:
+            # Asked more than once: Python 3.11's asyncio.wait_for, which nats-py uses too, can lose a cancellation.
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_S)
