@@ -72,7 +72,6 @@ async def test_a_path_and_its_aliases_reach_their_service_under_the_canonical_pa
     [
         "/internal/agents/desired",
         "/%69nternal/agents/desired",
-        "//internal/agents/desired",
         "/api/internal/agents",
         "/api/v1/internal/instances",
         "/management/internal/agents/desired",
@@ -95,7 +94,8 @@ async def test_internal_and_unknown_paths_are_one_and_the_same_problem(path: str
     assert "internal" not in problem["detail"]
 
 
-async def test_dots_in_a_raw_path_never_lead_to_internal() -> None:
+async def ask_as_it_stands(path: str) -> tuple[int, Any]:
+    """Status and JSON for a path that a well-behaved client would have folded before asking."""
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -104,12 +104,21 @@ async def test_dots_in_a_raw_path_never_lead_to_internal() -> None:
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    path = "/api/v1/agents/../../../internal/agents/desired"
-    scope = {
-        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": [],
-    }  # fmt: skip
-    await PUBLIC(scope, receive, send)
-    assert json.loads(sent[1]["body"])["path"] == path  # taken as it is: an agent of that name, which there can't be
+    await PUBLIC(
+        {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": []},
+        receive,
+        send,
+    )
+    return sent[0]["status"], json.loads(sent[1]["body"])
+
+
+@pytest.mark.parametrize(
+    "path", ["//internal/x", "/internal", "/./internal/x", "/x/../internal/x", "/auth/../internal/x"]
+)
+async def test_no_spelling_of_a_path_leads_to_internal(path: str) -> None:
+    status, answer = await ask_as_it_stands(path)
+    # Where a public prefix stands before it, the service gets the path as it is, dots and all: no folding, no way out.
+    assert status == 404 or answer["path"] == f"/api/v1{path}"
 
 
 async def test_headers_that_only_servers_may_set_are_taken_out_and_others_left() -> None:

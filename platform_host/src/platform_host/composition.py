@@ -72,7 +72,7 @@ class Composition:
         return Listener(PrivateRouter(self._apps, {"/health": health_page(board)}), listening=listening)
 
     def door_listener(self, path: Path) -> Listener:
-        """What the workers reach: the runtime's door on a Unix socket."""
+        """What the workers reach: the runtime's door on a Unix socket, with the state that the runtime's app has."""
         door = importlib.import_module("agent_runtime_service.door.app")
         return Listener(cast("ASGIApp", door.create_door_app(self._apps["runtime"])), unix_path=path)
 

@@ -25,12 +25,13 @@ import uvloop
 from platform_host.embedded.identity import ProcessIdentity
 from platform_host.embedded.ports import LOOPBACK, choose_port
 from platform_host.embedded.secret_file import private_folder
+from platform_host.faults import first_fault, sentences
 from platform_host.health_board import HealthBoard
 from platform_host.infrastructure import Infrastructure
 from platform_host.instance import InstanceLock
 from platform_host.log_files import host_logging
 from platform_host.process_table import HostRecord, ProcessRow, end_left_over, process_row, recorded_rows
-from platform_host.sockets import bind_tcp
+from platform_host.sockets import bind_tcp, socket_folder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,10 +64,11 @@ class Host:
         or OSError when it can't start; what was started is stopped again.
         """
         began = time.monotonic()
-        for folder in (self._paths.home, self._paths.logs, self._paths.sockets, self._paths.sockets / "door"):
-            private_folder(folder)
+        self._paths.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self._paths.logs)
         with ExitStack() as held:
             held.enter_context(InstanceLock(self._paths.run, self._paths.home))
+            held.enter_context(socket_folder(self._paths))
             held.enter_context(host_logging(self._settings))
             public = held.enter_context(bind_tcp(self._settings.bind, self._settings.port))
             private = held.enter_context(self._bind_private())
@@ -76,6 +78,10 @@ class Host:
                 if await self._unless_stopped(self._start(public, private)):
                     _log.info("host_ready", url=self.url(public), seconds=round(time.monotonic() - began, 2))
                     await self._stop_asked.wait()
+            except Exception as error:
+                if sentences(first_fault(error)) is None:
+                    _log.exception("host_failed")
+                raise
             finally:
                 await self._stop()
 

@@ -25,7 +25,8 @@ _LIMIT = 16 * 1024 * 1024
 def host_logging(settings: HostSettings) -> Generator[None]:
     """Send every log to its places while the block runs."""
     configure_logging(as_json=settings.log_json, level=settings.log_level)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for chatty in ("uvicorn.error", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     path = settings.paths.logs / "server.log"
     if _is_stderr(path):
         yield

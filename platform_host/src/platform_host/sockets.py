@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
 import socket
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from platform_host.embedded.secret_file import private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from platform_host.config import HomePaths
 
 BACKLOG = 2048
 
@@ -28,3 +40,23 @@ def bind_tcp(address: str, port: int) -> socket.socket:
         }
         sentence = reasons.get(error.errno or 0, f"can't listen on {address} port {port}: {error.strerror}")
         raise PortTakenError(sentence) from error
+
+
+@contextmanager
+def socket_folder(paths: HomePaths) -> Generator[None]:
+    """Have the folders of the Unix sockets while the block runs.
+
+    A stand-in below the temporary folder goes again at the end. Raises OSError where another user made it first.
+    """
+    folder = paths.sockets
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    private_folder(folder)
+    private_folder(folder / "door")
+    try:
+        yield
+    finally:
+        if folder != paths.run:
+            shutil.rmtree(folder, ignore_errors=True)
