@@ -55,6 +55,7 @@ class CgroupTree:
     def _limit_memory(self, folder: Path, size: int) -> None:
         if self.unified:
             _write(folder / "memory.max", str(size))
+            _write(folder / "memory.oom.group", "1")  # half a sandbox is of no use to anyone
             with contextlib.suppress(OSError):  # kernels without swap accounting have no such file
                 _write(folder / "memory.swap.max", "0")
             return

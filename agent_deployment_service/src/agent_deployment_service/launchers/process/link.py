@@ -110,6 +110,8 @@ class ForkServerLink:
                     elif not ready.done():
                         ready.set_result(message)
         await self._end()
+        self._channel = None
+        channel.close()
         if not ready.done():
             detail = f"it ended; see {self._command.log_path}"
             ready.set_result({"event": "failed", "detail": detail})
