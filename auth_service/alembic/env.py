@@ -1,0 +1,19 @@
+"""Migrates the schema `identity`; the address is the caller's, or AUTH_DATABASE_URL."""
+
+import os
+
+from alembic import context
+
+from auth_service.machines import models as machines
+from auth_service.people import models as people
+from auth_service.roles import models as roles
+from auth_service.schema import Base
+from auth_service.tokens import models as tokens
+from auth_service.users import models as users
+from kgents_shared.db.migrations import run_env
+
+MODELS = (machines, people, roles, tokens, users)  # imported so that their tables are known
+
+if not context.config.get_main_option("sqlalchemy.url"):
+    context.config.set_main_option("sqlalchemy.url", os.environ.get("AUTH_DATABASE_URL", "").replace("%", "%%"))
+run_env(Base.metadata)

@@ -1,0 +1,24 @@
+"""What endpoints ask for in their signatures."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from auth_service.parts import Parts
+from kgents_shared.errors import Unavailable
+
+
+def _parts(request: Request) -> Parts:
+    return cast("Parts", request.app.state.parts)
+
+
+PartsDep = Annotated[Parts, Depends(_parts)]
+
+
+def _ready_parts(parts: PartsDep) -> Parts:
+    if not parts.first_boot.done:
+        raise Unavailable("This service is still preparing its database; try again.", code="starting")
+    return parts
+
+
+ReadyParts = Annotated[Parts, Depends(_ready_parts)]

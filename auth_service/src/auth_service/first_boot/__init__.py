@@ -1,0 +1,1 @@
+"""What must be in the database before anybody can come in."""

@@ -1,0 +1,1 @@
+"""The signing keys, and what the world may know of them."""

@@ -1,0 +1,85 @@
+"""What lives as long as the service does."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from auth_service.first_boot.seeding import FirstBoot
+from auth_service.keys.signing_keys import SigningKeys
+from auth_service.machines.service import Machines
+from auth_service.parts import Parts
+from auth_service.people.local_provider import LocalIdentityProvider
+from auth_service.people.password_hasher import HashCost, PasswordHasher
+from auth_service.people.repository import LocalAccounts
+from auth_service.people.service import People
+from auth_service.schema import SCHEMA
+from auth_service.settings import AuthSettings
+from auth_service.storage import Storage
+from auth_service.tokens.access_tokens import AccessTokens
+from auth_service.tokens.service import Sessions
+from auth_service.tokens.sweeping import Sweeping
+from kgents_shared.contracts.path_table import load_path_table
+from kgents_shared.db import Database
+from kgents_shared.events import EventBus, OutboxRelay
+from kgents_shared.http.background import BackgroundTasks
+
+
+def lifespan_of(settings: AuthSettings, keys: SigningKeys) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """The lifespan: it opens what this service owns, and waits for nobody."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        await asyncio.to_thread(keys.load)
+        url = settings.database_url.get_secret_value()
+        nats_token = settings.nats_token.get_secret_value() if settings.nats_token is not None else None
+        database = Database(url, pool_size=settings.database_pool_size)
+        try:
+            async with (
+                _hasher(settings) as hasher,
+                EventBus(settings.nats_url, nats_token, name="auth") as bus,
+                BackgroundTasks() as tasks,
+            ):
+                relay = OutboxRelay(url, SCHEMA, bus)
+                parts = _wire(settings, keys, database, hasher, relay.wake)
+                app.state.parts = parts
+                app.state.health_probes["database"] = database.answers
+                app.state.health_probes["first_boot"] = parts.first_boot.answers
+                tasks.start("auth first boot", parts.first_boot.run)
+                tasks.start("auth outbox relay", relay.run)
+                tasks.start("auth sweeping", Sweeping(parts.storage).run)
+                yield
+        finally:
+            await database.close()
+
+    return lifespan
+
+
+def _hasher(settings: AuthSettings) -> PasswordHasher:
+    cost = HashCost(settings.argon2_memory_kib, settings.argon2_rounds, settings.argon2_parallelism)
+    return PasswordHasher(cost, threads=settings.argon2_threads, waiting=settings.argon2_waiting)
+
+
+def _wire(
+    settings: AuthSettings,
+    keys: SigningKeys,
+    database: Database,
+    hasher: PasswordHasher,
+    events_written: Callable[[], None],
+) -> Parts:
+    storage = Storage(database, events_written)
+    access_tokens = AccessTokens(keys, settings.issuer, settings.access_token_ttl_s)
+    sessions = Sessions(access_tokens, settings.refresh_token_ttl_s)
+    provider = LocalIdentityProvider(LocalAccounts(database), hasher)
+    people = People(provider, sessions)
+    targets = frozenset(load_path_table().services) | frozenset(settings.service_clients)
+    return Parts(
+        settings=settings,
+        keys=keys,
+        storage=storage,
+        people=people,
+        sessions=sessions,
+        machines=Machines(access_tokens, targets),
+        first_boot=FirstBoot(settings, storage, people, provider),
+    )

@@ -1,0 +1,1 @@
+"""Clients that are no people: services of this platform, and applications."""

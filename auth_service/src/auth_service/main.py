@@ -1,0 +1,45 @@
+"""The app of this service, and what it is to whoever runs it."""
+
+from fastapi import FastAPI
+
+from auth_service.keys.endpoints import router as keys_router
+from auth_service.keys.signing_keys import SigningKeys
+from auth_service.lifespan import lifespan_of
+from auth_service.people.endpoints import router as people_router
+from auth_service.schema import SCHEMA
+from auth_service.settings import AuthSettings
+from auth_service.tokens.endpoints import router as tokens_router
+from auth_service.tokens.oauth_errors import OAuthError, on_oauth_error
+from auth_service.users.endpoints import router as users_router
+from kgents_shared.auth import KeySource
+from kgents_shared.http.app import ServiceFrame, build_service_app
+from kgents_shared.http.service import ServiceDefinition
+
+NAME = "auth"
+# The largest body is a registration.
+_MAX_BODY_BYTES = 64 * 1024
+
+
+def create_app(settings: AuthSettings | None = None, *, keys: KeySource | None = None) -> FastAPI:
+    """The service's app. It verifies tokens by its own keys, unless `keys` are given."""
+    # The values come from the environment, which the type checker can't see.
+    used = settings or AuthSettings()  # pyright: ignore[reportCallIssue]
+    signing_keys = SigningKeys(used.signing_key_file)
+    app = build_service_app(
+        ServiceFrame(
+            name=NAME,
+            title="Kgents auth",
+            settings=used,
+            lifespan=lifespan_of(used, signing_keys),
+            routers=[people_router, tokens_router, users_router, keys_router],
+            keys=keys or signing_keys,
+            max_body_bytes=_MAX_BODY_BYTES,
+        )
+    )
+    app.add_exception_handler(OAuthError, on_oauth_error)
+    return app
+
+
+SERVICE = ServiceDefinition(
+    name=NAME, package="auth_service", schema=SCHEMA, settings_type=AuthSettings, create_app=create_app
+)

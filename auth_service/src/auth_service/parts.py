@@ -1,0 +1,24 @@
+"""The parts of the running service, wired by the lifespan."""
+
+from dataclasses import dataclass
+
+from auth_service.first_boot.seeding import FirstBoot
+from auth_service.keys.signing_keys import SigningKeys
+from auth_service.machines.service import Machines
+from auth_service.people.service import People
+from auth_service.settings import AuthSettings
+from auth_service.storage import Storage
+from auth_service.tokens.service import Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What endpoints work with."""
+
+    settings: AuthSettings
+    keys: SigningKeys
+    storage: Storage
+    people: People
+    sessions: Sessions
+    machines: Machines
+    first_boot: FirstBoot

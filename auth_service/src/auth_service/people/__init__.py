@@ -1,0 +1,1 @@
+"""Registering and logging in: an identity provider and the rules around it."""

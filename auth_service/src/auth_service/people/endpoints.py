@@ -1,0 +1,56 @@
+"""POST /auth/register, /auth/login, /auth/refresh."""
+
+from fastapi import APIRouter, Response
+
+from auth_service.dependencies import ReadyParts
+from auth_service.people.schemas import Accepted, Login, Refresh, Registration, TokenPair
+from auth_service.tokens.scopes import ScopeNotGranted
+from auth_service.tokens.service import RefreshRefused, TokenGrant
+from kgents_shared.errors import FaultItem, InvalidInput, Unauthenticated
+
+router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+
+
+@router.post("/register", status_code=202)
+async def register_person(body: Registration, parts: ReadyParts) -> Accepted:
+    """Register. The answer is the same whether or not the address is known."""
+    # The hash is made before a transaction is opened: no connection waits for it.
+    identity, is_new = await parts.people.take(body.email, body.password.get_secret_value(), body.name)
+    async with parts.storage.transaction() as work:
+        await parts.people.record(work, identity, is_new=is_new)
+    return Accepted()
+
+
+@router.post("/login")
+async def log_in(body: Login, parts: ReadyParts, response: Response) -> TokenPair:
+    """Exchange an address and a password for an access token and a refresh token."""
+    identity = await parts.people.authenticate(body.email, body.password.get_secret_value())
+    try:
+        async with parts.storage.transaction() as work:
+            grant = await parts.people.log_in(work, identity, scope=body.scope)
+    except ScopeNotGranted as refused:
+        raise _scope_fault(refused) from refused
+    return _pair(grant, response)
+
+
+@router.post("/refresh")
+async def refresh_session(body: Refresh, parts: ReadyParts, response: Response) -> TokenPair:
+    """Exchange a refresh token for the next pair. Each works once; a second use ends the whole session."""
+    async with parts.storage.transaction() as work:
+        outcome = await parts.sessions.refresh(work, body.refresh_token.get_secret_value())
+    if isinstance(outcome, RefreshRefused):
+        raise Unauthenticated("The refresh token is not valid; log in again.", code="invalid_refresh_token")
+    return _pair(outcome, response)
+
+
+def _scope_fault(refused: ScopeNotGranted) -> InvalidInput:
+    named = " ".join(sorted(refused.excess)) or "an empty scope"
+    fault = FaultItem(("body", "scope"), f"{named} is not yours to ask for", "invalid_scope")
+    return InvalidInput("The request has faults; each is listed in errors.", errors=[fault])
+
+
+def _pair(grant: TokenGrant, response: Response) -> TokenPair:
+    response.headers["Cache-Control"] = "no-store"
+    if grant.refresh_token is None:
+        raise RuntimeError("a person's grant has a refresh token")
+    return TokenPair(access_token=grant.access_token, refresh_token=grant.refresh_token, expires_in=grant.expires_in)

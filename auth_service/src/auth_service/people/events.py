@@ -1,0 +1,23 @@
+"""Events of people: who came to be known, who came in. They carry ids, never addresses."""
+
+from uuid import UUID
+
+from pydantic import BaseModel
+
+USER_REGISTERED = "user.registered"
+REGISTRATION_REPEATED = "user.registration_repeated"
+USER_LOGGED_IN = "user.logged_in"
+
+
+class UserRegistered(BaseModel):
+    """A person is new here; or (`user.registration_repeated`) somebody registered a known person's address again."""
+
+    user_id: UUID
+    identity_provider: str
+
+
+class UserLoggedIn(BaseModel):
+    """A person showed who they are."""
+
+    user_id: UUID
+    client_id: str

@@ -1,0 +1,70 @@
+"""Shapes of /auth/register, /auth/login and /auth/refresh."""
+
+from typing import Annotated, Literal
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+from auth_service.people.password_rules import MAX_CHARS, MIN_CHARS
+from auth_service.users.schemas import PersonName
+
+
+def normalised(address: str) -> str:
+    """An address as it is stored and looked up: without white space around it, lower case."""
+    return address.strip().lower()
+
+
+def _checked_address(address: str) -> str:
+    try:
+        # Names without a public domain are allowed: many installations live on a network of their own.
+        found = validate_email(address.strip(), check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from error
+    return normalised(found.normalized)
+
+
+_Text = Annotated[str, StringConstraints(max_length=320)]
+NewAddress = Annotated[_Text, AfterValidator(_checked_address)]
+GivenAddress = Annotated[_Text, AfterValidator(normalised)]
+AskedScope = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Registration(_Body):
+    """The body of `POST /auth/register`. A password has 8 to 256 characters of any kind."""
+
+    email: NewAddress
+    password: Annotated[SecretStr, Field(min_length=MIN_CHARS, max_length=MAX_CHARS)]
+    name: PersonName
+
+
+class Accepted(BaseModel):
+    """The answer of `POST /auth/register`, whether or not the address was known."""
+
+    status: Literal["accepted"] = "accepted"
+
+
+class Login(_Body):
+    """The body of `POST /auth/login`; `scope` narrows what the tokens may do (space-separated)."""
+
+    email: GivenAddress
+    password: Annotated[SecretStr, Field(max_length=MAX_CHARS)]
+    scope: AskedScope | None = None
+
+
+class Refresh(_Body):
+    """The body of `POST /auth/refresh`."""
+
+    refresh_token: Annotated[SecretStr, Field(min_length=1, max_length=512)]
+
+
+class TokenPair(BaseModel):
+    """The answer of login and refresh. `expires_in` is the access token's lifetime in seconds."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 -- RFC 6750's name of the type
+    expires_in: int

@@ -1,0 +1,37 @@
+"""The settings of this service."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from kgents_shared.http.settings import ServiceSettings
+
+# Long enough that guessing is hopeless: what these secrets are stored as is a plain SHA-256.
+ServiceSecret = Annotated[SecretStr, Field(min_length=16)]
+
+
+class AuthSettings(ServiceSettings):
+    """Read from `AUTH_*`.
+
+    `signing_key_file` is a PEM file of one or more P-256 private keys: the first signs, all are published. It is
+    made where it is missing and its folder can be written. `service_clients` maps each service's name to its secret
+    (JSON). The first admin is made of `admin_email` and `admin_password` while there is none. Times are seconds.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="AUTH_")
+
+    signing_key_file: Path
+    admin_email: str = "admin@localhost"
+    admin_password: SecretStr | None = None
+    service_clients: dict[str, ServiceSecret] = Field(default_factory=dict[str, ServiceSecret])
+    identity_provider: Literal["local"] = "local"
+    access_token_ttl_s: Annotated[int, Field(ge=60, le=3600)] = 900
+    refresh_token_ttl_s: Annotated[int, Field(ge=300)] = 30 * 24 * 3600
+    # The least that OWASP's password storage guidance names for argon2id: 19 MiB, two passes, one lane.
+    argon2_memory_kib: Annotated[int, Field(ge=8)] = 19_456
+    argon2_rounds: Annotated[int, Field(ge=1)] = 2
+    argon2_parallelism: Annotated[int, Field(ge=1)] = 1
+    argon2_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    argon2_waiting: Annotated[int, Field(ge=1)] = 64

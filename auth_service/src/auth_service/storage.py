@@ -1,0 +1,50 @@
+"""One transaction and the repositories on it."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth_service.machines.repository import ClientRepository
+from auth_service.roles.repository import RoleRepository
+from auth_service.schema import OUTBOX, SCHEMA
+from auth_service.tokens.repository import RefreshTokenRepository
+from auth_service.users.repository import UserRepository
+from kgents_shared.db import Database
+from kgents_shared.events import add_to_outbox, make_event
+
+
+class Work:
+    """What services work on within one transaction; they never commit."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self.users = UserRepository(session)
+        self.roles = RoleRepository(session)
+        self.clients = ClientRepository(session)
+        self.refresh_tokens = RefreshTokenRepository(session)
+        self.has_told = False
+
+    async def tell(self, event_type: str, subject: UUID, data: BaseModel) -> None:
+        """Write an event about the thing `subject` to the outbox, on this transaction."""
+        self.has_told = True
+        await add_to_outbox(self._session, OUTBOX, make_event(SCHEMA, event_type, str(subject), data))
+
+
+class Storage:
+    """Opens transactions. Each is committed when its block ends well; then the relay is told of its events."""
+
+    def __init__(self, database: Database, events_written: Callable[[], None]) -> None:
+        self._database = database
+        self._events_written = events_written
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Work]:
+        """One transaction."""
+        async with self._database.transaction() as session:
+            work = Work(session)
+            yield work
+        if work.has_told:
+            self._events_written()

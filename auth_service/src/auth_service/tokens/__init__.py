@@ -1,0 +1,1 @@
+"""Access tokens, refresh tokens, and the token endpoint of RFC 6749."""

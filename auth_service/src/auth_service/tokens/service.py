@@ -1,0 +1,115 @@
+"""What people's sessions are: an access token, and a refresh token that changes at each use."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from auth_service.storage import Work
+from auth_service.tokens.access_tokens import AccessTokens
+from auth_service.tokens.events import TOKEN_REUSE_DETECTED, TokenReuseDetected
+from auth_service.tokens.repository import NewToken, StoredToken
+from auth_service.tokens.scopes import ScopeNotGranted, narrowed
+from auth_service.users.repository import UserRecord
+from kgents_shared.auth import PEOPLE_AUDIENCE
+from kgents_shared.db import new_id
+
+PEOPLES_CLIENT = "kgents-cli"
+_SECRET_BYTES = 32
+_PREFIX = "kgr_"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenGrant:
+    """An access token, the scopes in it, its lifetime in seconds, and what gets the next one."""
+
+    access_token: str
+    scopes: frozenset[str]
+    expires_in: int
+    refresh_token: str | None = None
+
+
+class RefreshRefused(Enum):
+    """Why a refresh token got nothing. Callers are told of the scope alone; the rest would help a thief."""
+
+    INVALID = "invalid"
+    SCOPE = "scope"
+
+
+class Sessions:
+    """Starts and continues people's sessions."""
+
+    def __init__(self, access_tokens: AccessTokens, refresh_lifetime_s: int) -> None:
+        self._access_tokens = access_tokens
+        self._refresh_lifetime_s = refresh_lifetime_s
+
+    async def start(self, work: Work, user: UserRecord, *, scope: str | None) -> TokenGrant:
+        """A session for somebody who has just shown who they are. Raises `ScopeNotGranted`."""
+        scopes = narrowed(await work.roles.scopes_of(user.roles), scope)
+        first = new_id()
+        kept_scope = None if scope is None else " ".join(sorted(scopes))
+        secret = await self._add(work, first, family=first, parent=None, user_id=user.id, scope=kept_scope)
+        return self._grant(user, scopes, secret)
+
+    async def refresh(
+        self, work: Work, refresh_token: str, *, client_id: str = PEOPLES_CLIENT, scope: str | None = None
+    ) -> TokenGrant | RefreshRefused:
+        """Exchange a refresh token. A refusal is returned, not raised: a killed family must be committed."""
+        stored = await work.refresh_tokens.find_locked(_digest(refresh_token))
+        if stored is None or stored.client_id != client_id:
+            return RefreshRefused.INVALID
+        if stored.used:
+            return await self._kill(work, stored)
+        if stored.revoked or stored.expired:
+            return RefreshRefused.INVALID
+        user = await work.users.find(stored.user_id)
+        if user is None or user.disabled:
+            return RefreshRefused.INVALID
+        available = await work.roles.scopes_of(user.roles)
+        if stored.scope is not None:
+            available &= frozenset(stored.scope.split())
+        try:
+            scopes = narrowed(available, scope)
+        except ScopeNotGranted:
+            return RefreshRefused.SCOPE
+        await work.refresh_tokens.mark_used(stored.id)
+        secret = await self._add(
+            work, new_id(), family=stored.family_id, parent=stored.id, user_id=user.id, scope=stored.scope
+        )
+        return self._grant(user, scopes, secret)
+
+    async def _kill(self, work: Work, stored: StoredToken) -> RefreshRefused:
+        if await work.refresh_tokens.revoke_family(stored.family_id):
+            told = TokenReuseDetected(user_id=stored.user_id, family_id=stored.family_id, client_id=stored.client_id)
+            await work.tell(TOKEN_REUSE_DETECTED, stored.user_id, told)
+        return RefreshRefused.INVALID
+
+    async def _add(
+        self, work: Work, token_id: UUID, *, family: UUID, parent: UUID | None, user_id: UUID, scope: str | None
+    ) -> str:
+        secret = _PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+        await work.refresh_tokens.add(
+            NewToken(
+                id=token_id,
+                family_id=family,
+                parent_id=parent,
+                user_id=user_id,
+                client_id=PEOPLES_CLIENT,
+                scope=scope,
+                token_hash=_digest(secret),
+                lifetime_s=self._refresh_lifetime_s,
+            )
+        )
+        return secret
+
+    def _grant(self, user: UserRecord, scopes: frozenset[str], refresh_token: str) -> TokenGrant:
+        token = self._access_tokens.issue(
+            subject=str(user.id), audience=PEOPLE_AUDIENCE, client_id=PEOPLES_CLIENT, scopes=scopes, roles=user.roles
+        )
+        return TokenGrant(token, scopes, self._access_tokens.lifetime_s, refresh_token)
+
+
+def _digest(refresh_token: str) -> bytes:
+    """What is stored. The token is 256 random bits, so that a plain hash is enough."""
+    return hashlib.sha256(refresh_token.encode("utf-8", "surrogatepass")).digest()

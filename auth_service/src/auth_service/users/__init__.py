@@ -1,0 +1,1 @@
+"""People as this platform knows them."""

@@ -1,0 +1,39 @@
+"""GET|PUT /users/me."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from auth_service.dependencies import PartsDep
+from auth_service.users import service
+from auth_service.users.schemas import ProfileChange, UserView
+from kgents_shared.auth import Principal, require
+
+router = APIRouter(prefix="/api/v1/users", tags=["users"])
+Anyone = Annotated[Principal, Depends(require())]
+
+
+@router.get("/me")
+async def get_my_profile(principal: Anyone, parts: PartsDep) -> UserView:
+    """The person who asks."""
+    async with parts.storage.transaction() as work:
+        return _view(await service.profile(work, principal.subject))
+
+
+@router.put("/me")
+async def put_my_profile(body: ProfileChange, principal: Anyone, parts: PartsDep) -> UserView:
+    """Change what people may change of themselves: the name."""
+    async with parts.storage.transaction() as work:
+        return _view(await service.rename(work, principal.subject, body.name))
+
+
+def _view(profile: service.Profile) -> UserView:
+    user = profile.user
+    return UserView(
+        id=user.id,
+        email=user.email,
+        name=user.name,
+        roles=sorted(user.roles),
+        scopes=sorted(profile.scopes),
+        created_at=user.created_at,
+    )

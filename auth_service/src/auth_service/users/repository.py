@@ -1,0 +1,73 @@
+"""SQL of people."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import exists, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth_service.users.models import User, UserRole
+from kgents_shared.db import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """A person with the names of their roles. `created_at` is UTC."""
+
+    id: UUID
+    email: str
+    name: str
+    created_at: datetime
+    disabled: bool
+    roles: frozenset[str]
+
+
+class UserRepository:
+    """People within one transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def ensure(self, provider: str, subject: str, email: str, name: str, *, role: str) -> tuple[UUID, bool]:
+        """The id of the provider's `subject`, and whether it is new; a new one gets `role`.
+
+        Known or new, the same statements run and the same rows are touched, so that time tells nothing.
+        """
+        row = {"id": new_id(), "identity_provider": provider, "provider_subject": subject, "email": email, "name": name}
+        upsert = (
+            insert(User)
+            .values(row)
+            .on_conflict_do_update(
+                index_elements=[User.identity_provider, User.provider_subject], set_={"updated_at": User.updated_at}
+            )
+            .returning(User.id)
+        )
+        user_id = (await self._session.execute(upsert)).scalar_one()
+        is_new = user_id == row["id"]
+        granted = select(literal(user_id), literal(role)).where(literal(is_new))
+        await self._session.execute(insert(UserRole).from_select(["user_id", "role"], granted))
+        return user_id, is_new
+
+    async def grant(self, user_id: UUID, role: str) -> None:
+        """Give a role; nothing changes for a person who has it."""
+        await self._session.execute(insert(UserRole).values(user_id=user_id, role=role).on_conflict_do_nothing())
+
+    async def somebody_has(self, role: str) -> bool:
+        """Whether anybody has `role`."""
+        return bool(await self._session.scalar(select(exists().where(UserRole.role == role))))
+
+    async def find(self, user_id: UUID) -> UserRecord | None:
+        """A person by id, disabled ones too."""
+        wanted = select(User.email, User.name, User.created_at, User.disabled_at).where(User.id == user_id)
+        row = (await self._session.execute(wanted)).one_or_none()
+        if row is None:
+            return None
+        email, name, created_at, disabled_at = row
+        roles = await self._session.scalars(select(UserRole.role).where(UserRole.user_id == user_id))
+        return UserRecord(user_id, email, name, created_at, disabled_at is not None, frozenset(roles))
+
+    async def rename(self, user_id: UUID, name: str) -> None:
+        """Set a person's name."""
+        await self._session.execute(update(User).where(User.id == user_id).values(name=name, updated_at=func.now()))
