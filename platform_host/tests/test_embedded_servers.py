@@ -215,7 +215,7 @@ async def test_a_pid_that_means_another_process_now_is_left_alone(tmp_path: Path
     assert not await end_process(identity, signal.SIGTERM, 5.0)
 
 
-# A root of its own, as in a container, which may be one where no user namespace can be made.
+# Another machine for the server: root of a container, root where no user namespace can be made, an ordinary user.
 CONTAINER = """
     import asyncio, ctypes, os, sys
     from pathlib import Path
@@ -225,13 +225,13 @@ CONTAINER = """
     if inner:
         os.read(ready[0], 1)
         for name in ("uid_map", "gid_map"):
-            Path(f"/proc/{inner}/{name}").write_text("0 0 70000")
+            Path(f"/proc/{inner}/{name}").write_text("65534 0 1" if sys.argv[2] == "ordinary" else "0 0 70000")
         os.write(go[1], b".")
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1]))
     assert ctypes.CDLL(None).unshare(0x10000000) == 0
     os.write(ready[1], b".")
     os.read(go[0], 1)
-    if sys.argv[2] == "0":
+    if sys.argv[2] == "confined":
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
 
     from platform_host.embedded.postgres import EmbeddedPostgres
@@ -245,19 +245,22 @@ CONTAINER = """
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave root")
-@pytest.mark.parametrize("namespaces", [True, False], ids=["in a user namespace", "as another uid"])
-async def test_as_root_it_runs_below_a_folder_closed_to_all_others(tmp_path: Path, namespaces: bool) -> None:
+@pytest.mark.parametrize(("machine", "as_owner"), [("container", True), ("confined", False), ("ordinary", True)])
+async def test_it_runs_below_a_folder_closed_to_all_others(tmp_path: Path, machine: str, as_owner: bool) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     outer = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", textwrap.dedent(CONTAINER), str(closed / "pg"), str(int(namespaces))),
+        *(sys.executable, "-c", textwrap.dedent(CONTAINER), str(closed / "pg"), machine),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     output, errors = await outer.communicate()
     assert outer.returncode == 0, errors.decode()
-    uids = next(line for line in output.decode().splitlines() if line.startswith("Uid:")).split()[1:]
-    assert (set(uids) == {"0"}) is namespaces
+    status = dict(line.split(":\t", 1) for line in output.decode().splitlines() if ":\t" in line)
+    # Seen from its own surroundings: the owner of everything there, or else a uid of its own.
+    owner = "65534" if machine == "ordinary" else "0"
+    assert (set(status["Uid"].split()) == {owner}) is as_owner
+    assert int(status["CapEff"], 16) & ~0b110 == 0  # at most the right to pass through closed folders
 
 
 async def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def _listed(text: str) -> list[str]:
 def _read_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: {error}"]) from None
