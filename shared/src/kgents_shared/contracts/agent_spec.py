@@ -31,6 +31,9 @@ def _free_name(name: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
+Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARS), AfterValidator(_storable)]
+Description = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_storable)]
 AgentName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63),
@@ -44,7 +47,7 @@ class LlmSpec(Contract):
     """Which model answers. `provider` and `model` absent mean the platform's default when a run starts."""
 
     provider: Provider | None = None
-    model: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
+    model: ModelName | None = None
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
 
@@ -74,8 +77,8 @@ class AgentSpec(Contract):
     """An agent. The least of it is `name` and `system_prompt`."""
 
     name: AgentName
-    system_prompt: Annotated[Text, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
-    description: Annotated[Text, Field(max_length=2000)] = ""
+    system_prompt: Prompt
+    description: Description = ""
     capabilities: Annotated[list[Capability], Field(max_length=50)] = Field(default_factory=lambda: ["chat"])
     llm: LlmSpec = LlmSpec()
     tools: ToolsSpec = ToolsSpec()

@@ -12,6 +12,10 @@ from kgents_shared.errors.api_errors import FaultItem
 # A body can hold ten thousand faults, and looking for what each may have meant takes time.
 MOST_FAULTS = 100
 _TABLE_KINDS = frozenset({"model_type", "dict_type", "model_attributes_type"})
+_SENTENCES = {
+    **dict.fromkeys(_TABLE_KINDS, "should be a table of fields"),
+    "string_unicode": "must not contain a lone surrogate",
+}
 _HINTS = {
     "string_type": "write text in quotes",
     "int_type": "write a whole number, without quotes",
@@ -57,8 +61,8 @@ def _sentence(kind: str, loc: tuple[str | int, ...], msg: str) -> str:
         return f'"{loc[-1]}" is required'
     if kind == "extra_forbidden":
         return f'"{loc[-1]}" is not a known field'
-    if kind in _TABLE_KINDS:
-        return "should be a table of fields"
+    if kind in _SENTENCES:
+        return _SENTENCES[kind]
     return msg.removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
