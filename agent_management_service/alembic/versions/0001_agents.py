@@ -81,7 +81,7 @@ def upgrade() -> None:
         sa.Column("request_hash", sa.LargeBinary(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("location", sa.Text(), nullable=True),
-        sa.Column("body", postgresql.JSONB(), nullable=True),
+        sa.Column("body", postgresql.JSON(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
         sa.PrimaryKeyConstraint("owner_id", "key", name="pk_idempotency_keys"),
         schema=SCHEMA,

@@ -128,13 +128,14 @@ _JSON_HINTS = {
     "Extra data": "expected the end of the document after the first value",
 }
 _VALUE_HINT = 'expected a value: "text", a number, true, false, [list] or {table}; text stands in quotes'
+_ESCAPE_HINT = r"expected an escape such as \n, \" or \u00e9; a backslash itself is \\"
+_STATEMENT_HINT = 'expected key = "value", a [table] or a # comment'
 _TOML_HINTS = (
     ("Expected '=' after a key", 'expected "=" after the key: key = "value"'),
     ("Invalid value", _VALUE_HINT),
-    ("Invalid statement", 'expected key = "value", a [table] or a # comment'),
     ("Invalid initial character for a key part", 'expected a key of letters, digits, "_" and "-", or one in quotes'),
     ("Expected newline or end of document", "expected the line to end here"),
-    ("Expected ']'", 'expected "]" at the end of the table\'s name'),
+    ("Expected ']", 'expected "]" at the end of the table\'s name'),
     ("Unclosed array", 'expected "," or "]"'),
     ("Unclosed inline table", 'expected "," or "}"'),
     ("Unterminated string", "expected the closing quotes"),
@@ -142,7 +143,9 @@ _TOML_HINTS = (
     ('Expected "\'"', "expected the closing '"),
     ("Illegal character", 'expected text without control characters; text over several lines stands in """'),
     ("Found invalid character", 'expected text without line breaks; text over several lines stands in """'),
-    ("Unescaped '\\\\' in a string", 'expected an escape such as \\n, \\" or \\\\; a backslash itself is \\\\'),
+    ("Unescaped ", _ESCAPE_HINT),
+    ("Invalid hex value", _ESCAPE_HINT),
+    ("Escaped character", _ESCAPE_HINT),
     ("Cannot overwrite a value", "expected each key and table only once"),
     ("Cannot declare", "expected each table only once"),
     ("Cannot redefine", "expected each table only once"),
@@ -160,5 +163,5 @@ def _toml_fault(sentence: str, text: str) -> InvalidInput:
         position = {"line": int(place[1]), "column": int(place[2])}
     elif place is not None:
         position = {"line": text.count("\n") + 1, "column": len(text) - text.rfind("\n")}
-    hint = next((hint for start, hint in _TOML_HINTS if msg.startswith(start)), None)
+    hint = next((hint for start, hint in _TOML_HINTS if msg.startswith(start)), _STATEMENT_HINT)
     return _syntax_fault("TOML", msg, position, hint)
