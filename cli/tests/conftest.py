@@ -125,7 +125,7 @@ def api(home: Home, monkeypatch: pytest.MonkeyPatch) -> Generator[Api]:
         pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Handler.api = found = Api(f"http://127.0.0.1:{cast('int', server.server_address[1])}")
+    Handler.api = found = Api(f"http://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     home.admin_file.parent.mkdir(parents=True)

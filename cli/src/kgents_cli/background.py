@@ -73,11 +73,7 @@ def _wait_until_healthy(home: Home, child: subprocess.Popen[bytes], log: Path, a
             if (code := child.poll()) is not None:
                 if server is not None and server.pid != child.pid:
                     continue  # another start won; it will be healthy soon
-                raise CliError(
-                    _reason(log, already) or f"the server ended with code {code} and logged nothing",
-                    hint=f"the whole log: {log}",
-                    exit_code=code if code in (1, 2) else 1,
-                )
+                raise _start_fault(log, already, code)
             time.sleep(_POLL_S)
     child.terminate()
     raise CliError(
@@ -87,10 +83,12 @@ def _wait_until_healthy(home: Home, child: subprocess.Popen[bytes], log: Path, a
     )
 
 
-def _reason(log: Path, already: int) -> str | None:
+def _start_fault(log: Path, already: int, code: int) -> CliError:
+    """The sentences that the host told (each behind `kgents: `), or else its last line."""
     lines = _last_lines(log, already, count=50)
-    told = [line.removeprefix("kgents: ") for line in lines if line.startswith("kgents: ")]
-    return told[-1] if told else (lines[-1] if lines else None)
+    told = [line.removeprefix("kgents: ") for line in lines if line.startswith("kgents: ")] or lines[-1:]
+    first, *rest = told or [f"the server ended with code {code} and logged nothing"]
+    return CliError(first, lines=rest, hint=f"the whole log: {log}", exit_code=code if code in (1, 2) else 1)
 
 
 def _last_lines(log: Path, already: int, count: int = 5) -> list[str]:

@@ -1,22 +1,26 @@
 """What `kgents doctor` looks at: each finding is observed on this machine, with the fix beside what is amiss."""
 
+import asyncio
 import http.client
+import importlib
 import os
 import platform
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from kgents_cli.faults import CliError
 from kgents_cli.home import DEFAULT_PORT, Home
 from kgents_cli.processes import find_server
 
 _NEEDED_MB = 1024
+_SANDBOX_PATIENCE_S = 30.0
 _DOCKER_SOCKET = "/var/run/docker.sock"
 
 
@@ -158,4 +162,31 @@ def check_provider() -> Finding:
 
 def check_protections() -> list[Finding]:
     """Which walls stand around an agent here, as seen from inside a sandbox made for the purpose."""
-    return []
+    with tempfile.TemporaryDirectory(prefix="kgents-") as folder:
+        try:
+            walls = asyncio.run(_observe_protections(Path(folder)))
+        except (OSError, TimeoutError, ImportError) as fault:
+            fix = "agents can't be started here; run on Linux 5.13 or newer for all protections"
+            return [Finding("fail", "sandbox", f"could not be tried: {fault}", fix)]
+    findings = [Finding("ok", name, "on") for name, on, _ in walls if on]
+    for name, on, detail in walls:
+        if not on:
+            fix = "this kernel or container withholds it; agents start without it, with a warning in the log"
+            findings.append(Finding("warn", name, f"off{': ' + detail if detail else ''}", fix))
+    return findings
+
+
+async def _observe_protections(folder: Path) -> list[tuple[str, bool, str]]:
+    """Asks the process launcher; imported by name, since the command line is no part of that service."""
+    module: Any = importlib.import_module("agent_deployment_service.launchers.process.launcher")
+    door = folder / "door"
+    options = module.ProcessLauncherOptions(
+        run_dir=folder / "run", logs_dir=folder / "logs", door=f"unix:{door}/door.sock", door_dir=door
+    )
+    launcher: Any = module.ProcessLauncher(options)
+    await launcher.start()
+    try:
+        walls = await asyncio.wait_for(launcher.protections(), _SANDBOX_PATIENCE_S)
+        return [(str(wall.name), bool(wall.on), str(wall.detail)) for wall in walls]
+    finally:
+        await launcher.close(0)
