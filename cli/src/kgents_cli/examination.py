@@ -80,14 +80,16 @@ def check_port(home: Home) -> Finding:
         settings = home.settings()
         port = int(os.environ.get("KGENTS_PORT") or settings.get("port", DEFAULT_PORT))
         bind = os.environ.get("KGENTS_BIND") or str(settings.get("bind", "127.0.0.1"))
+        if not 0 <= port <= 65535:
+            raise ValueError(port)
     except (CliError, TypeError, ValueError):
         return Finding("fail", "port", "KGENTS_PORT or config.toml names no port", "set it to a number from 0 to 65535")
     try:
         with socket.create_server((bind, port), reuse_port=False):
             return Finding("ok", "port", f"{bind}:{port} is free")
-    except (OSError, OverflowError) as fault:
+    except OSError as fault:
         fix = "stop what listens there, or set KGENTS_PORT (0 takes a free one)"
-        return Finding("fail", "port", f"{bind}:{port}: {getattr(fault, 'strerror', None) or fault}", fix)
+        return Finding("fail", "port", f"{bind}:{port}: {fault.strerror or fault}", fix)
 
 
 class _UnixConnection(http.client.HTTPConnection):

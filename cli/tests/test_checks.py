@@ -1,0 +1,79 @@
+"""Lint runs its checks side by side and shows what failed; test and chaos hand the right words to pytest."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from kgents_cli.checks import lint, suite
+from kgents_cli.commands.bench import benchmarks
+
+from .conftest import Kgents
+
+
+def python(name: str, code: str) -> lint.Check:
+    return lint.Check(name, (sys.executable, "-c", code))
+
+
+def test_each_check_gets_a_line_and_only_failed_ones_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    checks = [python("good", "print('fine')"), python("bad", "import sys; print('line 3: wrong'); sys.exit(2)")]
+    shown: list[str] = []
+    outcomes = lint.run_checks(tmp_path, checks, lambda outcome: shown.append(outcome.check.name))
+    assert sorted(shown) == ["bad", "good"]
+    assert lint.report(outcomes) == 1
+    told = capsys.readouterr().err
+    assert "line 3: wrong" in told
+    assert "fine" not in told
+    assert lint.report([outcome for outcome in outcomes if outcome.code == 0]) == 0
+
+
+def test_a_tool_that_is_not_installed_is_a_failed_check(tmp_path: Path):
+    [outcome] = lint.run_checks(tmp_path, [lint.Check("gone", ("/nowhere/tool",))], lambda _: None)
+    assert outcome.code == 1
+    assert "No such file" in outcome.output
+
+
+def test_an_unknown_check_is_bad_input(kgents: Kgents):
+    ran = kgents("lint", "spelling")
+    assert ran.code == 2
+    assert "types, migrations, imports, ruff, format, locks" in ran.err
+
+
+def test_one_check_can_be_run_alone(kgents: Kgents):
+    ran = kgents("lint", "locks")
+    assert ran.out.startswith("lint locks       ")
+    assert ran.out.count("\n") == 1
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A folder with two tests, one of them for faults."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = chaos: kills\naddopts = -p no:cacheprovider\n")
+    (tmp_path / "test_it.py").write_text(
+        "import os, pytest\n"
+        "def test_plain(): pass\n"
+        "@pytest.mark.chaos\n"
+        "def test_fault(): assert os.environ['KGENTS_CHAOS_FULL'] == '1'\n"
+    )
+    return tmp_path
+
+
+def test_pytest_has_the_last_word(workspace: Path, capfd: pytest.CaptureFixture[str]):
+    assert suite.run_suite(workspace, ["-k", "plain"], with_lint=False) == 0
+    assert "1 passed, 1 deselected in" in capfd.readouterr().out.splitlines()[-1]
+
+
+def test_chaos_runs_the_fault_tests_alone_and_in_full(workspace: Path, capfd: pytest.CaptureFixture[str]):
+    assert suite.run_chaos(workspace, ["-v"]) == 0
+    assert "test_fault PASSED" in capfd.readouterr().out
+
+
+def test_bench_lists_what_can_be_run_and_refuses_the_rest(kgents: Kgents):
+    ran = kgents("bench")
+    assert ran.code == 0
+    assert ran.out.split() == benchmarks(Path(__file__).resolve().parents[2])
+    missing = kgents("bench", "nothing")
+    assert missing.code == 2
+    assert "there is no benchmark 'nothing'" in missing.err
