@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Phase = Literal["starting", "ready", "stopping"]
 _ROUND_S = 1.0
+_FIRST_ROUNDS_S = 0.05
 _PATIENCE_S = 2.0
 _log = structlog.get_logger("kgents.host")
 
@@ -39,10 +40,12 @@ class HealthBoard:
         self._probes[name] = probes
 
     async def run(self) -> None:
-        """Probe every service, again and again; endless."""
+        """Probe every service, again and again, more often until all were well once; endless."""
+        settled = False
         while True:
             await self.probe()
-            await asyncio.sleep(_ROUND_S)
+            settled = settled or self.healthy
+            await asyncio.sleep(_ROUND_S if settled else _FIRST_ROUNDS_S)
 
     async def probe(self) -> None:
         """One round: every probe of every service at once, each with a limit."""
@@ -50,7 +53,8 @@ class HealthBoard:
         rounds = await asyncio.gather(*(self._probe_service(self._probes[name]) for name in names))
         for name, parts in zip(names, rounds, strict=True):
             if self._parts.get(name, parts) != parts:
-                _log.warning("health_changed", service=name, parts=parts)
+                report = _log.info if all(parts.values()) else _log.warning
+                report("health_changed", service=name, parts=parts)
             self._parts[name] = parts
 
     async def _probe_service(self, probes: Mapping[str, Probe]) -> dict[str, bool]:

@@ -163,14 +163,14 @@ class Host:
 
     async def _listen(self, composition: Composition, public: socket.socket, private: socket.socket) -> None:
         door = self._paths.sockets / "door" / "door.sock"
-        inner = {
-            "private listener": composition.private_listener(self._board, private),
-            "door": composition.door_listener(door),
-        }
-        for name, listener in inner.items():
-            await listener.start()
-            # Before the services in the list, hence after them when the list is walked backwards.
-            self._steps.insert(1, (name, listener.stop))
+        inner = (composition.private_listener(self._board, private), composition.door_listener(door))
+
+        async def stop_inner() -> None:
+            await asyncio.gather(*(listener.stop() for listener in inner))
+
+        # Before the services in the list, hence after them when the list is walked backwards.
+        self._steps.insert(1, ("private listener and door", stop_inner))
+        await asyncio.gather(*(listener.start() for listener in inner))
         outer = composition.public_listener(self._board, public)
         await outer.start()
         self._steps.append(("public listener", outer.stop))

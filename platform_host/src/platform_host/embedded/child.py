@@ -13,6 +13,7 @@ import ctypes
 import json
 import os
 import pwd
+import signal
 import sys
 from pathlib import Path
 from typing import TypedDict
@@ -153,6 +154,8 @@ def _run(order: Order) -> None:
         except OSError:
             become_user(user, order["own"], order["argv"][0])
     die_with_parent(order["parent"], order["death_signal"])
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python's doing, and exec would hand it on
+        signal.signal(ignored, signal.SIG_DFL)
     os.execv(order["argv"][0], order["argv"])  # noqa: S606 - replacing this process is the point
 
 
