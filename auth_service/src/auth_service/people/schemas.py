@@ -23,7 +23,15 @@ def _checked_address(address: str) -> str:
     return normalised(found.normalized)
 
 
-_Text = Annotated[str, StringConstraints(max_length=320)]
+def _is_unicode(secret: SecretStr) -> SecretStr:
+    if any("\ud800" <= char <= "\udfff" for char in secret.get_secret_value()):
+        raise ValueError("is not valid Unicode: it has half of a surrogate pair in it")
+    return secret
+
+
+GivenPassword = Annotated[SecretStr, Field(max_length=MAX_CHARS), AfterValidator(_is_unicode)]
+# No address has a NUL in it, and PostgreSQL takes none.
+_Text = Annotated[str, StringConstraints(max_length=320, pattern=r"^[^\x00]*$")]
 NewAddress = Annotated[_Text, AfterValidator(_checked_address)]
 GivenAddress = Annotated[_Text, AfterValidator(normalised)]
 AskedScope = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
@@ -37,7 +45,7 @@ class Registration(_Body):
     """The body of `POST /auth/register`. A password has 8 to 256 characters of any kind."""
 
     email: NewAddress
-    password: Annotated[SecretStr, Field(min_length=MIN_CHARS, max_length=MAX_CHARS)]
+    password: Annotated[GivenPassword, Field(min_length=MIN_CHARS)]
     name: PersonName
 
 
@@ -51,7 +59,7 @@ class Login(_Body):
     """The body of `POST /auth/login`; `scope` narrows what the tokens may do (space-separated)."""
 
     email: GivenAddress
-    password: Annotated[SecretStr, Field(max_length=MAX_CHARS)]
+    password: GivenPassword
     scope: AskedScope | None = None
 
 

@@ -31,6 +31,7 @@ class Database:
             max_overflow=0,
             pool_timeout=_POOL_WAIT_S,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error that is logged must not carry what people sent
             connect_args={"connect_timeout": 5},
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)

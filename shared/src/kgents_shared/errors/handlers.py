@@ -52,6 +52,8 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(UnicodeEncodeError, _on_lone_surrogate)
+    app.add_exception_handler(psycopg.DataError, _on_database_error)
     for database_away in (
         psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, OperationalError, InterfaceError,
         SqlTimeoutError, DBAPIError,
@@ -108,7 +110,20 @@ def is_database_away(error: BaseException) -> bool:
     )
 
 
+async def _on_lone_surrogate(_: Request, __: Exception) -> Response:
+    """JSON can carry half of a surrogate pair; UTF-8, and so everything behind this service, can't."""
+    return problem_response(InvalidInput("A text is not valid Unicode: half of a surrogate pair.", code="not_unicode"))
+
+
+def _is_nul_refused(error: BaseException | None) -> bool:
+    """Whether PostgreSQL refused a text for its NUL, the one character of JSON that it can't store."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(original, psycopg.DataError) and "NUL" in str(original)
+
+
 async def _on_database_error(request: Request, error: Exception) -> Response:
+    if _is_nul_refused(error):
+        return problem_response(InvalidInput("A text has a NUL character in it, which can't be stored.", code="nul"))
     if not is_database_away(error):
         return await _on_unexpected(request, error)
     _log.warning("database_away", path=request.url.path, error=type(error).__name__)
