@@ -1,0 +1,88 @@
+"""Conversations and their messages. All SQL here is filtered by the owner."""
+
+from typing import Any
+from uuid import UUID
+
+from agent_runtime_service.conversations.schemas import ConversationView, MessageView
+from kgents_shared.contracts.worker import Message
+from kgents_shared.db import Cursor, HotPool, PageRequest
+from kgents_shared.errors import InvalidInput
+
+_CONVERSATION = "SELECT id, agent_id, agent_name, created_at FROM runtime.conversations WHERE owner_id = %(owner_id)s"
+_FIND = f"{_CONVERSATION} AND id = %(id)s"
+_LIST = f"""
+{_CONVERSATION} AND (%(agent_id)s::uuid IS NULL OR agent_id = %(agent_id)s)
+    AND (%(after)s::uuid IS NULL OR id < %(after)s)
+ORDER BY id DESC LIMIT %(limit)s
+"""
+_MESSAGES = """
+SELECT seq, run_id, payload::text, step.created_at FROM runtime.steps AS step
+WHERE conversation_id = (SELECT id FROM runtime.conversations WHERE owner_id = %(owner_id)s AND id = %(id)s)
+    AND in_context AND seq > %(after)s
+ORDER BY seq LIMIT %(limit)s
+"""
+
+
+class ConversationRepository:
+    """Reads `conversations` and `steps`."""
+
+    def __init__(self, pool: HotPool) -> None:
+        self._pool = pool
+
+    async def find(self, owner_id: str, conversation_id: UUID) -> ConversationView | None:
+        """The owner's conversation of that id."""
+        rows = await self._rows(_FIND, {"owner_id": owner_id, "id": conversation_id})
+        return _conversation(rows[0]) if rows else None
+
+    async def page(self, owner_id: str, request: PageRequest, agent_id: UUID | None = None) -> list[ConversationView]:
+        """The owner's conversations, newest first; one more than asked for, so that the end is known."""
+        after = _uuid_cursor(request.after)
+        values = {"owner_id": owner_id, "agent_id": agent_id, "after": after, "limit": request.limit + 1}
+        return [_conversation(row) for row in await self._rows(_LIST, values)]
+
+    async def messages(self, owner_id: str, conversation_id: UUID, request: PageRequest) -> list[MessageView]:
+        """What stands in the conversation, oldest first; one more than asked for."""
+        after = _seq_cursor(request.after)
+        values = {"owner_id": owner_id, "id": conversation_id, "after": after, "limit": request.limit + 1}
+        return [_message(row) for row in await self._rows(_MESSAGES, values)]
+
+    async def _rows(self, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(statement, values)  # pyright: ignore[reportArgumentType] -- our constants
+            return await cursor.fetchall()
+
+
+def _conversation(row: tuple[Any, ...]) -> ConversationView:
+    return ConversationView(id=row[0], agent_id=row[1], agent=row[2], created_at=row[3])
+
+
+def _message(row: tuple[Any, ...]) -> MessageView:
+    seq, run_id, payload, created_at = row
+    message = Message.model_validate_json(payload)
+    return MessageView(
+        role=message.role,
+        text=message.text,
+        run_id=run_id,
+        seq=seq,
+        created_at=created_at,
+        tool_calls=message.tool_calls,
+        tool_call_id=message.tool_call_id,
+        is_error=message.is_error,
+    )
+
+
+def _uuid_cursor(after: Cursor | None) -> UUID | None:
+    try:
+        return UUID(after[0]) if after is not None else None
+    except (ValueError, IndexError) as error:
+        raise InvalidInput("The cursor can't be read.", code="bad_cursor") from error
+
+
+def _seq_cursor(after: Cursor | None) -> int:
+    try:
+        seq = int(after[0]) if after is not None else 0
+    except (ValueError, IndexError) as error:
+        raise InvalidInput("The cursor can't be read.", code="bad_cursor") from error
+    if not 0 <= seq < 2**31:
+        raise InvalidInput("The cursor can't be read.", code="bad_cursor")
+    return seq

@@ -1,0 +1,1 @@
+"""The agents' only door: the model gateway, steps and tools, as a worker reaches them."""

@@ -1,0 +1,85 @@
+"""Tool calls: kept before they go out, kept with their result before the worker sees it (DESIGN §6)."""
+
+import asyncio
+import hashlib
+
+import orjson
+import structlog
+
+from agent_runtime_service.clients import ToolRegistry
+from agent_runtime_service.execution.active import ActiveRun
+from agent_runtime_service.execution.feed import FeedEvent
+from agent_runtime_service.execution.repository import RunJournal
+from kgents_shared.contracts.tools import InvokeToolRequest
+from kgents_shared.contracts.worker import Message, ToolCall, ToolCallRequest, ToolCallResult
+from kgents_shared.errors import ApiError, InvalidInput, Unavailable
+
+_log = structlog.get_logger("kgents.runtime.tools")
+_RETRY_PAUSE_S = 0.5
+_MARGIN_S = 0.5
+_LEAST_S = 0.2
+_UNKNOWN = "The tool's answer was lost. Whether the call took effect is not known; do not simply repeat it."
+
+
+class ToolCaller:
+    """Carries out the calls of stored steps, each at most once as far as this side can know."""
+
+    def __init__(self, journal: RunJournal, registry: ToolRegistry) -> None:
+        self._journal = journal
+        self._registry = registry
+
+    async def call(self, run: ActiveRun, request: ToolCallRequest) -> ToolCallResult:
+        """The result of a call that the run's last step asked for."""
+        call = run.waiting_calls.get(request.tool_call_id)
+        if call is None or call.name != request.name or call.arguments != request.arguments:
+            raise InvalidInput("No stored step asks for this tool call.", code="unknown_tool_call")
+        key = hashlib.sha256(f"{run.run_id}/{call.id}".encode()).hexdigest()
+        state, stored = await self._journal.dispatch_tool(
+            run,
+            {
+                "tool_call_id": call.id,
+                "key": key,
+                "name": call.name,
+                "arguments": orjson.dumps(call.arguments).decode(),
+            },
+        )
+        if state != "dispatched" and stored is not None:
+            message = Message.model_validate_json(stored)
+            return ToolCallResult(content=message.text, is_error=message.is_error)
+        state, result = await self._carry_out(run, call, key)
+        await self._store(run, call, state, result)
+        return result
+
+    async def _carry_out(self, run: ActiveRun, call: ToolCall, key: str) -> tuple[str, ToolCallResult]:
+        plan = run.plan
+        if plan is None or all(tool.name != call.name for tool in plan.tools):
+            return "completed", ToolCallResult(content=f"There is no tool named {call.name} here.", is_error=True)
+        request = InvokeToolRequest(
+            owner_id=run.owner_id,
+            agent_id=run.agent_id,
+            run_id=run.run_id,
+            tool_call_id=call.id,
+            idempotency_key=key,
+            name=call.name,
+            arguments=call.arguments,
+            allow=plan.patterns.allow,
+            deny=plan.patterns.deny,
+        )
+        while (left := run.time_left() - _MARGIN_S) > _LEAST_S:
+            try:
+                return "completed", await self._registry.invoke(request, left)
+            except Unavailable as away:
+                # The same key: the registry knows whether it carried the call out already.
+                _log.warning("tool_answer_missing", tool=call.name, run_id=str(run.run_id), error=away.detail)
+                await asyncio.sleep(_RETRY_PAUSE_S)
+            except ApiError as error:
+                return "completed", ToolCallResult(content=error.detail, is_error=True)
+        return "unknown", ToolCallResult(content=_UNKNOWN, is_error=True)
+
+    async def _store(self, run: ActiveRun, call: ToolCall, state: str, result: ToolCallResult) -> None:
+        message = Message(role="tool", text=result.content, tool_call_id=call.id, is_error=result.is_error)
+        payload = orjson.dumps(message.model_dump(mode="json", exclude_defaults=True))
+        seq = await self._journal.complete_tool(run, call.id, state, payload.decode())
+        run.waiting_calls.pop(call.id, None)
+        if run.feed.heard:
+            run.feed.push(FeedEvent("step", seq=seq, payload=orjson.loads(payload)))

@@ -1,0 +1,66 @@
+"""This service's errors."""
+
+from kgents_shared.errors import Conflict, InvalidInput, NotFound, Unavailable
+
+
+class AgentNotFound(NotFound):
+    """No agent of that name or id is the caller's."""
+
+    default_code = "agent_not_found"
+
+
+class AgentStarting(Unavailable):
+    """Published, but no instance is ready yet."""
+
+    default_code = "agent_starting"
+
+
+class AgentNotPublished(Conflict):
+    """There is only a draft."""
+
+    default_code = "agent_not_published"
+
+
+class AgentStopped(Conflict):
+    """Its owner stopped it."""
+
+    default_code = "agent_stopped"
+
+
+class ConversationNotFound(NotFound):
+    """No such conversation of the caller's with this agent."""
+
+    default_code = "conversation_not_found"
+
+
+class RunNotFound(NotFound):
+    """No such run of the caller's."""
+
+    default_code = "run_not_found"
+
+
+class RunWaiting(Conflict):
+    """The conversation waits for an approval."""
+
+    default_code = "run_waiting"
+
+
+class KeyReused(InvalidInput):
+    """The Idempotency-Key came with another request before."""
+
+    default_code = "idempotency_key_reused"
+
+
+class StaleLease(Conflict):
+    """Somebody else drives the run by now, or it has ended."""
+
+    default_code = "stale_lease"
+
+    def __init__(self) -> None:
+        super().__init__("This run is driven by somebody else by now, or it has ended.")
+
+
+class TooManyRuns(Unavailable):
+    """The front has all the runs that it may have."""
+
+    default_code = "busy"

@@ -1,0 +1,190 @@
+"""The runs that this front drives right now: what the door checks a worker's calls against."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from agent_runtime_service.execution.feed import Feed
+from kgents_shared.contracts.agent_spec import ToolsSpec
+from kgents_shared.contracts.worker import Message, ModelChoice, ToolCall, ToolDefinition
+from kgents_shared.errors import ApiError
+
+_TRANSCRIPT = TypeAdapter(list[Message])
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of a run so far; `estimated` where a provider didn't say."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    model_calls: int = 0
+    estimated: bool = False
+
+    def add(self, prompt_tokens: int, completion_tokens: int, *, estimated: bool) -> None:
+        """Count one model call."""
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+        self.model_calls += 1
+        self.estimated = self.estimated or estimated
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape on the wire and in `runs.usage`."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
+            "model_calls": self.model_calls,
+            "estimated": self.estimated,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a version lets its run do: pinned when an instance takes the run."""
+
+    version: int
+    model: ModelChoice
+    tools: tuple[ToolDefinition, ...]
+    patterns: ToolsSpec
+    max_steps: int
+    wire: bytes  # the part of the worker's RunRequest that is the same for every run
+
+
+@dataclass(frozen=True, slots=True)
+class RunFault:
+    """Why a run failed, as it is stored and told. `retry_after_s` only where trying again may help."""
+
+    code: str
+    detail: str
+    status: int
+    retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended: `completed` with its text, or `failed` or `cancelled` with the fault."""
+
+    status: str
+    text: str = ""
+    fault: RunFault | None = None
+    final_seq: int | None = None
+
+
+class DrivenElsewhere(Exception):
+    """Another front took the run over; its end is found in the database."""
+
+
+@dataclass(slots=True, eq=False)
+class ActiveRun:
+    """One run under this front's lease.
+
+    `transcript` is the JSON of its messages, joined by commas, the user's message last at first; `deadline` is on the
+    event loop's clock. `done` gets a `RunEnd`, or `DrivenElsewhere`.
+    """
+
+    run_id: UUID
+    conversation_id: UUID
+    owner_id: str
+    principal: str
+    agent_id: UUID
+    agent_name: str
+    version: int
+    text: str
+    timeout_s: int
+    epoch: int = 1
+    attempts: int = 1
+    queued: bool = False
+    next_seq: int = 0
+    transcript: str = ""
+    deadline: float = 0.0
+    instance_id: UUID | None = None
+    plan: RunPlan | None = None
+    usage: Usage = field(default_factory=Usage)
+    feed: Feed = field(default_factory=Feed)
+    done: "asyncio.Future[RunEnd]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    waiting_calls: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
+    steps: int = 0
+    model_fault: ApiError | None = None
+    model_requests: int = 0
+    door_calls: "set[asyncio.Task[Any]]" = field(default_factory=set[asyncio.Task[Any]])
+
+    def time_left(self) -> float:
+        """Seconds until the deadline."""
+        return self.deadline - asyncio.get_running_loop().time()
+
+    def restore(self, next_seq: int, transcript: str) -> None:
+        """Take up what is stored, after a takeover: the transcript and the calls in it that have no result yet."""
+        self.next_seq, self.transcript = next_seq, transcript
+        self.waiting_calls = {}
+        self.steps = 0
+        messages = _messages(transcript)
+        for message in reversed(messages):
+            if message.role == "user":
+                break
+            self.steps += message.role == "assistant"
+        answered: set[str | None] = set()
+        for message in reversed(messages):
+            if message.role != "tool":
+                self.waiting_calls = {call.id: call for call in message.tool_calls if call.id not in answered}
+                break
+            answered.add(message.tool_call_id)
+
+    def close_door(self) -> None:
+        """End what is under way at the door: the epoch is over, or the run is."""
+        for task in self.door_calls:
+            task.cancel()
+
+
+def _messages(transcript: str) -> list[Message]:
+    return _TRANSCRIPT.validate_json(f"[{transcript}]")
+
+
+class ActiveRuns:
+    """Active runs by id, and who waits for a conversation's turn."""
+
+    def __init__(self) -> None:
+        self._runs: dict[UUID, ActiveRun] = {}
+        self._turns: dict[UUID, list[asyncio.Event]] = {}
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def add(self, run: ActiveRun) -> None:
+        """Take a run in."""
+        self._runs[run.run_id] = run
+
+    def get(self, run_id: UUID) -> ActiveRun | None:
+        """The active run of that id."""
+        return self._runs.get(run_id)
+
+    def ids(self) -> list[UUID]:
+        """All ids."""
+        return list(self._runs)
+
+    def all(self) -> list[ActiveRun]:
+        """All runs."""
+        return list(self._runs.values())
+
+    def remove(self, run: ActiveRun) -> None:
+        """Let a run go and wake who waits for its conversation."""
+        self._runs.pop(run.run_id, None)
+        for turn in self._turns.get(run.conversation_id, ()):
+            turn.set()
+
+    async def wait_turn(self, conversation_id: UUID, at_most_s: float) -> None:
+        """Return when a run of the conversation ended here, or after `at_most_s` seconds."""
+        turn = asyncio.Event()
+        waiting = self._turns.setdefault(conversation_id, [])
+        waiting.append(turn)
+        try:
+            await asyncio.wait_for(turn.wait(), at_most_s)
+        except TimeoutError:
+            return
+        finally:
+            waiting.remove(turn)
+            if not waiting:
+                self._turns.pop(conversation_id, None)

@@ -1,0 +1,201 @@
+"""Drives runs to their end: queue, instance, worker, finish; and goes on elsewhere when a worker is lost."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from agent_runtime_service.errors import StaleLease
+from agent_runtime_service.execution.active import ActiveRun, ActiveRuns, DrivenElsewhere, RunEnd, RunFault
+from agent_runtime_service.execution.feed import FeedEvent
+from agent_runtime_service.execution.plan import Planner
+from agent_runtime_service.execution.repository import RunJournal
+from agent_runtime_service.execution.worker_client import WorkerLost
+from agent_runtime_service.instances.directory import Instance, InstanceDirectory
+from kgents_shared.errors import ApiError
+
+_log = structlog.get_logger("kgents.runtime.driver")
+MAX_ATTEMPTS = 3
+# The worker watches the deadline itself; the front waits this much longer for its word on it.
+_GRACE_S = 1.0
+_TURN_POLL_S = 0.25
+_LEAST_S = 0.1
+
+
+class RunDriver:
+    """Gives runs to instances. Each run has a task of its own, which no client's going away ends."""
+
+    def __init__(
+        self,
+        journal: RunJournal,
+        runs: ActiveRuns,
+        directory: InstanceDirectory,
+        planner: Planner,
+        instance_wait_s: float,
+    ) -> None:
+        self._journal = journal
+        self._runs = runs
+        self._directory = directory
+        self._planner = planner
+        self._instance_wait_s = instance_wait_s
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.abandoned: list[UUID] = []
+
+    def start(self, run: ActiveRun) -> None:
+        """Drive a run that was begun or adopted; its `done` tells of the end."""
+        self._runs.add(run)
+        task = asyncio.create_task(self._drive(run))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self, patience_s: float) -> None:
+        """Let the runs end for a while, then give the others up: their leases are free for another front."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience_s)
+        self.abandoned = self._runs.ids()
+        left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _drive(self, run: ActiveRun) -> None:
+        try:
+            if run.queued:
+                await self._wait_turn(run)
+            end = await self._attempts(run)
+            run.close_door()
+            await self._journal.end(run, end)
+            _resolve(run, end)
+        except StaleLease:
+            _give_up(run, DrivenElsewhere())
+        except (psycopg.Error, PoolTimeout) as error:
+            # Nothing more can be stored: the run is taken up again once the database is back and its lease is over.
+            _log.warning("run_left_behind", run_id=str(run.run_id), error=repr(error))
+            _give_up(run, error)
+        except Exception as error:  # noqa: BLE001 -- told in the log and stored as the run's end
+            _log.exception("run_broken", run_id=str(run.run_id))
+            await self._end_broken(run, error)
+        finally:
+            run.close_door()
+            self._runs.remove(run)
+            run.feed.close()
+            _give_up(run, DrivenElsewhere())
+
+    async def _end_broken(self, run: ActiveRun, error: Exception) -> None:
+        """A fault of ours ends the run all the same: nothing stays open for ever."""
+        end = _failed("internal_error", "Something failed inside; the log has it under the run's id.", 500)
+        try:
+            await self._journal.end(run, end)
+        except (StaleLease, psycopg.Error, PoolTimeout):
+            _give_up(run, error)
+        else:
+            _resolve(run, end)
+
+    async def _wait_turn(self, run: ActiveRun) -> None:
+        while not await self._journal.patiently(lambda: self._journal.promote(run)):
+            await self._runs.wait_turn(run.conversation_id, _TURN_POLL_S)
+
+    async def _attempts(self, run: ActiveRun) -> RunEnd:
+        while True:
+            if run.attempts > MAX_ATTEMPTS:
+                return _failed("worker_lost", "The agent's worker was lost again and again during this run.", 503, 1)
+            instance = self._directory.choose(run.agent_id) or await self._directory.wait_for(
+                run.agent_id, min(self._instance_wait_s, max(_LEAST_S, run.time_left()))
+            )
+            if instance is None:
+                return _failed("agent_unavailable", "No instance of the agent became ready in time.", 503, 5)
+            try:
+                return await self._attempt(run, instance)
+            except WorkerLost as lost:
+                _log.warning("worker_lost", run_id=str(run.run_id), agent=run.agent_name, error=str(lost))
+                instance.suspect = True
+                run.close_door()
+                if lost.accepted:
+                    await self._journal.take_over(run)
+                    run.feed.push(FeedEvent("reset"))
+
+    async def _attempt(self, run: ActiveRun, instance: Instance) -> RunEnd:
+        try:
+            run.plan = await self._planner.plan(instance)
+        except ApiError as error:
+            return RunEnd("failed", fault=_fault_of(error))
+        run.instance_id = instance.instance_id
+        run.version = run.plan.version
+        left = run.time_left()
+        if left <= 0:
+            return _out_of_time(run)
+        instance.runs += 1
+        try:
+            async with asyncio.timeout(left + _GRACE_S):
+                return await self._listen(run, instance, _request_body(run, run.plan.wire, left))
+        except TimeoutError:
+            return _out_of_time(run)
+        finally:
+            await instance.release()
+
+    async def _listen(self, run: ActiveRun, instance: Instance, body: bytes) -> RunEnd:
+        async for event in instance.client.run(body):
+            kind = event["type"]
+            if kind == "delta":
+                if run.feed.heard:
+                    run.feed.push(FeedEvent("delta", text=str(event["text"])))
+            elif kind == "final":
+                return RunEnd("completed", text=str(event["text"]), final_seq=run.next_seq)
+            elif kind == "reset":
+                run.feed.push(FeedEvent("reset"))
+            elif kind == "failed":
+                return _end_told(run, event)
+        raise WorkerLost("the worker's answer has no end", accepted=True)
+
+
+def _request_body(run: ActiveRun, plan: bytes, time_left_s: float) -> bytes:
+    """The contract `RunRequest` as JSON. The transcript comes as JSON from the database and goes on unparsed."""
+    return b'{"run_id":"%b","conversation_id":"%b","epoch":%d,"messages":[%b],%b,"deadline_s":%.3f}' % (
+        str(run.run_id).encode(),
+        str(run.conversation_id).encode(),
+        run.epoch,
+        run.transcript.encode(),
+        plan,
+        time_left_s,
+    )
+
+
+def _end_told(run: ActiveRun, event: dict[str, Any]) -> RunEnd:
+    """The worker's word on a failure; where it repeats the gateway's, the gateway's own counts."""
+    code, detail, status = str(event["code"]), str(event["detail"]).replace("\x00", ""), int(event["status"])
+    if code == "stale_lease":
+        raise StaleLease
+    if code == "door_away":
+        raise WorkerLost("the worker could not reach the door", accepted=True)
+    if code == "cancelled":
+        return RunEnd("cancelled", fault=RunFault(code, detail, status))
+    if run.model_fault is not None and run.model_fault.code == code:
+        return RunEnd("failed", fault=_fault_of(run.model_fault))
+    return RunEnd("failed", fault=RunFault(code, detail, status if 400 <= status < 600 else 502))
+
+
+def _fault_of(error: ApiError) -> RunFault:
+    retry_after = error.headers.get("Retry-After")
+    return RunFault(error.code, error.detail, error.status, int(retry_after) if retry_after else None)
+
+
+def _failed(code: str, detail: str, status: int, retry_after_s: int | None = None) -> RunEnd:
+    return RunEnd("failed", fault=RunFault(code, detail, status, retry_after_s))
+
+
+def _out_of_time(run: ActiveRun) -> RunEnd:
+    return _failed("deadline_exceeded", f"The run did not end within its {run.timeout_s} seconds.", 504)
+
+
+def _resolve(run: ActiveRun, end: RunEnd) -> None:
+    if not run.done.done():
+        run.done.set_result(end)
+
+
+def _give_up(run: ActiveRun, error: Exception) -> None:
+    if not run.done.done():
+        run.done.set_exception(error)
+        run.done.exception()  # nobody may be waiting for it

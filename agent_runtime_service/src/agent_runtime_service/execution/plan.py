@@ -1,0 +1,87 @@
+"""What a version lets its run do, worked out once per instance and kept."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+import structlog
+
+from agent_runtime_service.clients import ToolRegistry
+from agent_runtime_service.execution.active import RunPlan
+from agent_runtime_service.gateway.service import ModelGateway
+from agent_runtime_service.instances.directory import Instance
+from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.tools import ResolveToolsRequest
+from kgents_shared.contracts.worker import ToolDefinition
+from kgents_shared.errors import ApiError
+
+_log = structlog.get_logger("kgents.runtime.plan")
+REFRESH_AFTER_S = 30.0
+
+
+@dataclass(slots=True)
+class _Kept:
+    plan: RunPlan
+    spec: AgentSpec
+    made_at: float
+    renewal: "asyncio.Task[None] | None" = None
+
+
+class Planner:
+    """Plans by instance. A plan with tools is renewed in the background when it is older than `REFRESH_AFTER_S`."""
+
+    def __init__(self, gateway: ModelGateway, registry: ToolRegistry) -> None:
+        self._gateway = gateway
+        self._registry = registry
+        self._kept: dict[UUID, _Kept] = {}
+
+    async def plan(self, instance: Instance) -> RunPlan:
+        """The plan for a run on `instance`; raises `Unavailable` where its tools were never known and can't be."""
+        kept = self._kept.get(instance.instance_id)
+        if kept is None or kept.spec is not instance.registration.spec:
+            kept = await self._make(instance)
+        elif kept.plan.patterns.allow and kept.renewal is None and _now() - kept.made_at > REFRESH_AFTER_S:
+            kept.renewal = asyncio.create_task(self._renew(instance, kept))
+        return kept.plan
+
+    def forget_all_but(self, known: set[UUID]) -> None:
+        """Drop the plans of instances that are gone."""
+        for instance_id in self._kept.keys() - known:
+            del self._kept[instance_id]
+
+    async def _renew(self, instance: Instance, kept: _Kept) -> None:
+        try:
+            await self._make(instance)
+        except ApiError as error:
+            _log.warning("tools_not_renewed", agent=instance.registration.agent_name, error=error.detail)
+        finally:
+            kept.renewal = None
+
+    async def _make(self, instance: Instance) -> _Kept:
+        registration = instance.registration
+        spec = registration.spec
+        tools: tuple[ToolDefinition, ...] = ()
+        if spec.tools.allow:
+            request = ResolveToolsRequest(owner_id=registration.owner_id, allow=spec.tools.allow, deny=spec.tools.deny)
+            tools = (await self._registry.resolve(request)).tools
+        model = self._gateway.choose(spec.llm)
+        wire = {
+            "tools": [tool.model_dump(mode="json") for tool in tools],
+            "llm": model.model_dump(mode="json"),
+            "max_steps": spec.limits.max_steps,
+        }
+        plan = RunPlan(
+            version=registration.version,
+            model=model,
+            tools=tools,
+            patterns=spec.tools,
+            max_steps=spec.limits.max_steps,
+            wire=orjson.dumps(wire)[1:-1],
+        )
+        kept = self._kept[instance.instance_id] = _Kept(plan, spec, _now())
+        return kept
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,266 @@
+"""The journal of runs: the statements of the hot path and what their answers mean."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import orjson
+import psycopg
+import structlog
+from psycopg.errors import UniqueViolation
+from psycopg_pool import PoolTimeout
+
+from agent_runtime_service.errors import ConversationNotFound, RunWaiting, StaleLease
+from agent_runtime_service.execution import statements
+from agent_runtime_service.execution.active import ActiveRun, RunEnd, Usage
+from agent_runtime_service.execution.events import run_event
+from kgents_shared.db import HotPool, new_id
+
+_log = structlog.get_logger("kgents.runtime.journal")
+ResultT = TypeVar("ResultT")
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
+
+
+class KeyTaken(Exception):
+    """The Idempotency-Key belongs to another run already."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What a message asks for. `key` and `request_hash` come together or not at all."""
+
+    run: ActiveRun
+    is_first: bool
+    key: str | None
+    request_hash: bytes | None
+
+
+class RunJournal:
+    """Begins, appends to, and ends runs, as the lease's `holder`."""
+
+    def __init__(self, pool: HotPool, holder: UUID, lease_s: float, patience_s: float) -> None:
+        self._pool = pool
+        self._holder = holder
+        self._lease = timedelta(seconds=lease_s)
+        self._patience_s = patience_s
+
+    async def _row(self, statement: str, values: Mapping[str, Any]) -> Any:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(statement, values)  # pyright: ignore[reportArgumentType] -- our constants
+            return await cursor.fetchone()
+
+    async def begin(self, new: NewRun) -> None:
+        """Store the run and, unless others are ahead of it, the user's message; fills the run's transcript.
+
+        Raises `ConversationNotFound`, `RunWaiting`, `KeyTaken`.
+        """
+        values = self._values(new)
+        if new.is_first:
+            if await self._row(statements.BEGIN_NEW, values) is None:
+                raise KeyTaken
+            self._started(new.run, 2, None)
+            return
+        while True:
+            row = await self._begin_next(values)
+            if row is None:
+                raise ConversationNotFound("There is no such conversation with this agent.")
+            waiting, status, seq, messages = row
+            if waiting:
+                raise RunWaiting("The conversation waits for an approval; decide it first.")
+            if status == "running":
+                self._started(new.run, seq + 1, messages)
+                return
+            if status == "queued":
+                new.run.queued = True
+                return
+            if new.key is not None and await self._key_is_taken(new.run, new.key):
+                raise KeyTaken
+            # Another run became active between this statement's snapshot and its insert: look again.
+
+    async def _begin_next(self, values: Mapping[str, Any]) -> Any:
+        while True:
+            try:
+                return await self._row(statements.BEGIN_NEXT, values)
+            except UniqueViolation:
+                # The place in the transcript was taken meanwhile: the snapshot was old.
+                continue
+
+    async def _key_is_taken(self, run: ActiveRun, key: str) -> bool:
+        values = {"owner_id": run.owner_id, "agent_id": run.agent_id, "key": key}
+        return await self._row(statements.KEY_TAKEN, values) is not None
+
+    def _values(self, new: NewRun) -> dict[str, Any]:
+        run = new.run
+        return {
+            "run_id": run.run_id,
+            "conversation_id": run.conversation_id,
+            "owner_id": run.owner_id,
+            "principal": run.principal,
+            "agent_id": run.agent_id,
+            "agent_name": run.agent_name,
+            "version": run.version,
+            "holder": self._holder,
+            "lease": self._lease,
+            "text": run.text,
+            "timeout_s": run.timeout_s,
+            "key": new.key,
+            "hash": new.request_hash,
+            "payload": user_payload(run.text),
+        }
+
+    @staticmethod
+    def _started(run: ActiveRun, next_seq: int, messages: str | None) -> None:
+        mine = user_payload(run.text)
+        run.queued = False
+        run.next_seq = next_seq
+        run.transcript = f"{messages},{mine}" if messages else mine
+        run.deadline = asyncio.get_running_loop().time() + run.timeout_s
+
+    async def promote(self, run: ActiveRun) -> bool:
+        """Start a queued run if it is its turn."""
+        values = {
+            "run_id": run.run_id,
+            "conversation_id": run.conversation_id,
+            "epoch": run.epoch,
+            "payload": user_payload(run.text),
+        }
+        try:
+            row = await self._row(statements.PROMOTE, values)
+        except UniqueViolation:
+            return False
+        if row is None:
+            return False
+        self._started(run, row[0] + 1, row[1])
+        return True
+
+    async def append_assistant(self, run: ActiveRun, payload: str) -> int:
+        """Store an assistant message with tool calls; its place. Raises `StaleLease`."""
+        return await self._append(run, statements.APPEND, {"payload": payload})
+
+    async def complete_tool(self, run: ActiveRun, tool_call_id: str, state: str, payload: str) -> int:
+        """Store a call's result together with the step that tells of it; its place. Raises `StaleLease`."""
+        values = {"payload": payload, "tool_call_id": tool_call_id, "state": state}
+        return await self._append(run, statements.COMPLETE_TOOL, values)
+
+    async def _append(self, run: ActiveRun, statement: str, values: Mapping[str, Any]) -> int:
+        seq = run.next_seq
+        run.next_seq += 1
+        fenced = {**values, "run_id": run.run_id, "epoch": run.epoch, "seq": seq}
+
+        async def append() -> int:
+            try:
+                row = await self._row(statement, fenced)
+            except UniqueViolation as error:
+                # Ours already, if the answer to an earlier try was lost; else somebody took the place.
+                if await self._row(statements.IS_MINE, {**fenced, "conversation_id": run.conversation_id}) is None:
+                    raise StaleLease from error
+                return seq
+            if row is None:
+                raise StaleLease
+            return seq
+
+        return await self.patiently(append)
+
+    async def dispatch_tool(self, run: ActiveRun, call: Mapping[str, Any]) -> tuple[str, str | None]:
+        """Store that a call goes out; its state before and its stored result. Raises `StaleLease`."""
+        values = {**call, "run_id": run.run_id, "epoch": run.epoch}
+        row = await self.patiently(lambda: self._row(statements.DISPATCH_TOOL, values))
+        if row is None:
+            raise StaleLease
+        return row[0], row[1]
+
+    async def end(self, run: ActiveRun, end: RunEnd) -> None:
+        """Store the end of a run with its event. Raises `StaleLease`; waits for an absent database for a while."""
+        event_id = new_id()
+        values: dict[str, Any] = {
+            "run_id": run.run_id,
+            "epoch": run.epoch,
+            "usage": orjson.dumps(run.usage.as_json()).decode(),
+            "event_id": event_id,
+            "subject": f"kgents.runtime.run.{end.status}",
+            "event": run_event(event_id, run, end),
+        }
+        if end.fault is None:
+            statement = statements.COMPLETE
+            values |= {"seq": run.next_seq, "payload": assistant_payload(end.text)}
+        else:
+            statement = statements.FAIL
+            fault = {"code": end.fault.code, "detail": end.fault.detail, "status": end.fault.status}
+            values |= {"status": end.status, "error": orjson.dumps(fault).decode()}
+
+        async def store() -> None:
+            if await self._row(statement, values) is None:
+                # An earlier try may have been committed although its answer was lost.
+                row = await self._row(statements.STATUS, values)
+                if row is None or row != (end.status, run.epoch):
+                    raise StaleLease
+
+        await self.patiently(store)
+
+    async def take_over(self, run: ActiveRun) -> None:
+        """Give the run a new epoch and read its transcript again. Raises `StaleLease`."""
+        values = {"run_id": run.run_id, "epoch": run.epoch}
+        row = await self.patiently(lambda: self._row(statements.TAKE_OVER, values))
+        if row is None:
+            raise StaleLease
+        run.epoch, run.attempts = row
+        await self.read_transcript(run)
+
+    async def read_transcript(self, run: ActiveRun) -> None:
+        """Fill in what is stored of the conversation."""
+        values = {"conversation_id": run.conversation_id}
+        row = await self.patiently(lambda: self._row(statements.TRANSCRIPT, values))
+        run.restore(row[0], row[1] or "")
+
+    async def read_usage(self, run: ActiveRun) -> None:
+        """Fill in what earlier attempts spent."""
+        row = await self.patiently(lambda: self._row(statements.SPENT, {"run_id": run.run_id}))
+        run.usage = Usage(prompt_tokens=row[0], completion_tokens=row[1], estimated=row[2], model_calls=row[3])
+
+    async def renew(self, run_ids: list[UUID]) -> None:
+        """Prolong the leases of these runs."""
+        await self._row_less(statements.RENEW, {"run_ids": run_ids, "holder": self._holder, "lease": self._lease})
+
+    async def release(self, run_ids: list[UUID]) -> None:
+        """Let the leases of these runs end now, so that another front takes them at once."""
+        await self._row_less(statements.RELEASE, {"run_ids": run_ids, "holder": self._holder})
+
+    async def adopt(self, mine: list[UUID]) -> list[tuple[Any, ...]]:
+        """Runs whose lease ran out, now this holder's; `mine` are left alone."""
+        values = {"holder": self._holder, "lease": self._lease, "mine": mine}
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(statements.ADOPT, values)  # pyright: ignore[reportArgumentType] -- our constant
+            return await cursor.fetchall()
+
+    async def _row_less(self, statement: str, values: Mapping[str, Any]) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(statement, values)  # pyright: ignore[reportArgumentType] -- our constants
+
+    async def patiently(self, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        """Do `work`, again and again while the database is away, for at most the patience; then its error."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._patience_s
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await work()
+            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+                if loop.time() + pause > until:
+                    raise
+                _log.warning("database_away", error=repr(error), again_in_s=pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+def user_payload(text: str) -> str:
+    """A user's message as the JSON of a contract `Message`."""
+    return orjson.dumps({"role": "user", "text": text}).decode()
+
+
+def assistant_payload(text: str) -> str:
+    """The agent's answer as the JSON of a contract `Message`."""
+    return orjson.dumps({"role": "assistant", "text": text}).decode()

@@ -1,0 +1,185 @@
+"""The hot path's SQL: beginning a run, appending to it, ending it. One statement each, one round trip each.
+
+Constraints decide, not locks: `uq_runs_active` lets one run of a conversation be active, the key of `steps` lets
+one writer have a place in the transcript, and every write is fenced by the run's epoch.
+"""
+
+# A new conversation, its first run and the user's message. No row: the idempotency key is taken.
+BEGIN_NEW = """
+WITH run AS (
+    INSERT INTO runtime.runs (id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch,
+        attempts, lease_holder, lease_expires_at, request_text, timeout_s, idempotency_key, request_hash, started_at)
+    VALUES (%(run_id)s, %(conversation_id)s, %(owner_id)s, %(principal)s, %(agent_id)s, %(agent_name)s, %(version)s,
+        'running', 1, 1, %(holder)s, now() + %(lease)s, %(text)s, %(timeout_s)s, %(key)s, %(hash)s, now())
+    ON CONFLICT DO NOTHING
+    RETURNING id, conversation_id, owner_id, agent_id, agent_name
+), conversation AS (
+    INSERT INTO runtime.conversations (id, owner_id, agent_id, agent_name)
+    SELECT conversation_id, owner_id, agent_id, agent_name FROM run
+)
+INSERT INTO runtime.steps (conversation_id, seq, run_id, kind, payload)
+SELECT conversation_id, 1, id, 'user', %(payload)s::json FROM run RETURNING seq
+"""
+
+# The next run of a conversation: `running` with the transcript read, or `queued` behind the open ones. No row: not
+# this owner's conversation with this agent. A null status: a key or a place was taken meanwhile, or `waiting`.
+BEGIN_NEXT = """
+WITH conversation AS (
+    SELECT id FROM runtime.conversations
+    WHERE id = %(conversation_id)s AND owner_id = %(owner_id)s AND agent_id = %(agent_id)s
+), ahead AS (
+    SELECT count(*) > 0 AS busy, coalesce(bool_or(status = 'waiting_approval'), false) AS waiting
+    FROM runtime.runs
+    WHERE conversation_id = %(conversation_id)s AND status IN ('queued', 'running', 'waiting_approval')
+), transcript AS (
+    SELECT coalesce(max(seq), 0) AS last,
+        string_agg(payload::text, ',' ORDER BY seq) FILTER (WHERE in_context) AS messages
+    FROM runtime.steps WHERE conversation_id = %(conversation_id)s
+), run AS (
+    INSERT INTO runtime.runs (id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch,
+        attempts, lease_holder, lease_expires_at, request_text, timeout_s, idempotency_key, request_hash, started_at)
+    SELECT %(run_id)s, conversation.id, %(owner_id)s, %(principal)s, %(agent_id)s, %(agent_name)s, %(version)s,
+        CASE WHEN busy THEN 'queued' ELSE 'running' END, 1, 1, %(holder)s, now() + %(lease)s, %(text)s, %(timeout_s)s,
+        %(key)s, %(hash)s, CASE WHEN busy THEN NULL ELSE now() END
+    FROM conversation, ahead WHERE NOT waiting
+    ON CONFLICT DO NOTHING
+    RETURNING id, status
+), step AS (
+    INSERT INTO runtime.steps (conversation_id, seq, run_id, kind, payload)
+    SELECT %(conversation_id)s, last + 1, run.id, 'user', %(payload)s::json
+    FROM run, transcript WHERE run.status = 'running'
+)
+SELECT waiting, run.status, last + 1, messages FROM conversation, ahead, transcript LEFT JOIN run ON true
+"""
+
+# A queued run whose turn it is. No row: not its turn. A unique violation says the same.
+PROMOTE = """
+WITH first AS (
+    SELECT id FROM runtime.runs
+    WHERE conversation_id = %(conversation_id)s AND status IN ('queued', 'running', 'waiting_approval')
+    ORDER BY status = 'queued', id LIMIT 1
+), transcript AS (
+    SELECT coalesce(max(seq), 0) AS last,
+        string_agg(payload::text, ',' ORDER BY seq) FILTER (WHERE in_context) AS messages
+    FROM runtime.steps WHERE conversation_id = %(conversation_id)s
+), run AS (
+    UPDATE runtime.runs SET status = 'running', started_at = now()
+    WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'queued' AND id = (SELECT id FROM first)
+    RETURNING id
+), step AS (
+    INSERT INTO runtime.steps (conversation_id, seq, run_id, kind, payload)
+    SELECT %(conversation_id)s, last + 1, run.id, 'user', %(payload)s::json FROM run, transcript
+)
+SELECT last + 1, messages FROM run, transcript
+"""
+
+# No row from any of the three: the lease is stale.
+APPEND = """
+WITH fence AS (
+    SELECT id, conversation_id FROM runtime.runs
+    WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' FOR SHARE
+)
+INSERT INTO runtime.steps (conversation_id, seq, run_id, kind, payload)
+SELECT conversation_id, %(seq)s, id, 'assistant', %(payload)s::json FROM fence RETURNING seq
+"""
+
+DISPATCH_TOOL = """
+WITH fence AS (
+    SELECT id, conversation_id FROM runtime.runs
+    WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' FOR SHARE
+)
+INSERT INTO runtime.tool_calls AS kept (run_id, tool_call_id, state, idempotency_key, name, arguments)
+SELECT id, %(tool_call_id)s, 'dispatched', %(key)s, %(name)s, %(arguments)s::json FROM fence
+ON CONFLICT (run_id, tool_call_id) DO UPDATE SET dispatches = kept.dispatches + 1
+RETURNING state, result::text
+"""
+
+COMPLETE_TOOL = """
+WITH fence AS (
+    SELECT id, conversation_id FROM runtime.runs
+    WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' FOR SHARE
+), call AS (
+    UPDATE runtime.tool_calls AS kept SET state = %(state)s, result = %(payload)s::json, ended_at = now()
+    FROM fence WHERE kept.run_id = fence.id AND kept.tool_call_id = %(tool_call_id)s
+    RETURNING fence.id, fence.conversation_id
+)
+INSERT INTO runtime.steps (conversation_id, seq, run_id, kind, payload)
+SELECT conversation_id, %(seq)s, id, 'tool', %(payload)s::json FROM call RETURNING seq
+"""
+
+COMPLETE = """
+WITH run AS (
+    UPDATE runtime.runs SET status = 'completed', usage = %(usage)s::jsonb, ended_at = now()
+    WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id, conversation_id
+), event AS (
+    INSERT INTO runtime.outbox (id, subject, body) SELECT %(event_id)s, %(subject)s, %(event)s::jsonb FROM run
+)
+INSERT INTO runtime.steps (conversation_id, seq, run_id, kind, payload)
+SELECT conversation_id, %(seq)s, id, 'final', %(payload)s::json FROM run RETURNING seq
+"""
+
+# A failed run leaves the context. Its key is free again where it called no tool: then nothing of it had an effect.
+FAIL = """
+WITH run AS (
+    UPDATE runtime.runs SET status = %(status)s, usage = %(usage)s::jsonb, error = %(error)s::jsonb, ended_at = now(),
+        idempotency_key = CASE WHEN EXISTS (SELECT FROM runtime.tool_calls WHERE run_id = %(run_id)s)
+            THEN idempotency_key END
+    WHERE id = %(run_id)s AND epoch = %(epoch)s AND status IN ('queued', 'running') RETURNING id, conversation_id
+), event AS (
+    INSERT INTO runtime.outbox (id, subject, body) SELECT %(event_id)s, %(subject)s, %(event)s::jsonb FROM run
+), steps AS (
+    UPDATE runtime.steps SET in_context = false FROM run
+    WHERE steps.conversation_id = run.conversation_id AND steps.run_id = run.id
+)
+SELECT id FROM run
+"""
+
+# A new epoch for a run that goes on elsewhere. The attempt is counted only for one that had begun.
+TAKE_OVER = """
+UPDATE runtime.runs SET epoch = epoch + 1, attempts = attempts + 1
+WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' RETURNING epoch, attempts
+"""
+
+TRANSCRIPT = """
+SELECT coalesce(max(seq), 0) + 1, string_agg(payload::text, ',' ORDER BY seq) FILTER (WHERE in_context)
+FROM runtime.steps WHERE conversation_id = %(conversation_id)s
+"""
+
+RENEW = """
+UPDATE runtime.runs SET lease_expires_at = now() + %(lease)s
+WHERE id = ANY(%(run_ids)s) AND lease_holder = %(holder)s AND status IN ('queued', 'running')
+"""
+
+# Runs that nobody drives any more, now ours. Queued ones have not been attempted yet.
+ADOPT = """
+UPDATE runtime.runs SET epoch = epoch + 1, lease_holder = %(holder)s, lease_expires_at = now() + %(lease)s,
+    attempts = attempts + (status = 'running')::int
+WHERE id IN (
+    SELECT id FROM runtime.runs
+    WHERE status IN ('queued', 'running') AND lease_expires_at < now() AND id <> ALL(%(mine)s)
+    ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
+)
+RETURNING id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch, attempts,
+    request_text, timeout_s, extract(epoch FROM now() - started_at)::float
+"""
+
+RELEASE = """
+UPDATE runtime.runs SET lease_expires_at = now()
+WHERE id = ANY(%(run_ids)s) AND lease_holder = %(holder)s AND status IN ('queued', 'running')
+"""
+
+SPENT = """
+SELECT coalesce(sum(prompt_tokens), 0)::int, coalesce(sum(completion_tokens), 0)::int,
+    coalesce(bool_or(estimated), false), count(*)::int
+FROM runtime.model_calls WHERE run_id = %(run_id)s
+"""
+
+KEY_TAKEN = """
+SELECT 1 FROM runtime.runs WHERE owner_id = %(owner_id)s AND agent_id = %(agent_id)s AND idempotency_key = %(key)s
+"""
+
+IS_MINE = (
+    "SELECT 1 FROM runtime.steps WHERE conversation_id = %(conversation_id)s AND seq = %(seq)s AND run_id = %(run_id)s"
+)
+
+STATUS = "SELECT status, epoch FROM runtime.runs WHERE id = %(run_id)s"

@@ -1,0 +1,111 @@
+"""The front's side of the hop to one instance: HTTP over its Unix socket (or TCP), kept alive, NDJSON back."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import orjson
+from yarl import URL
+
+_CONNECT_S = 2.0
+_HEALTH_S = 0.5
+_LINE_BYTES = 32 * 1024 * 1024
+# A worker's answer that sends the run elsewhere: it drains, or it was registered anew with another token.
+_ELSEWHERE = {401, 503}
+
+
+class WorkerLost(Exception):
+    """The instance gave no end to the run. `accepted` says that it may have begun it."""
+
+    def __init__(self, why: str, *, accepted: bool) -> None:
+        super().__init__(why)
+        self.accepted = accepted
+
+
+class WorkerClient:
+    """Calls one instance. The session opens with the first call and is closed by `close`."""
+
+    def __init__(self, endpoint_url: str, token_hash: str) -> None:
+        self._unix_path = endpoint_url.removeprefix("unix:") if endpoint_url.startswith("unix:") else None
+        base = URL("http://worker") if self._unix_path is not None else URL(endpoint_url)
+        self._runs = base / "runs"
+        self._health = base / "health"
+        self._headers = {"Authorization": f"Bearer {token_hash}", "Content-Type": "application/json"}
+        self._session: aiohttp.ClientSession | None = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = (
+                aiohttp.UnixConnector(self._unix_path, limit=0, keepalive_timeout=600)
+                if self._unix_path is not None
+                else aiohttp.TCPConnector(limit=0, keepalive_timeout=600)
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=256 * 1024,
+                auto_decompress=False,
+            )
+        return self._session
+
+    async def run(self, body: bytes) -> AsyncGenerator[dict[str, Any]]:
+        """The worker's events of one run, the last one `final` or `failed`; raises `WorkerLost`.
+
+        Closing the generator early closes the connection, which cancels the run in the worker.
+        """
+        accepted = False
+        try:
+            async with self._open().post(self._runs, data=body) as answer:
+                if answer.status != 200:
+                    raise WorkerLost(f"the worker answered {answer.status}", accepted=answer.status not in _ELSEWHERE)
+                accepted = True
+                async for line in _lines(answer.content):
+                    event: dict[str, Any] = orjson.loads(line)
+                    yield event
+                    if event["type"] in {"final", "failed"}:
+                        return
+        except aiohttp.ClientConnectorError as error:
+            raise WorkerLost(repr(error), accepted=False) from error
+        except (aiohttp.ClientError, OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise WorkerLost(repr(error), accepted=True) from error
+        raise WorkerLost("the worker's answer has no end", accepted=accepted)
+
+    async def cancel(self, run_id: UUID) -> None:
+        """Ask for the end of a run; a worker that can't be reached has ended it already."""
+        try:
+            async with self._open().delete(self._runs / str(run_id)):
+                return
+        except (aiohttp.ClientError, OSError):
+            return
+
+    async def is_healthy(self) -> bool:
+        """Whether the worker takes runs right now."""
+        try:
+            timeout = aiohttp.ClientTimeout(total=_HEALTH_S)
+            async with self._open().get(self._health, timeout=timeout) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:
+    """Lines of any length up to the bound; aiohttp's own readline stops at its buffer's size."""
+    rest = b""
+    async for data in content.iter_any():
+        rest += data
+        if b"\n" not in data:
+            if len(rest) > _LINE_BYTES:
+                raise aiohttp.ClientPayloadError("a line is too long")
+            continue
+        *whole, rest = rest.split(b"\n")
+        for line in whole:
+            yield line

@@ -1,0 +1,45 @@
+"""How a provider's failure is told: always with its name, never with its key."""
+
+from kgents_shared.errors import ApiError, BadGateway, GatewayTimeout, Unavailable
+
+
+def unreachable(provider: str) -> ApiError:
+    """No connection."""
+    return BadGateway(f"The model provider {provider} can't be reached.", code="provider_unreachable")
+
+
+def timed_out(provider: str) -> ApiError:
+    """No answer, or no end of it, in time."""
+    return GatewayTimeout(f"The model provider {provider} did not answer in time.", code="provider_timeout")
+
+
+def rate_limited(provider: str, retry_after_s: float) -> ApiError:
+    """429 from the provider is 503 from us: it is the platform that is limited, not the caller."""
+    return Unavailable(
+        f"The model provider {provider} takes no more requests for the moment.",
+        code="provider_rate_limited",
+        retry_after_s=max(1, round(retry_after_s)),
+    )
+
+
+def refused(provider: str, status: int) -> ApiError:
+    """401 or 403; its words are not passed on, since they may quote the key."""
+    return BadGateway(
+        f"The model provider {provider} refused the platform's credential ({status}).", code="provider_refused"
+    )
+
+
+def failed(provider: str, status: int, message: str | None) -> ApiError:
+    """Any other status that isn't 200."""
+    said = f": {message}" if message else "."
+    return BadGateway(f"The model provider {provider} answered with {status}{said}", code="provider_error")
+
+
+def garbage(provider: str, what: str) -> ApiError:
+    """A 200 that isn't a chat completion."""
+    return BadGateway(f"The model provider {provider} answered with {what}.", code="provider_garbage")
+
+
+def cut(provider: str) -> ApiError:
+    """The connection ended in the middle."""
+    return BadGateway(f"The model provider {provider} broke off in the middle of its answer.", code="provider_cut")

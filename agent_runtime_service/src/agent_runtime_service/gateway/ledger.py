@@ -1,0 +1,66 @@
+"""Model calls, written to the database in batches: no message waits for its bookkeeping."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from agent_runtime_service.execution.active import ActiveRun
+from kgents_shared.db import HotPool, new_id
+
+_log = structlog.get_logger("kgents.runtime.ledger")
+_EVERY_S = 0.5
+_MOST_KEPT = 50_000
+_COPY = (
+    "COPY runtime.model_calls (id, run_id, owner_id, agent_id, provider, model, prompt_tokens, completion_tokens, "
+    "estimated, tries, duration_ms, error, created_at) FROM STDIN"
+)
+
+
+class ModelCallLedger:
+    """Collects rows; `run` writes them until it is cancelled, and keeps them while the database is away."""
+
+    def __init__(self, pool: HotPool) -> None:
+        self._pool = pool
+        self._rows: list[tuple[object, ...]] = []
+
+    def add(
+        self, run: ActiveRun, tokens: tuple[int, int, bool], *, tries: int, duration_s: float, error: str | None
+    ) -> None:
+        """Note one model call of a run."""
+        if len(self._rows) >= _MOST_KEPT:
+            return
+        provider, model = (run.plan.model.provider, run.plan.model.model) if run.plan is not None else ("", "")
+        row = (new_id(), run.run_id, run.owner_id, run.agent_id, provider, model, *tokens, tries)
+        self._rows.append((*row, round(duration_s * 1000), error, datetime.now(UTC)))
+
+    async def run(self) -> None:
+        """Write what was collected, twice a second."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            try:
+                await self.flush()
+            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+                _log.warning("model_calls_wait", rows=len(self._rows), error=repr(error))
+
+    async def close(self) -> None:
+        """Write what is left, if the database lets us."""
+        try:
+            await self.flush()
+        except (psycopg.Error, PoolTimeout) as error:
+            _log.warning("model_calls_lost", rows=len(self._rows), error=repr(error))
+
+    async def flush(self) -> None:
+        """Write now."""
+        if not self._rows:
+            return
+        rows, self._rows = self._rows, []
+        try:
+            async with self._pool.connection() as connection, connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+                for row in rows:
+                    await copy.write_row(row)
+        except BaseException:
+            self._rows = rows + self._rows
+            raise

@@ -1,0 +1,32 @@
+"""What a model provider is to the gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+EVENT_STREAM = "text/event-stream"
+JSON = "application/json"
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class ProviderAnswer:
+    """An answer that has begun well: its content type and its bytes as they come.
+
+    Iterating raises `ApiError` where the rest does not come. `tries` counts the requests that it took.
+    """
+
+    content_type: str
+    chunks: AsyncIterator[bytes]
+    tries: int = 1
+
+
+class Provider(Protocol):
+    """Speaks OpenAI's chat-completions wire. One conformance suite runs over every implementation."""
+
+    name: str
+
+    def complete(self, request: dict[str, Any], time_left_s: float) -> AbstractAsyncContextManager[ProviderAnswer]:
+        """Send a checked request; raises `ApiError` (see `faults`) before the first byte."""
+        ...

@@ -1,0 +1,93 @@
+"""The gateway: checks a worker's model call, puts in what the worker must not have, and counts what comes back."""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import orjson
+
+from agent_runtime_service.execution.active import ActiveRun, RunPlan
+from agent_runtime_service.gateway.ledger import ModelCallLedger
+from agent_runtime_service.gateway.providers import EVENT_STREAM, Provider, ProviderAnswer
+from agent_runtime_service.gateway.request import checked_request
+from agent_runtime_service.gateway.usage import UsageMeter
+from kgents_shared.contracts.agent_spec import LlmSpec
+from kgents_shared.contracts.worker import ModelChoice
+from kgents_shared.errors import ApiError, Forbidden, TooManyRequests
+
+# The provider's fault is told a little before the run's own deadline, which would only say that time is over.
+_MARGIN_S = 0.5
+_LEAST_S = 0.2
+# A worker may repeat a call whose answer broke off; beyond that it is out of hand.
+_CALLS_PER_STEP = 2
+
+
+class ModelGateway:
+    """Model calls of runs, by provider."""
+
+    def __init__(
+        self, providers: Mapping[str, Provider], ledger: ModelCallLedger, *, default_provider: str, default_model: str
+    ) -> None:
+        self._providers = providers
+        self._ledger = ledger
+        self._default_provider = default_provider
+        self._default_model = default_model
+
+    def choose(self, llm: LlmSpec) -> ModelChoice:
+        """The model of a run of this spec, with the platform's defaults put in."""
+        provider = llm.provider or self._default_provider
+        model = llm.model or ("echo" if provider == "echo" else self._default_model)
+        return ModelChoice(provider=provider, model=model, temperature=llm.temperature, max_tokens=llm.max_tokens)
+
+    @asynccontextmanager
+    async def complete(self, run: ActiveRun, provider: str, raw: bytes) -> AsyncGenerator[ProviderAnswer]:
+        """Carry out one model call of a run; raises `ApiError` before the first byte.
+
+        A fault after it ends the stream with an event `{"error": {code, detail, status}}`.
+        """
+        plan = run.plan
+        if plan is None or provider != plan.model.provider:
+            raise Forbidden("This run's version uses another model provider.", code="provider_not_allowed")
+        self._admit(run, plan)
+        request = checked_request(raw, plan.model)
+        meter = UsageMeter(len(raw))
+        began = time.monotonic()
+        left = max(_LEAST_S, run.time_left() - _MARGIN_S)
+        try:
+            async with self._providers[provider].complete(request, left) as answer:
+                yield ProviderAnswer(answer.content_type, self._metered(run, answer, meter, began), answer.tries)
+        except ApiError as error:
+            run.model_fault = error
+            if not meter.size:
+                self._settle(run, meter, 1, began)
+            raise
+
+    def _settle(self, run: ActiveRun, meter: UsageMeter, tries: int, began: float) -> None:
+        tokens = meter.tokens() if meter.size else (0, 0, False)
+        run.usage.add(tokens[0], tokens[1], estimated=tokens[2])
+        error = run.model_fault.code if run.model_fault is not None else None
+        self._ledger.add(run, tokens, tries=tries, duration_s=time.monotonic() - began, error=error)
+
+    @staticmethod
+    def _admit(run: ActiveRun, plan: RunPlan) -> None:
+        run.model_fault = None
+        run.model_requests += 1
+        if run.model_requests > plan.max_steps * _CALLS_PER_STEP:
+            raise TooManyRequests("The run has made all the model calls that it may.", code="too_many_model_calls")
+
+    async def _metered(
+        self, run: ActiveRun, answer: ProviderAnswer, meter: UsageMeter, began: float
+    ) -> AsyncIterator[bytes]:
+        """The bytes as they pass. It is settled before the worker sees the end, and so before the run can end."""
+        try:
+            async for data in answer.chunks:
+                meter.see(data)
+                yield data
+        except ApiError as error:
+            run.model_fault = error
+            if answer.content_type != EVENT_STREAM:
+                raise
+            told = {"code": error.code, "detail": error.detail, "status": error.status}
+            yield b"\n\ndata: " + orjson.dumps({"error": told}) + b"\n\n"
+        finally:
+            self._settle(run, meter, answer.tries, began)

@@ -1,0 +1,1 @@
+"""The running instances of agents, as the deployment service makes them known."""

@@ -1,0 +1,31 @@
+"""`/internal/instances`: the deployment service makes its instances known."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from agent_runtime_service.dependencies import DeploymentCalls, InstanceServiceDep
+from kgents_shared.contracts.instances import InstanceRegistration, RegisteredInstance
+from kgents_shared.db import Page
+
+router = APIRouter(prefix="/internal/instances", include_in_schema=False)
+
+
+@router.put("/{instance_id}", status_code=204)
+async def put_instance(
+    instance_id: UUID, body: InstanceRegistration, _: DeploymentCalls, instances: InstanceServiceDep
+) -> None:
+    """Register an instance, or register it anew."""
+    await instances.register(instance_id, body)
+
+
+@router.delete("/{instance_id}", status_code=204)
+async def delete_instance(instance_id: UUID, _: DeploymentCalls, instances: InstanceServiceDep) -> None:
+    """Forget an instance; one that isn't known is no fault."""
+    await instances.remove(instance_id)
+
+
+@router.get("")
+async def list_instances(_: DeploymentCalls, instances: InstanceServiceDep) -> Page[RegisteredInstance]:
+    """All instances on one page."""
+    return Page(items=await instances.registered())

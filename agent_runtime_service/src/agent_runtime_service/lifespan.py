@@ -1,0 +1,119 @@
+"""What lives as long as the app. It waits for nothing: database, bus and siblings are met by background tasks."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import cast
+from uuid import uuid4
+
+import aiohttp
+import psycopg
+from fastapi import FastAPI
+from psycopg_pool import PoolTimeout
+
+from agent_runtime_service.clients import HttpAgentCatalog, HttpToolRegistry
+from agent_runtime_service.conversations.repository import ConversationRepository
+from agent_runtime_service.door.service import DoorService
+from agent_runtime_service.door.tools import ToolCaller
+from agent_runtime_service.execution.active import ActiveRuns
+from agent_runtime_service.execution.driver import RunDriver
+from agent_runtime_service.execution.plan import Planner
+from agent_runtime_service.execution.recovery import Recovery
+from agent_runtime_service.execution.repository import RunJournal
+from agent_runtime_service.gateway.echo import EchoProvider
+from agent_runtime_service.gateway.ledger import ModelCallLedger
+from agent_runtime_service.gateway.openai import DEFAULT_BASE_URL, OpenAiLimits, OpenAiProvider
+from agent_runtime_service.gateway.providers import Provider
+from agent_runtime_service.gateway.service import ModelGateway
+from agent_runtime_service.instances.directory import InstanceDirectory
+from agent_runtime_service.instances.repository import InstanceRepository
+from agent_runtime_service.instances.service import InstanceService
+from agent_runtime_service.messages.service import AgentFinder, MessageService
+from agent_runtime_service.metadata import SCHEMA
+from agent_runtime_service.runs.repository import RunRepository
+from agent_runtime_service.settings import RuntimeSettings
+from kgents_shared.db import HotPool, open_pool
+from kgents_shared.events import EventBus, OutboxRelay
+from kgents_shared.http.background import BackgroundTasks
+from kgents_shared.http.client import ServiceSession
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    """Put the services on the app's state and run what runs beside the requests."""
+    settings = cast("RuntimeSettings", app.state.settings)
+    url = settings.database_url.get_secret_value()
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(url, max_size=settings.hot_pool_size))
+        ledger = ModelCallLedger(pool)
+        gateway = await _gateway(stack, settings, ledger)
+        siblings = await stack.enter_async_context(
+            ServiceSession(settings.auth_url, "runtime", settings.client_secret.get_secret_value())
+        )
+        registry = HttpToolRegistry(siblings.client(settings.tools_url, "tools"))
+        catalog = HttpAgentCatalog(siblings.client(settings.management_url, "management"))
+        directory = InstanceDirectory()
+        stack.push_async_callback(directory.close)
+        planner = Planner(gateway, registry)
+        journal = RunJournal(pool, uuid4(), settings.lease_s, settings.database_patience_s)
+        runs = ActiveRuns()
+        driver = RunDriver(journal, runs, directory, planner, settings.instance_wait_s)
+        finder = AgentFinder(directory, catalog, settings.starting_wait_s)
+        stored = RunRepository(pool)
+        instances = InstanceService(InstanceRepository(pool), directory, planner)
+        app.state.finder = finder
+        app.state.instances = instances
+        app.state.run_repository = stored
+        app.state.conversations = ConversationRepository(pool)
+        app.state.messages = MessageService(finder, journal, driver, runs, stored, settings.max_active_runs)
+        app.state.door = DoorService(directory, runs, journal, gateway, ToolCaller(journal, registry))
+        app.state.health_probes["database"] = lambda: _answers(pool)
+        recovery = Recovery(journal, runs, driver)
+        async with BackgroundTasks() as tasks:
+            await _start_background(tasks, stack, settings, recovery, ledger)
+            tasks.start("runtime instances", instances.keep_current)
+            yield
+            await driver.stop(settings.shutdown_patience_s)
+        await recovery.let_go()
+        await ledger.close()
+
+
+async def _start_background(
+    tasks: BackgroundTasks,
+    stack: AsyncExitStack,
+    settings: RuntimeSettings,
+    recovery: Recovery,
+    ledger: ModelCallLedger,
+) -> None:
+    token = settings.nats_token.get_secret_value() if settings.nats_token else None
+    bus = await stack.enter_async_context(EventBus(settings.nats_url, token, name="runtime"))
+    relay = OutboxRelay(settings.database_url.get_secret_value(), SCHEMA, bus)
+    tasks.start("runtime outbox relay", relay.run)
+    tasks.start("runtime model calls", ledger.run)
+    tasks.start("runtime leases", lambda: recovery.keep_leases(settings.lease_s / 3))
+    tasks.start("runtime recovery", lambda: recovery.adopt_orphans(settings.recovery_every_s))
+
+
+async def _gateway(stack: AsyncExitStack, settings: RuntimeSettings, ledger: ModelCallLedger) -> ModelGateway:
+    session = await stack.enter_async_context(
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.model_connect_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=256 * 1024,
+        )
+    )
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    limits = OpenAiLimits(first_byte_s=settings.model_first_byte_s, retries=settings.model_retries)
+    openai = OpenAiProvider(session, settings.openai_base_url or DEFAULT_BASE_URL, key, limits)
+    providers: dict[str, Provider] = {"openai": openai, "echo": EchoProvider()}
+    default = "openai" if key or settings.openai_base_url else "echo"
+    return ModelGateway(providers, ledger, default_provider=default, default_model=settings.default_model)
+
+
+async def _answers(pool: HotPool) -> bool:
+    try:
+        async with pool.connection(timeout=2) as connection:
+            await connection.execute("SELECT 1")
+    except (psycopg.Error, PoolTimeout, OSError):
+        return False
+    return True

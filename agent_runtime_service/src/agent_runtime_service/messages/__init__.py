@@ -1,0 +1,1 @@
+"""Messages to agents: the platform's main call."""

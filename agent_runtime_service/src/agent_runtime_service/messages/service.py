@@ -1,0 +1,182 @@
+"""From a message to its run: which agent, which instance, which conversation; and waiting for the end."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from agent_runtime_service.clients import AgentCatalog
+from agent_runtime_service.errors import (
+    AgentNotFound,
+    AgentNotPublished,
+    AgentStarting,
+    AgentStopped,
+    KeyReused,
+    TooManyRuns,
+)
+from agent_runtime_service.execution.active import ActiveRun, ActiveRuns, DrivenElsewhere, RunEnd
+from agent_runtime_service.execution.driver import RunDriver
+from agent_runtime_service.execution.repository import KeyTaken, NewRun, RunJournal
+from agent_runtime_service.instances.directory import Instance, InstanceDirectory
+from agent_runtime_service.messages.schemas import MessageRequest
+from agent_runtime_service.runs.repository import RunRepository, StoredRun
+from kgents_shared.auth import Principal
+from kgents_shared.contracts.published_agent import DesiredState, PublishedAgent
+from kgents_shared.db import new_id
+from kgents_shared.errors import Unavailable
+
+_POLL_S = 0.2
+_LONGEST_WAIT_S = 3700.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A run that answers a message: driven here (`active`), or known from the database."""
+
+    run_id: UUID
+    conversation_id: UUID
+    owner_id: str
+    active: ActiveRun | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run's end as its caller is told."""
+
+    end: RunEnd
+    usage: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLimits:
+    """How long a starting agent is waited for (seconds), and how many runs this front drives at once."""
+
+    starting_wait_s: float
+    max_active_runs: int
+
+
+class AgentFinder:
+    """An agent by the caller's name for it or its id: from memory, else from the agent management service."""
+
+    def __init__(self, directory: InstanceDirectory, catalog: AgentCatalog, starting_wait_s: float) -> None:
+        self._directory = directory
+        self._catalog = catalog
+        self._starting_wait_s = starting_wait_s
+
+    async def ready_instance(self, owner_id: str, agent: str) -> Instance:
+        """An instance that takes runs.
+
+        Raises `AgentNotFound`, `AgentNotPublished`, `AgentStopped`, and `AgentStarting` after a short wait.
+        """
+        agent_id = self._directory.find_agent(owner_id, agent)
+        instance = self._directory.choose(agent_id) if agent_id is not None else None
+        if instance is not None:
+            return instance
+        agent_id = await self._published(owner_id, agent)
+        instance = await self._directory.wait_for(agent_id, self._starting_wait_s)
+        if instance is None:
+            raise AgentStarting("The agent is published, but no instance of it is ready yet; try again.")
+        return instance
+
+    async def agent_id(self, owner_id: str, agent: str) -> UUID:
+        """The id of an agent that exists, whatever its state; raises `AgentNotFound`."""
+        known = self._directory.find_agent(owner_id, agent)
+        return known if known is not None else (await self._resolve(owner_id, agent)).agent_id
+
+    async def _resolve(self, owner_id: str, agent: str) -> PublishedAgent:
+        found = await self._catalog.resolve(owner_id, agent)
+        if found is None or found.owner_id != owner_id or found.desired is DesiredState.DELETED:
+            raise AgentNotFound("There is no such agent.")
+        return found
+
+    async def _published(self, owner_id: str, agent: str) -> UUID:
+        found = await self._resolve(owner_id, agent)
+        if found.version is None:
+            raise AgentNotPublished("The agent is a draft; publish it first.")
+        if found.desired is DesiredState.STOPPED:
+            raise AgentStopped("The agent is stopped; publish it to start it again.")
+        return found.agent_id
+
+
+class MessageService:
+    """Takes messages in and waits for what becomes of them."""
+
+    def __init__(
+        self,
+        finder: AgentFinder,
+        journal: RunJournal,
+        driver: RunDriver,
+        runs: ActiveRuns,
+        stored: RunRepository,
+        max_active_runs: int,
+    ) -> None:
+        self._finder = finder
+        self._journal = journal
+        self._driver = driver
+        self._runs = runs
+        self._stored = stored
+        self._max_active_runs = max_active_runs
+
+    async def accept(self, principal: Principal, agent: str, body: MessageRequest, key: str | None) -> Accepted:
+        """Begin a run for the message, or find the one that the key stands for."""
+        owner_id = principal.owner_id
+        request_hash = _hash(body) if key is not None else None
+        instance = await self._finder.ready_instance(owner_id, agent)
+        registration = instance.registration
+        if len(self._runs) >= self._max_active_runs:
+            raise TooManyRuns("The platform has all the runs that it may have right now; try again.")
+        run = ActiveRun(
+            run_id=new_id(),
+            conversation_id=body.conversation_id or new_id(),
+            owner_id=owner_id,
+            principal=principal.subject,
+            agent_id=registration.agent_id,
+            agent_name=registration.agent_name,
+            version=registration.version,
+            text=body.text,
+            timeout_s=registration.spec.limits.timeout_s,
+        )
+        try:
+            await self._journal.begin(NewRun(run, body.conversation_id is None, key, request_hash))
+        except KeyTaken:
+            return await self._earlier(run, key or "", request_hash)
+        self._driver.start(run)
+        return Accepted(run.run_id, run.conversation_id, owner_id, run)
+
+    async def _earlier(self, run: ActiveRun, key: str, request_hash: bytes | None) -> Accepted:
+        earlier = await self._stored.by_key(run.owner_id, run.agent_id, key)
+        if earlier is None:
+            raise Unavailable("The run under this Idempotency-Key has just failed; try again.", code="run_failed")
+        if earlier.request_hash != request_hash:
+            raise KeyReused("This Idempotency-Key came with another request before; use a new one.")
+        active = self._runs.get(earlier.run_id)
+        return Accepted(earlier.run_id, earlier.conversation_id, run.owner_id, active)
+
+    async def outcome(self, accepted: Accepted) -> Ended:
+        """Wait for the end of the run, here or wherever it is driven."""
+        run = accepted.active
+        if run is not None:
+            try:
+                end = await asyncio.shield(run.done)
+                return Ended(end, run.usage.as_json())
+            except DrivenElsewhere:
+                pass
+        return await self._stored_outcome(accepted)
+
+    async def _stored_outcome(self, accepted: Accepted) -> Ended:
+        async with asyncio.timeout(_LONGEST_WAIT_S):
+            while True:
+                stored = await self._stored.find(accepted.owner_id, accepted.run_id)
+                if stored is None:
+                    raise Unavailable("The run was lost before it began; send the message again.", code="run_lost")
+                if stored.ended_at is not None:
+                    return _ended(stored)
+                await asyncio.sleep(_POLL_S)
+
+
+def _ended(stored: StoredRun) -> Ended:
+    return Ended(RunEnd(stored.status, stored.text or "", stored.fault, stored.final_seq), stored.usage or {})
+
+
+def _hash(body: MessageRequest) -> bytes:
+    return hashlib.sha256(f"{body.conversation_id or ''}\n{body.text}".encode()).digest()

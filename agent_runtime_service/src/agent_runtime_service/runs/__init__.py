@@ -1,0 +1,1 @@
+"""Runs: one message and all that answering it took."""

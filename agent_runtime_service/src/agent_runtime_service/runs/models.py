@@ -1,0 +1,111 @@
+"""The tables `runs` and `tool_calls`."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from agent_runtime_service.metadata import Base
+
+
+class RunStatus(StrEnum):
+    """queued → running → (waiting_approval ⇄ running) → completed | failed | cancelled."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING_APPROVAL = "waiting_approval"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class RunRow(Base):
+    """One run. `epoch` grows with every takeover; who holds the lease under the newest one may append, nobody else.
+
+    `attempts` counts the workers and fronts that the run was given to. `usage` and `error` are set at its end.
+    """
+
+    __tablename__ = "runs"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"))
+    owner_id: Mapped[str] = mapped_column(Text)
+    principal: Mapped[str] = mapped_column(Text)
+    agent_id: Mapped[UUID]
+    agent_name: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]
+    status: Mapped[str] = mapped_column(Text)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    attempts: Mapped[int]
+    lease_holder: Mapped[UUID]
+    lease_expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    request_text: Mapped[str] = mapped_column(Text)
+    timeout_s: Mapped[int]
+    idempotency_key: Mapped[str | None] = mapped_column(Text)
+    request_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    usage: Mapped[Any | None] = mapped_column(JSONB)
+    error: Mapped[Any | None] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('queued', 'running', 'waiting_approval', 'completed', 'failed', 'cancelled')", name="status"
+        ),
+        Index(
+            "uq_runs_active",
+            "conversation_id",
+            unique=True,
+            postgresql_where=text("status IN ('running', 'waiting_approval')"),
+        ),
+        Index(
+            "uq_runs_idempotency_key",
+            "owner_id",
+            "agent_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
+        Index(
+            "ix_runs_open",
+            "conversation_id",
+            "id",
+            postgresql_where=text("status IN ('queued', 'running', 'waiting_approval')"),
+        ),
+    )
+
+
+class ToolCallRow(Base):
+    """One tool call, kept before it is dispatched; `unknown` is one whose answer never came."""
+
+    __tablename__ = "tool_calls"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    tool_call_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    idempotency_key: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    arguments: Mapped[Any] = mapped_column(JSON)
+    result: Mapped[Any | None] = mapped_column(JSON)
+    dispatches: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (CheckConstraint("state IN ('dispatched', 'completed', 'unknown')", name="state"),)

@@ -1,0 +1,40 @@
+"""This service's settings: `RUNTIME_…` in the environment, the provider's under the names that its users know."""
+
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from kgents_shared.http.settings import ServiceSettings
+
+
+class RuntimeSettings(ServiceSettings):
+    """What the runtime needs. Times are seconds.
+
+    `OPENAI_BASE_URL`, `OPENAI_API_KEY` and `OPENAI_MODEL` are the default credential of the provider `openai`, which is
+    any server that speaks its wire. A lease is renewed every third of `lease_s`; a run whose front fell silent for
+    longer is taken over.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="RUNTIME_", populate_by_name=True)
+
+    openai_base_url: Annotated[
+        str | None, Field(validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"))
+    ] = None
+    openai_api_key: Annotated[
+        SecretStr | None, Field(validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"))
+    ] = None
+    default_model: Annotated[
+        str, Field(validation_alias=AliasChoices("RUNTIME_DEFAULT_MODEL", "OPENAI_MODEL", "default_model"))
+    ] = "gpt-4.1-mini"
+    model_connect_s: float = 5.0
+    model_first_byte_s: float = 60.0
+    model_retries: int = 2
+    lease_s: float = 10.0
+    recovery_every_s: float = 2.0
+    starting_wait_s: float = 2.0
+    instance_wait_s: float = 30.0
+    database_patience_s: float = 30.0
+    shutdown_patience_s: float = 10.0
+    max_active_runs: int = 1000
+    hot_pool_size: int = 12
