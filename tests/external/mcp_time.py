@@ -36,7 +36,7 @@ def _installed() -> Path:
     if program.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted:
         return program
     settings = read_pip_settings()
-    uv = str(obtain_uv(ROOT, settings, lambda text: print(text, file=sys.stderr)))
+    uv = str(obtain_uv(ROOT, settings, _say))
     shutil.rmtree(environment, ignore_errors=True)
     install = ["pip", "install", "--quiet", "--require-hashes", "--compile-bytecode", "-r", str(LOCK)]
     for words in (
@@ -48,3 +48,7 @@ def _installed() -> Path:
             raise RuntimeError(f"uv {words[0]} failed: {answer.stderr[-2000:]}")
     stamp.write_text(wanted, encoding="utf-8")
     return program
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

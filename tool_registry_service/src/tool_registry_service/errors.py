@@ -1,0 +1,93 @@
+"""What this service's callers are told of, and what goes wrong between it and a tool."""
+
+from kgents_shared.errors import BadGateway, Conflict, InvalidInput, NotFound
+
+
+class ServerNotFound(NotFound):
+    """No MCP server of this id belongs to the caller."""
+
+    default_code = "mcp_server_not_found"
+
+
+class ToolNotFound(NotFound):
+    """No tool of this name belongs to the caller."""
+
+    default_code = "tool_not_found"
+
+
+class ServerNameTaken(Conflict):
+    """The caller has an MCP server of this name already."""
+
+    default_code = "name_taken"
+
+
+class NothingToAccept(Conflict):
+    """The tool has no changed definition, or not the one that the caller saw."""
+
+    default_code = "nothing_to_accept"
+
+
+class CommandNotAllowed(InvalidInput):
+    """The stdio command is not on the operator's list."""
+
+    default_code = "command_not_allowed"
+
+
+class IdempotencyKeyReused(InvalidInput):
+    """The key was used for another call."""
+
+    default_code = "idempotency_key_reused"
+
+
+class ServerUnreachable(BadGateway):
+    """An MCP server could not be reached, or did not speak MCP."""
+
+    default_code = "mcp_server_unreachable"
+
+
+class ServerRefused(InvalidInput):
+    """An MCP server that can't be registered: its address is refused, or it offers too much."""
+
+    default_code = "mcp_server_refused"
+
+
+class ToolCallFault(Exception):
+    """A call that gave no result; the text is a sentence for the model. `outcome` goes to the invocation's row."""
+
+    outcome = "failed"
+
+
+class NeverSent(ToolCallFault):
+    """The server could not be reached, so that the call had no effect."""
+
+    outcome = "unreachable"
+
+
+class ConnectionLost(ToolCallFault):
+    """The connection broke after the call was sent: whether it had an effect is not known."""
+
+    outcome = "unknown"
+
+
+class CallTimedOut(ToolCallFault):
+    """No answer in time: whether the call had an effect is not known."""
+
+    outcome = "timed_out"
+
+
+class AnswerTooLarge(ToolCallFault):
+    """The server sent more than is read."""
+
+    outcome = "too_large"
+
+
+class AddressRefused(NeverSent):
+    """An address that outgoing calls may not reach."""
+
+    outcome = "address_refused"
+
+
+class DefinitionChanged(ToolCallFault):
+    """The server's definition of the tool is no longer the one that was pinned."""
+
+    outcome = "changed"

@@ -1,0 +1,47 @@
+"""Arguments as they are kept: nothing that looks like a secret, and not much of anything long."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+_MASK = "***"
+_SECRET_KEY = re.compile(
+    r"pass(word|wd|phrase|code)?$|secret|token|api[_-]?key|authorization|credential|private[_-]?key|cookie|bearer|^pin$",
+    re.IGNORECASE,
+)
+_SECRET_VALUE = re.compile(
+    r"\b(sk-[A-Za-z0-9_-]{8,}|gh[pousr]_[A-Za-z0-9]{16,}|kg_[A-Za-z0-9_]{8,}|AKIA[0-9A-Z]{12,}|xox[abprs]-[A-Za-z0-9-]{8,}"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*)"
+)
+_MAX_TEXT = 2_000
+_MAX_KEPT_BYTES = 16_384
+
+
+def masked(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What is stored of a call's arguments."""
+    kept = cast("dict[str, Any]", _masked(arguments))
+    size = len(json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace"))
+    return kept if size <= _MAX_KEPT_BYTES else {"not_kept": f"arguments of {size} bytes"}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        rows = cast("Mapping[str, Any]", value)
+        return {_kept(key): _MASK if _SECRET_KEY.search(key) else _masked(item) for key, item in rows.items()}
+    if isinstance(value, list):
+        return [_masked(item) for item in cast("list[Any]", value)]
+    return _SECRET_VALUE.sub(_MASK, _kept(value)) if isinstance(value, str) else value
+
+
+def _kept(text: str) -> str:
+    """Text that PostgreSQL holds, and not more of it than is of use."""
+    clean = text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
+    return clean if len(clean) <= _MAX_TEXT else f"{clean[:_MAX_TEXT]}… ({len(clean)} characters)"
+
+
+def fingerprint(name: str, arguments: Mapping[str, Any]) -> str:
+    """SHA-256 of the exact call, so that a key used for another one is noticed."""
+    text = json.dumps([name, arguments], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

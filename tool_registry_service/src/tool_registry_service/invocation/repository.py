@@ -1,0 +1,153 @@
+"""All SQL of a tool call: plain statements on a pool of their own, since they stand on a message's path."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from kgents_shared.db import HotPool
+from tool_registry_service.mcp_client.targets import ServerTarget
+
+_FINISH_PAUSES_S = (0.1, 0.3, 1.0, 2.0, 4.0)
+
+_TOOL = """
+SELECT t.remote_name, t.state, t.definition_hash, t.side_effect, t.input_schema,
+       s.id, s.name, s.transport, s.url, s.command, s.args
+FROM tools.tools t JOIN tools.mcp_servers s ON s.id = t.server_id
+WHERE t.owner_id = %s AND t.name = %s
+"""
+_CLAIM = """
+INSERT INTO tools.invocations (id, owner_id, agent_id, run_id, tool_call_id, idempotency_key, tool, arguments,
+    fingerprint, runner, outcome, started_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'running', %s)
+ON CONFLICT (owner_id, idempotency_key) DO NOTHING RETURNING id
+"""
+_STORED = """
+SELECT id, fingerprint, runner, outcome, is_error, result
+FROM tools.invocations WHERE owner_id = %s AND idempotency_key = %s
+"""
+_FINISH = """
+UPDATE tools.invocations SET outcome = %s, is_error = %s, result = %s, result_bytes = %s, latency_ms = %s,
+    ended_at = now()
+WHERE id = %s AND runner = %s AND outcome = 'running' RETURNING id
+"""
+_TAKE_OVER = (
+    "UPDATE tools.invocations SET runner = %s WHERE id = %s AND runner = %s AND outcome = 'running' RETURNING id"
+)
+_CHANGED = """
+UPDATE tools.tools SET state = 'changed', updated_at = now()
+WHERE owner_id = %s AND name = %s AND definition_hash = %s AND state = 'active'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CallableTool:
+    """A tool with all that a call of it needs."""
+
+    remote_name: str
+    state: str
+    definition_hash: str
+    side_effect: str
+    input_schema: dict[str, Any]
+    target: ServerTarget
+
+
+@dataclass(frozen=True, slots=True)
+class NewInvocation:
+    """A call that is about to be made; `arguments` are masked."""
+
+    id: UUID
+    owner_id: str
+    agent_id: UUID
+    run_id: UUID
+    tool_call_id: str
+    idempotency_key: str
+    tool: str
+    arguments: dict[str, Any]
+    fingerprint: str
+    runner: UUID
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInvocation:
+    """What is known of a call."""
+
+    id: UUID
+    fingerprint: str
+    runner: UUID
+    outcome: str
+    is_error: bool | None
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended."""
+
+    outcome: str
+    is_error: bool
+    result: str
+    result_bytes: int
+    latency_ms: float
+
+
+class InvocationRepository:
+    """Calls and what they need to know of their tool, filtered by owner."""
+
+    def __init__(self, pool: HotPool) -> None:
+        self._pool = pool
+
+    async def tool(self, owner_id: str, name: str) -> CallableTool | None:
+        """The owner's tool of this full name, whatever its state."""
+        row = await self._one(_TOOL, (owner_id, name))
+        if row is None:
+            return None
+        target = ServerTarget(row[5], row[6], row[7], row[8], row[9], tuple(row[10]))
+        return CallableTool(row[0], row[1], row[2], row[3], cast("dict[str, Any]", row[4]), target)
+
+    async def claim(self, new: NewInvocation) -> bool:
+        """Write the row of a call; False where one with this key is there already."""
+        values = (
+            new.id, new.owner_id, new.agent_id, new.run_id, new.tool_call_id, new.idempotency_key, new.tool,
+            json.dumps(new.arguments), new.fingerprint, new.runner, new.started_at,
+        )  # fmt: skip
+        return await self._one(_CLAIM, values) is not None
+
+    async def stored(self, owner_id: str, idempotency_key: str) -> StoredInvocation | None:
+        """The call of this key."""
+        row = await self._one(_STORED, (owner_id, idempotency_key))
+        return None if row is None else StoredInvocation(*row)
+
+    async def finish(self, invocation_id: UUID, runner: UUID, ending: Ending) -> bool:
+        """Store how a call ended; False where `runner` no longer has it."""
+        values = (
+            ending.outcome, ending.is_error, ending.result, ending.result_bytes, ending.latency_ms, invocation_id,
+            runner,
+        )  # fmt: skip
+        for pause_s in _FINISH_PAUSES_S:
+            try:
+                return await self._one(_FINISH, values) is not None
+            except (psycopg.OperationalError, PoolTimeout):
+                # The call was made: its result must not be lost to a database that is starting again.
+                await asyncio.sleep(pause_s)
+        return await self._one(_FINISH, values) is not None
+
+    async def take_over(self, invocation_id: UUID, *, from_runner: UUID, to_runner: UUID) -> bool:
+        """Make a dead runner's call one's own; False where another was first."""
+        return await self._one(_TAKE_OVER, (to_runner, invocation_id, from_runner)) is not None
+
+    async def switch_off(self, owner_id: str, name: str, definition_hash: str) -> None:
+        """Mark a tool whose server no longer has the pinned definition."""
+        async with self._pool.connection() as connection:
+            await connection.execute(_CHANGED, (owner_id, name, definition_hash))
+
+    async def _one(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(query, values)  # pyright: ignore[reportArgumentType, reportCallIssue]
+            return await cursor.fetchone()

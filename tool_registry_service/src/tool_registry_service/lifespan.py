@@ -1,0 +1,49 @@
+"""Opens what the registry needs, and closes it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import cast
+
+from fastapi import FastAPI
+
+from kgents_shared.db import Database, open_pool
+from kgents_shared.http.background import BackgroundTasks
+from tool_registry_service.invocation.presence import RunnerPresence
+from tool_registry_service.invocation.repository import InvocationRepository
+from tool_registry_service.invocation.service import InvocationLimits, InvocationService
+from tool_registry_service.mcp_client.pool import SessionPool, TransportMaker
+from tool_registry_service.mcp_client.sandbox import StdioSandbox
+from tool_registry_service.outgoing.addresses import AddressPolicy
+from tool_registry_service.outgoing.client import OutgoingHttp
+from tool_registry_service.registry import Registry
+from tool_registry_service.settings import ToolsSettings
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    """Calls no sibling and no MCP server; sessions open when they are first used."""
+    settings = cast("ToolsSettings", app.state.settings)
+    url = settings.database_url.get_secret_value()
+    outgoing = OutgoingHttp(
+        AddressPolicy(settings.ssrf_allowed_hosts),
+        max_answer_bytes=settings.max_answer_bytes,
+        timeout_s=settings.call_timeout_s + settings.connect_timeout_s,
+    )
+    maker = TransportMaker(settings, outgoing, StdioSandbox(settings.stdio_hidden))
+    sessions = SessionPool(maker, settings)
+    database = Database(url, pool_size=settings.database_pool_size)
+    app.state.health_probes["database"] = database.answers
+    async with open_pool(url, max_size=settings.database_pool_size) as pool, BackgroundTasks() as background:
+        presence = RunnerPresence(url, pool)
+        background.start("tools-presence", presence.run)
+        background.start("tools-idle-sessions", sessions.reap)
+        invocations = InvocationService(
+            InvocationRepository(pool), presence, sessions, InvocationLimits(settings.denied, settings.max_result_bytes)
+        )
+        app.state.registry = Registry(database, maker, sessions, invocations, settings.denied)
+        try:
+            yield
+        finally:
+            await invocations.close()
+            await sessions.close()
+            await database.close()

@@ -1,0 +1,35 @@
+"""The tool registry's app."""
+
+from fastapi import FastAPI
+
+from kgents_shared.auth import KeySource
+from kgents_shared.http.app import ServiceFrame, build_service_app
+from kgents_shared.http.service import ServiceDefinition
+from tool_registry_service.invocation import endpoints as invocation
+from tool_registry_service.lifespan import lifespan
+from tool_registry_service.mcp_servers import endpoints as mcp_servers
+from tool_registry_service.settings import ToolsSettings
+from tool_registry_service.tools import endpoints as tools
+
+
+def create_app(settings: ToolsSettings | None = None, *, keys: KeySource | None = None) -> FastAPI:
+    """The app; it opens nothing. Settings come from the environment where none are given."""
+    return build_service_app(
+        ServiceFrame(
+            name="tools",
+            title="Kgents tool registry",
+            settings=settings or ToolsSettings(),  # pyright: ignore[reportCallIssue] -- from the environment
+            lifespan=lifespan,
+            routers=(mcp_servers.router, tools.router, tools.internal_router, invocation.internal_router),
+            keys=keys,
+        )
+    )
+
+
+SERVICE = ServiceDefinition(
+    name="tools",
+    package="tool_registry_service",
+    schema="tools",
+    settings_type=ToolsSettings,
+    create_app=create_app,
+)

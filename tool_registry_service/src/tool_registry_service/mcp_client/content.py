@@ -1,0 +1,42 @@
+"""An MCP tool result as the text that a model reads."""
+
+import json
+
+from mcp import types
+
+from tool_registry_service.mcp_client.targets import ToolAnswer
+
+
+def answer_of(result: types.CallToolResult) -> ToolAnswer:
+    """Every text block in order; what isn't text is named, not carried. Structured content stands in for no block."""
+    blocks = [_text(block) for block in result.content]
+    if not blocks and result.structuredContent is not None:
+        blocks = [json.dumps(result.structuredContent, ensure_ascii=False)]
+    return ToolAnswer(_storable("\n".join(blocks)), bool(result.isError))
+
+
+def _text(block: types.ContentBlock) -> str:
+    if isinstance(block, types.TextContent):
+        return block.text
+    if isinstance(block, types.ImageContent | types.AudioContent):
+        return f"[{block.type}, {block.mimeType}, {len(block.data)} characters of base64: not shown]"
+    if isinstance(block, types.ResourceLink):
+        return f"[link to {block.name}: {block.uri}]"
+    resource = block.resource
+    if isinstance(resource, types.TextResourceContents):
+        return resource.text
+    return f"[resource {resource.uri}, {resource.mimeType}: not shown]"
+
+
+def _storable(text: str) -> str:
+    """`text` without what PostgreSQL and UTF-8 can't hold: NUL and lone surrogates."""
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
+
+
+def cut_to(text: str, limit: int) -> str:
+    """At most `limit` bytes of UTF-8, with a note where something was left out."""
+    data = text.encode("utf-8")
+    if len(data) <= limit:
+        return text
+    note = f"\n[cut: the result has {len(data)} bytes, the first {limit} are shown]"
+    return data[:limit].decode("utf-8", "ignore") + note

@@ -1,0 +1,45 @@
+"""What the client connects to, and what it finds there."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+TransportName = Literal["streamable_http", "stdio"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTarget:
+    """One registered MCP server: `url` for streamable HTTP; `command` (a name on the operator's list) for stdio."""
+
+    id: UUID
+    name: str
+    transport: TransportName
+    url: str | None = None
+    command: str | None = None
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteTool:
+    """A tool as its server defines it."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+
+    @property
+    def definition_hash(self) -> str:
+        """SHA-256 over what a model is shown of the tool, in canonical JSON; what pinning compares."""
+        shown = {"name": self.name, "description": self.description, "input_schema": self.input_schema}
+        text = json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What a tool gave back, as text for a model."""
+
+    text: str
+    is_error: bool

@@ -1,0 +1,27 @@
+"""Asking a server what it offers. No transaction is open meanwhile: a server may take its time."""
+
+from tool_registry_service.errors import (
+    AddressRefused,
+    AnswerTooLarge,
+    ServerRefused,
+    ServerUnreachable,
+    ToolCallFault,
+)
+from tool_registry_service.mcp_client.pool import SessionPool
+from tool_registry_service.mcp_client.targets import ServerTarget
+from tool_registry_service.tools.definitions import Offer, offer_of
+
+
+async def offer_from(sessions: SessionPool, target: ServerTarget) -> Offer:
+    """The tools of `target` that can be taken.
+
+    Raises:
+        ServerRefused: its address is refused, or it offers too much.
+        ServerUnreachable: it can't be reached, or doesn't speak MCP.
+    """
+    try:
+        return offer_of(await sessions.tools(target))
+    except ToolCallFault as error:
+        cause = error.__cause__ if isinstance(error.__cause__, ToolCallFault) else error
+        refused = isinstance(cause, AddressRefused | AnswerTooLarge) or type(cause) is ToolCallFault
+        raise (ServerRefused if refused else ServerUnreachable)(str(error)) from error

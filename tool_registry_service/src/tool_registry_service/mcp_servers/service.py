@@ -1,0 +1,68 @@
+"""The rules about MCP servers."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from kgents_shared.db import PageRequest
+from tool_registry_service.errors import ServerNameTaken, ServerNotFound
+from tool_registry_service.mcp_client.targets import ServerTarget
+from tool_registry_service.mcp_servers.models import McpServer
+from tool_registry_service.mcp_servers.repository import McpServerRepository
+from tool_registry_service.tools.definitions import Comparison, Offer, compare, new_tool
+from tool_registry_service.tools.repository import ToolRepository
+
+
+class McpServerService:
+    """What an owner may do with MCP servers, within one transaction."""
+
+    def __init__(self, owner_id: str, servers: McpServerRepository, tools: ToolRepository) -> None:
+        self._owner_id = owner_id
+        self._servers = servers
+        self._tools = tools
+
+    async def check_name_is_free(self, name: str) -> None:
+        """Raise `ServerNameTaken` where the owner has a server of this name."""
+        if await self._servers.has_name(name):
+            raise ServerNameTaken(f"You have an MCP server named {name} already.")
+
+    async def add(self, target: ServerTarget, offer: Offer) -> McpServer:
+        """Store a server, and pin the definitions that it offers; raises `ServerNameTaken`."""
+        now = datetime.now(UTC)
+        server = McpServer(
+            id=target.id, owner_id=self._owner_id, name=target.name, transport=target.transport, url=target.url,
+            command=target.command, args=list(target.args), warnings=offer.warnings, created_at=now, refreshed_at=now,
+        )  # fmt: skip
+        await self._servers.add(server)
+        await self._tools.add(new_tool(server, remote, now) for remote in offer.tools)
+        return server
+
+    async def compare(self, server_id: UUID, offer: Offer) -> tuple[McpServer, Comparison]:
+        """Bring the stored tools up to what the server offers now; raises `ServerNotFound`."""
+        server = await self._servers.find(server_id, lock=True)
+        if server is None:
+            raise _not_found()
+        now = datetime.now(UTC)
+        comparison = compare(server, await self._tools.of_server(server_id), offer.tools, now)
+        await self._tools.add(comparison.new_rows)
+        server.refreshed_at, server.warnings = now, offer.warnings
+        return server, comparison
+
+    async def get(self, server_id: UUID) -> McpServer:
+        """One server; raises `ServerNotFound`."""
+        server = await self._servers.find(server_id)
+        if server is None:
+            raise _not_found()
+        return server
+
+    async def page(self, request: PageRequest) -> Sequence[McpServer]:
+        """`limit + 1` of the owner's servers."""
+        return await self._servers.page(request)
+
+    async def delete(self, server_id: UUID) -> None:
+        """Forget a server and its tools; raises `ServerNotFound`."""
+        await self._servers.remove(await self.get(server_id))
+
+
+def _not_found() -> ServerNotFound:
+    return ServerNotFound("There is no such MCP server.")

@@ -1,0 +1,43 @@
+"""Clients for outgoing HTTP, all made here."""
+
+import ssl
+from dataclasses import dataclass, field
+from functools import cache
+from typing import cast
+
+import httpcore
+import httpx
+
+from tool_registry_service.outgoing.addresses import AddressPolicy
+from tool_registry_service.outgoing.transport import CheckedNetwork, GuardedTransport, Resolver, SystemResolver, Tell
+
+_MAX_REDIRECTS = 5
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingHttp:
+    """Makes clients that reach only what `policy` lets through and read at most `max_answer_bytes` a response."""
+
+    policy: AddressPolicy
+    max_answer_bytes: int = 4_194_304
+    timeout_s: float = 30
+    connect_timeout_s: float = 5
+    resolver: Resolver = field(default_factory=SystemResolver)
+
+    def client(self, *, tell: Tell = lambda _: None) -> httpx.AsyncClient:
+        """A new client; its caller closes it. Redirects are followed, each through the same check."""
+        network = CheckedNetwork(
+            self.policy, self.resolver, cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+        )
+        return httpx.AsyncClient(
+            transport=GuardedTransport(network, _tls(), self.max_answer_bytes, tell),
+            timeout=httpx.Timeout(self.timeout_s, connect=self.connect_timeout_s),
+            follow_redirects=True,
+            max_redirects=_MAX_REDIRECTS,
+            trust_env=False,
+        )

@@ -1,0 +1,36 @@
+"""What the lifespan opens and the endpoints use."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from kgents_shared.db import Database
+from tool_registry_service.invocation.service import InvocationService
+from tool_registry_service.mcp_client.pool import SessionPool, TransportMaker
+from tool_registry_service.mcp_servers.repository import McpServerRepository
+from tool_registry_service.mcp_servers.service import McpServerService
+from tool_registry_service.tools.repository import ToolRepository
+from tool_registry_service.tools.service import ToolService
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The open parts of this service. A block of `servers` or `tools` is one transaction, committed at its end."""
+
+    database: Database
+    maker: TransportMaker
+    sessions: SessionPool
+    invocations: InvocationService
+    denied: Sequence[str]
+
+    @asynccontextmanager
+    async def servers(self, owner_id: str) -> AsyncGenerator[McpServerService]:
+        """The MCP servers of one owner."""
+        async with self.database.transaction() as session:
+            yield McpServerService(owner_id, McpServerRepository(session, owner_id), ToolRepository(session, owner_id))
+
+    @asynccontextmanager
+    async def tools(self, owner_id: str) -> AsyncGenerator[ToolService]:
+        """The tools of one owner."""
+        async with self.database.transaction() as session:
+            yield ToolService(ToolRepository(session, owner_id), self.denied)

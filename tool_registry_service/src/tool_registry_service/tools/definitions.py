@@ -1,0 +1,112 @@
+"""Which definitions of a server can be taken, and how they meet the pinned ones."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import TypeAdapter, ValidationError
+
+from kgents_shared.contracts.agent_spec import Text
+from kgents_shared.db import new_id
+from tool_registry_service.invocation.arguments import schema_fault
+from tool_registry_service.mcp_client.targets import RemoteTool
+from tool_registry_service.mcp_servers.models import McpServer
+from tool_registry_service.tools.models import Tool
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_MAX_NAME = 128
+_MAX_DESCRIPTION = 8_192
+_MAX_SCHEMA_BYTES = 65_536
+_MAX_WARNINGS = 20
+_STORABLE = TypeAdapter(Text)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a server offers: what can be taken, and a sentence for each tool that can't."""
+
+    tools: list[RemoteTool] = field(default_factory=list[RemoteTool])
+    warnings: list[str] = field(default_factory=list[str])
+
+
+def offer_of(found: Sequence[RemoteTool]) -> Offer:
+    """Sort out what a server listed; nothing that it says is trusted."""
+    offer = Offer()
+    seen: set[str] = set()
+    for tool in found:
+        fault = _fault(tool) or ("is listed twice" if tool.name in seen else None)
+        if fault is None:
+            seen.add(tool.name)
+            offer.tools.append(tool)
+        elif len(offer.warnings) < _MAX_WARNINGS:
+            offer.warnings.append(f"{ascii(tool.name)[:80]} is left out: it {fault}")
+    return offer
+
+
+def _fault(tool: RemoteTool) -> str | None:
+    if len(tool.name) > _MAX_NAME or _NAME.fullmatch(tool.name) is None:
+        return "has a name that is not letters, digits, _, - and single dots"
+    if len(tool.description) > _MAX_DESCRIPTION:
+        return f"has a description over {_MAX_DESCRIPTION} characters"
+    schema = json.dumps(tool.input_schema, ensure_ascii=False)
+    if len(schema) > _MAX_SCHEMA_BYTES:
+        return f"has an input schema over {_MAX_SCHEMA_BYTES} bytes"
+    try:
+        for text in (tool.description, schema):
+            _STORABLE.validate_python(text, strict=True)
+    except ValidationError:
+        return "has text that can't be stored"
+    return schema_fault(tool.input_schema)
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What a refresh makes of the stored tools: full names, and the rows that are new."""
+
+    added: list[str] = field(default_factory=list[str])
+    changed: list[str] = field(default_factory=list[str])
+    removed: list[str] = field(default_factory=list[str])
+    unchanged: list[str] = field(default_factory=list[str])
+    new_rows: list[Tool] = field(default_factory=list[Tool])
+
+
+def new_tool(server: McpServer, remote: RemoteTool, now: datetime) -> Tool:
+    """A first definition, pinned as it is. Hints of the server about effects are not believed: `external`."""
+    return Tool(
+        id=new_id(), server_id=server.id, owner_id=server.owner_id, name=f"{server.name}.{remote.name}",
+        remote_name=remote.name, description=remote.description, input_schema=remote.input_schema,
+        definition_hash=remote.definition_hash, side_effect="external", state="active", pending=None,
+        created_at=now, updated_at=now,
+    )  # fmt: skip
+
+
+def compare(server: McpServer, stored: Sequence[Tool], offered: Sequence[RemoteTool], now: datetime) -> Comparison:
+    """Bring `stored` up to `offered`: a changed definition switches its tool off, the pinned one switches it on."""
+    result = Comparison()
+    by_name = {tool.name: tool for tool in offered}
+    for row in stored:
+        remote = by_name.pop(row.remote_name, None)
+        if remote is None:
+            _set(row, "removed", None, now)
+            result.removed.append(row.name)
+        elif remote.definition_hash == row.definition_hash:
+            _set(row, "active", None, now)
+            result.unchanged.append(row.name)
+        else:
+            _set(row, "changed", remote, now)
+            result.changed.append(row.name)
+    result.new_rows = [new_tool(server, remote, now) for remote in by_name.values()]
+    result.added = [row.name for row in result.new_rows]
+    return result
+
+
+def _set(row: Tool, state: str, pending: RemoteTool | None, now: datetime) -> None:
+    wanted = None if pending is None else {
+        "description": pending.description,
+        "input_schema": pending.input_schema,
+        "definition_hash": pending.definition_hash,
+    }  # fmt: skip
+    if (row.state, row.pending) != (state, wanted):
+        row.state, row.pending, row.updated_at = state, wanted, now  # pyright: ignore[reportAttributeAccessIssue]

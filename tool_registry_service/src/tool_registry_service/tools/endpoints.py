@@ -1,0 +1,48 @@
+"""`/api/v1/tools`, and what the runtime asks for an agent."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from kgents_shared.contracts.tools import ResolvedTools, ResolveToolsRequest
+from kgents_shared.db import Page, PageQuery, make_page
+from tool_registry_service.dependencies import RegistryDep, RuntimeOnly, ToolsRead
+from tool_registry_service.tools.models import Tool
+from tool_registry_service.tools.schemas import PendingDefinition, ToolView
+
+router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
+internal_router = APIRouter(prefix="/internal/tools", include_in_schema=False)
+
+
+@router.get("")
+async def list_tools(
+    page: PageQuery, principal: ToolsRead, registry: RegistryDep, server_id: UUID | None = None
+) -> Page[ToolView]:
+    """The caller's tools by name, of one server if `server_id` is given."""
+    async with registry.tools(principal.owner_id) as tools:
+        rows = await tools.page(page, server_id)
+        return make_page(rows, page, item=view_of_tool, key=lambda tool: (tool.name,))
+
+
+@router.get("/{name}")
+async def get_tool(name: str, principal: ToolsRead, registry: RegistryDep) -> ToolView:
+    """One of the caller's tools by its full name, `<server>.<tool>`."""
+    async with registry.tools(principal.owner_id) as tools:
+        return view_of_tool(await tools.get(name))
+
+
+@internal_router.post("/resolve")
+async def resolve_tools(asked: ResolveToolsRequest, _: RuntimeOnly, registry: RegistryDep) -> ResolvedTools:
+    """The tools of an owner that an agent's patterns cover, as its model sees them."""
+    async with registry.tools(asked.owner_id) as tools:
+        return ResolvedTools(tools=tuple(await tools.resolve(asked.allow, asked.deny)))
+
+
+def view_of_tool(tool: Tool) -> ToolView:
+    """A tool as it goes over the wire."""
+    return ToolView(
+        name=tool.name, server_id=tool.server_id, description=tool.description, input_schema=tool.input_schema,
+        definition_hash=tool.definition_hash, side_effect=tool.side_effect, state=tool.state,
+        pending=None if tool.pending is None else PendingDefinition.model_validate(tool.pending),
+        created_at=tool.created_at, updated_at=tool.updated_at,
+    )  # fmt: skip

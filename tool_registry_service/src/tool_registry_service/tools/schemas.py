@@ -1,0 +1,45 @@
+"""What goes over the wire for tools."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from kgents_shared.contracts.model import Contract
+from tool_registry_service.tools.models import SideEffect, ToolState
+
+
+class PendingDefinition(Contract):
+    """A definition that the server now has, and that nobody accepted yet."""
+
+    description: str
+    input_schema: dict[str, Any]
+    definition_hash: str
+
+
+class ToolView(Contract):
+    """A tool. `definition_hash` is the SHA-256 of the definition that agents see."""
+
+    name: str
+    server_id: UUID
+    description: str
+    input_schema: dict[str, Any]
+    definition_hash: str
+    side_effect: SideEffect
+    state: ToolState
+    pending: PendingDefinition | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ToolChange(Contract):
+    """Body of `PATCH /mcp-servers/{id}/tools/{tool}`: does a call change anything outside?"""
+
+    side_effect: SideEffect
+
+
+class Acceptance(Contract):
+    """Body of `POST …/accept`. `definition_hash` makes sure that what is accepted is what was read."""
+
+    definition_hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(default=None)

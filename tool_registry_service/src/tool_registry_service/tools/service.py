@@ -1,0 +1,65 @@
+"""The rules about tools."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from kgents_shared.contracts.worker import ToolDefinition
+from kgents_shared.db import PageRequest
+from tool_registry_service.errors import NothingToAccept, ToolNotFound
+from tool_registry_service.permission.patterns import decide
+from tool_registry_service.tools.models import SideEffect, Tool
+from tool_registry_service.tools.repository import ToolRepository
+
+
+class ToolService:
+    """What an owner, and the runtime for an agent of that owner, may do with tools."""
+
+    def __init__(self, tools: ToolRepository, denied_here: Sequence[str] = ()) -> None:
+        self._tools = tools
+        self._denied_here = denied_here
+
+    async def page(self, request: PageRequest, server_id: UUID | None) -> Sequence[Tool]:
+        """`limit + 1` of the owner's tools."""
+        return await self._tools.page(request, server_id)
+
+    async def get(self, name: str) -> Tool:
+        """One tool by its full name; raises `ToolNotFound`."""
+        tool = await self._tools.find(name)
+        if tool is None:
+            raise ToolNotFound(f"There is no tool named {name}.")
+        return tool
+
+    async def set_side_effect(self, server_id: UUID, remote_name: str, side_effect: SideEffect) -> Tool:
+        """Say whether calls of a tool change anything outside."""
+        tool = await self._of_server(server_id, remote_name)
+        tool.side_effect, tool.updated_at = side_effect, datetime.now(UTC)
+        return tool
+
+    async def accept(self, server_id: UUID, remote_name: str, definition_hash: str | None) -> Tool:
+        """Pin the changed definition of a tool and switch it on again; raises `NothingToAccept`."""
+        tool = await self._of_server(server_id, remote_name)
+        pending = tool.pending
+        if tool.state != "changed" or pending is None:
+            raise NothingToAccept(f"{tool.name} has no changed definition that waits to be accepted.")
+        if definition_hash is not None and definition_hash != pending["definition_hash"]:
+            raise NothingToAccept(f"The definition of {tool.name} has changed again; read it and accept that one.")
+        tool.description = str(pending["description"])
+        tool.input_schema = pending["input_schema"]
+        tool.definition_hash = str(pending["definition_hash"])
+        tool.state, tool.pending, tool.updated_at = "active", None, datetime.now(UTC)
+        return tool
+
+    async def resolve(self, allow: Sequence[str], deny: Sequence[str]) -> list[ToolDefinition]:
+        """The tools that an agent's patterns cover, as its model sees them."""
+        return [
+            ToolDefinition(name=tool.name, description=tool.description, input_schema=tool.input_schema)
+            for tool in await self._tools.active()
+            if decide(tool.name, allow=allow, deny=deny, denied_here=self._denied_here).allowed
+        ]
+
+    async def _of_server(self, server_id: UUID, remote_name: str) -> Tool:
+        tool = await self._tools.find_remote(server_id, remote_name)
+        if tool is None:
+            raise ToolNotFound(f"That server has no tool named {remote_name}.")
+        return tool

@@ -1,0 +1,63 @@
+"""The registry on a real database, with real MCP servers beside it."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.external.mcp_time import mcp_time_command
+from tests.external.running_registry import RunningRegistry, running_registry
+from tests.external.scripted_mcp import ScriptedServer, stdio_words
+from tool_registry_service.main import SERVICE
+from tool_registry_service.settings import StdioCommand
+
+
+@pytest.fixture(scope="session")
+async def database_url(migrated_database: Callable[[Any], Awaitable[str]]) -> str:
+    return await migrated_database(SERVICE)
+
+
+@pytest.fixture
+def stdio_folder(tmp_path: Path) -> Path:
+    """Where the scripted server over stdio keeps its files."""
+    folder = tmp_path / "stdio"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def stdio_command(stdio_folder: Path) -> StdioCommand:
+    """The scripted server as an entry of the operator's list, without network."""
+    command, args = stdio_words(stdio_folder)
+    return StdioCommand(command=command, args=args)
+
+
+@pytest.fixture
+async def registry(database_url: str, stdio_command: StdioCommand) -> AsyncGenerator[RunningRegistry]:
+    """A registry with small limits, whose operator allows the scripted server over stdio."""
+    async with running_registry(
+        database_url,
+        stdio_allowed={"scripted": stdio_command},
+        call_timeout_s=5,
+        max_answer_bytes=1_000_000,
+        max_result_bytes=10_000,
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+async def scripted(tmp_path: Path) -> AsyncGenerator[ScriptedServer]:
+    """The scripted server over HTTP."""
+    folder = tmp_path / "http"
+    folder.mkdir()
+    server = ScriptedServer(folder)
+    await server.start()
+    yield server
+    await server.kill()
+
+
+@pytest.fixture(scope="session")
+def time_command() -> Path:
+    """`mcp-server-time`, installed in an environment of its own."""
+    return mcp_time_command()

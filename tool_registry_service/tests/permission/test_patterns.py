@@ -1,0 +1,48 @@
+"""Which tools an agent's patterns cover."""
+
+import pytest
+
+from tool_registry_service.permission.patterns import decide, matching
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("time.now", "time.now", True),
+        ("time.now", "time.nowhere", False),
+        ("time.*", "time.now", True),
+        ("time.*", "timer.now", False),
+        ("*", "time.now", True),
+        ("*.read", "files.read", True),
+        ("*.read", "files.read_all", False),
+        ("files.*_all", "files.read_all", True),
+        ("f*.r*d", "files.read", True),
+        ("a*a", "a", False),
+        ("ab*ba", "aba", False),
+        ("a*b*c", "a.c.b", False),
+        ("**", "anything.at-all", True),
+    ],
+)
+def test_a_star_stands_for_any_run_of_characters(pattern: str, name: str, matches: bool):
+    assert (matching(name, [pattern]) is not None) is matches
+
+
+def test_nothing_is_allowed_by_default():
+    assert not decide("time.now", allow=[], deny=[]).allowed
+
+
+def test_deny_wins_over_allow():
+    decision = decide("time.now", allow=["*", "time.now"], deny=["time.*"])
+    assert not decision.allowed
+    assert "deny has time.*" in decision.reason
+
+
+def test_the_operators_list_wins_over_the_agents():
+    decision = decide("files.delete", allow=["files.delete"], deny=[], denied_here=["*.delete"])
+    assert not decision.allowed
+    assert "switched off on this platform" in decision.reason
+
+
+def test_a_pattern_of_stars_is_matched_without_backtracking():
+    """2^100 ways to match, if one tried them."""
+    assert matching("a" * 100 + "b", ["*".join("a" * 50) + "*c"]) is None
