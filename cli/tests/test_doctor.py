@@ -27,7 +27,12 @@ def test_every_finding_that_is_not_ok_names_a_fix(kgents: Kgents):
 
 def test_the_report_for_people_has_a_line_for_each_finding(kgents: Kgents, monkeypatch: pytest.MonkeyPatch):
     found = [examination.Finding("ok", "python", "3.11"), examination.Finding("fail", "port", "taken", "free it")]
-    monkeypatch.setattr(examination, "examine", lambda *_: found)
+
+    def examine(home: Home) -> list[examination.Finding]:
+        del home
+        return found
+
+    monkeypatch.setattr(examination, "examine", examine)
     ran = kgents("doctor")
     assert ran.code == 1
     assert "ok    python                 3.11" in ran.out
@@ -58,7 +63,11 @@ def test_a_disk_that_is_nearly_full_is_seen(home: Home, monkeypatch: pytest.Monk
     class Usage:
         free = 500 * 2**20
 
-    monkeypatch.setattr("shutil.disk_usage", lambda *_: Usage)
+    def usage(place: Path) -> type[Usage]:
+        del place
+        return Usage
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
     assert examination.check_disk(home).level == "warn"
     Usage.free = 2**20
     assert examination.check_disk(home).level == "fail"

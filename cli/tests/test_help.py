@@ -10,7 +10,7 @@ import click
 import pytest
 
 from kgents_cli.main import COMMANDS, cli, run
-from kgents_cli.manual import contexts, write_manual
+from kgents_cli.manual import contexts, markdown, write_manual
 
 from .conftest import Kgents
 
@@ -78,3 +78,8 @@ def test_every_option_has_a_help_text():
     for context in ALL.values():
         for option in context.command.params:
             assert not isinstance(option, click.Option) or option.help, f"{context.command_path} {option.name}"
+
+
+def test_the_page_in_docs_is_what_the_commands_say():
+    page = Path(__file__).resolve().parents[2] / "docs/cli.md"
+    assert page.read_text() == markdown(), "make it anew: python -m kgents_cli.manual"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from kgents_cli.home import require_checkout
 from kgents_cli.main import cli
 
 _ENVIRONMENT = {
@@ -72,6 +73,22 @@ def manual_page(context: click.Context) -> str:
     return "\n".join(lines) + "\n"
 
 
+def markdown() -> str:
+    """`docs/cli.md`: every command's own help, one after the other."""
+    parts = [
+        "# The `kgents` command",
+        "Made from the commands' own help by `python -m kgents_cli.manual`; a test compares the two.",
+    ]
+    for context in contexts(cli, "kgents"):
+        context.terminal_width = context.max_content_width = 110
+        parts += [f"{'#' * min(context.command_path.count(' ') + 2, 4)} {context.command_path}", _fenced(context)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _fenced(context: click.Context) -> str:
+    return f"```text\n{context.get_help()}\n```"
+
+
 def _split_help(command: click.Command) -> tuple[str, list[str]]:
     paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(command.help or ""))
     return " ".join(paragraphs[0].split()), paragraphs[1:]
@@ -101,3 +118,7 @@ def _text(text: str) -> str:
     """Escapes what roff would take for its own: backslashes, hyphens, and a dot or quote that starts a line."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
+
+
+if __name__ == "__main__":
+    (require_checkout("docs/cli.md") / "docs" / "cli.md").write_text(markdown(), encoding="utf-8")
