@@ -151,17 +151,23 @@ def test_waiting_for_an_instance_ends(kgents: Kgents, api: Api, config: Path):
 
 
 def test_agents_list_follows_the_pages(kgents: Kgents, api: Api):
-    first = {"items": [{"name": "one", "published_version": 3, "description": "first"}], "next_cursor": "c1"}
-    second = {"items": [{"name": "second", "description": ""}], "next_cursor": None}
+    first = {
+        "items": [{"name": "one", "status": "published", "version": 3, "draft": {"description": "first"}}],
+        "next_cursor": "c1",
+    }
+    second = {
+        "items": [{"name": "second", "status": "draft", "version": None, "draft": {"description": ""}}],
+        "next_cursor": None,
+    }
     api.will("GET", "/api/v1/agents", Answer(200, first), Answer(200, second))
     ran = kgents("agents", "list")
-    assert ran.out == "one     version 3   first\nsecond  draft\n"
+    assert ran.out == "one     published  version 3   first\nsecond  draft\n"
     assert "cursor=c1" in api.seen[-1].path
 
 
 def test_agents_get_update_publish_stop_and_delete_ask_for_what_their_names_say(kgents: Kgents, api: Api, config: Path):
     publishable(api)
-    api.will("GET", "/api/v1/agents/my-agent", Answer(200, {"name": "my-agent", "published_version": 2}))
+    api.will("GET", "/api/v1/agents/my-agent", Answer(200, {"name": "my-agent", "version": 2}))
     api.will("POST", "/api/v1/agents/my-agent/stop", Answer(200, {"name": "my-agent"}))
     api.will("DELETE", "/api/v1/agents/my-agent", Answer(204))
     assert kgents("agents", "publish", "my-agent").out == "my-agent version 2 is running.\n"

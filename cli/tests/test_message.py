@@ -38,12 +38,12 @@ def test_after_a_reset_the_whole_answer_stands_at_the_end(kgents: Kgents, api: A
     again = (("delta", {"text": "Right"}), ("completed", {"text": "Right"}))
     api.will("POST", PATH, stream(("run", RUN), ("delta", {"text": "Wro"}), ("reset", {}), *again))
     ran = kgents("message", "my-agent", "Hi")
-    assert ran.out.endswith("Right\n")
+    assert ran.out == "Wro\nRight\n"
     assert "the model is asked again" in ran.err
 
 
 def test_a_run_that_fails_is_exit_1_with_its_reason(kgents: Kgents, api: Api):
-    failed = ("failed", RUN | {"code": "provider_unreachable", "detail": "openai can't be reached"})
+    failed = ("failed", RUN | {"code": "provider_unreachable", "detail": "openai can't be reached", "status": 502})
     api.will("POST", PATH, stream(("run", RUN), ("delta", {"text": "Hel"}), failed))
     ran = kgents("message", "my-agent", "Hi")
     assert (ran.code, ran.out) == (1, "Hel\n")

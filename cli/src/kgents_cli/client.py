@@ -69,12 +69,14 @@ class ApiClient:
         content: bytes | None = None,
         content_type: str | None = None,
         source: str | None = None,
+        timeout_s: float = 60,
     ) -> Any:
         """One request below `/api/v1`; the parsed JSON answer, or None where there is no body."""
         headers = {"content-type": content_type} if content_type else {}
         request = self._http.build_request(
-            method, f"/api/v1{path}", json=body, params=params, content=content, headers=headers
-        )
+            method, f"/api/v1{path}", json=body, params=params, content=content, headers=headers,
+            timeout=httpx.Timeout(timeout_s, connect=10),
+        )  # fmt: skip
         answer = self._send(request)
         if answer.status_code >= 400:
             raise problem_error(answer.status_code, _parsed(answer.text), source=source)
@@ -95,7 +97,7 @@ class ApiClient:
         """POSTs and yields the server-sent events of the answer as they come."""
         request = self._http.build_request(
             "POST", f"/api/v1{path}", json=body, headers={"accept": "text/event-stream"},
-            timeout=httpx.Timeout(300, connect=10),
+            timeout=httpx.Timeout(60, connect=10),
         )  # fmt: skip
         answer = self._send(request, stream=True)
         try:

@@ -9,10 +9,11 @@ import click
 
 from kgents_cli.client import ApiClient, ServerEvent
 from kgents_cli.faults import BadInput, CliError
+from kgents_cli.problems import problem_error
 from kgents_cli.terminal import style
 
-_FAILED = frozenset({"failed", "cancelled", "error", "run.failed", "run.cancelled"})
-_FINAL = frozenset({"final", "completed", "run.completed", "done", "result"})
+# A run may last as long as the agent's own limit allows, which is an hour at most.
+_LONGEST_RUN_S = 3700.0
 
 
 def send_message(agent: str, text: str, conversation: str | None, *, as_json: bool) -> None:
@@ -24,7 +25,7 @@ def send_message(agent: str, text: str, conversation: str | None, *, as_json: bo
     body = {"text": text} | ({"conversation_id": conversation} if conversation else {})
     with ApiClient() as api:
         if as_json:
-            click.echo(json.dumps(api.call("POST", f"/agents/{agent}/message", body=body)))
+            click.echo(json.dumps(api.call("POST", f"/agents/{agent}/message", body=body, timeout_s=_LONGEST_RUN_S)))
             return
         with api.stream(f"/agents/{agent}/message", body) as events:
             result = print_answer(events)
@@ -41,24 +42,20 @@ def print_answer(events: Iterator[ServerEvent]) -> dict[str, Any]:
     known: dict[str, Any] = {}
     shown = ""
     for event in events:
-        name = str(event.data.get("type") or event.name)
         known |= {key: event.data[key] for key in ("run_id", "conversation_id") if key in event.data}
-        if name in _FAILED:
+        if event.name == "failed":
             _end_line(shown)
-            raise CliError(
-                str(event.data.get("detail") or event.data.get("error") or f"the run was {name}"),
-                hint="what was said before is stored; send the message again to go on",
-            )
-        if name == "reset":
+            raise problem_error(int(event.data.get("status") or 500), event.data)
+        if event.name == "reset":
             # The model call is made again from its start: what it had said so far doesn't count.
-            if shown:
-                click.echo(style("\n(the model is asked again)", "dim"), err=True)
+            _end_line(shown)
+            click.echo(style("(the model is asked again)", "dim"), err=True)
             shown = ""
-        elif name == "delta":
+        elif event.name == "delta":
             shown += str(event.data.get("text", ""))
             click.echo(event.data.get("text", ""), nl=False)
             sys.stdout.flush()
-        elif name in _FINAL:
+        elif event.name == "completed":
             text = str(event.data.get("text", ""))
             click.echo(text.removeprefix(shown) if text.startswith(shown) else text, nl=False)
             _end_line(text or shown)

@@ -43,12 +43,13 @@ def list_agents(as_json: bool) -> None:
         return
     width = max(len(str(item["name"])) for item in items)
     for item in items:
-        click.echo(f"{item['name']:{width}}  {_version(item):10}  {item.get('description') or ''}".rstrip())
+        description = item["draft"]["description"].partition("\n")[0]
+        click.echo(f"{item['name']:{width}}  {item['status']:9}  {_version(item):10}  {description}".rstrip())
 
 
 def _version(agent: dict[str, Any]) -> str:
-    version = agent.get("published_version") or agent.get("version")
-    return f"version {version}" if version else "draft"
+    version = agent["version"]
+    return "" if version is None else f"version {version}"
 
 
 @command.command()
@@ -70,7 +71,7 @@ def get(agent: str, as_json: bool) -> None:
             click.echo(json.dumps(found))
             return
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-        if _version(found) != "draft":
+        if found["version"] is not None:
             for deployment in api.pages(f"/agents/{agent}/deployments"):
                 for instance in deployment.get("instances", []):
                     click.echo(
