@@ -16,6 +16,7 @@ from kgents_shared.errors import Unavailable
 _log = structlog.get_logger("kgents.auth.keys")
 REFRESH_AFTER_S = 300.0
 UNKNOWN_KID_PAUSE_S = 2.0
+_FETCH_TIMEOUT_S = 5
 
 
 class KeySource(Protocol):
@@ -32,10 +33,13 @@ def load_keys(keys: Iterable[Mapping[str, Any]]) -> dict[str, Key]:
     for row in keys:
         if row.get("kty") != "EC" or row.get("crv") != "P-256" or row.get("alg", "ES256") != "ES256":
             continue
+        kid = row.get("kid")
+        if not isinstance(kid, str) or row.get("use", "sig") != "sig":
+            continue
         try:
-            loaded[str(row["kid"])] = jwk.construct(dict(row), "ES256")
-        except (JWKError, KeyError, ValueError) as error:
-            _log.warning("jwk_unusable", kid=row.get("kid"), error=str(error))
+            loaded[kid] = jwk.construct(dict(row), "ES256")
+        except (JWKError, KeyError, ValueError, TypeError) as error:
+            _log.warning("jwk_unusable", kid=kid, error=str(error))
     return loaded
 
 
@@ -64,26 +68,35 @@ class JwksKeySource:
         self._lock = asyncio.Lock()
 
     async def key(self, kid: str) -> Key | None:
-        """The key of `kid`; asks the issuer at most once in two seconds for one that is unknown."""
-        now = time.monotonic()
+        """The key of `kid`; asks the issuer at most once in two seconds for one that is unknown.
+
+        A known key that is due for a new look is used as it is while another caller looks, or while the issuer is away.
+        """
         known = self._keys.get(kid)
-        if known is not None and now - self._fetched_at < REFRESH_AFTER_S:
+        if known is not None and (time.monotonic() - self._fetched_at < REFRESH_AFTER_S or self._lock.locked()):
             return known
         async with self._lock:
-            if time.monotonic() - self._asked_at >= UNKNOWN_KID_PAUSE_S:
+            if self._keys.get(kid) is known and time.monotonic() - self._asked_at >= UNKNOWN_KID_PAUSE_S:
                 await self._fetch()
         if not self._keys:
             raise Unavailable("The signing keys of the auth service can't be had right now.", code="keys_away")
         return self._keys.get(kid)
 
     async def _fetch(self) -> None:
+        # Noted before asking: where the issuer is away or slow, callers wait for one attempt, not for one each.
+        self._asked_at = time.monotonic()
         try:
-            timeout = aiohttp.ClientTimeout(total=5)
-            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self._url) as answer:
-                answer.raise_for_status()
+            timeout = aiohttp.ClientTimeout(total=_FETCH_TIMEOUT_S)
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.get(self._url, allow_redirects=False) as answer,
+            ):
+                if answer.status != 200:
+                    raise ValueError(f"status {answer.status}")
                 document = await answer.json()
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            _log.warning("jwks_away", url=self._url, error=str(error))
+                keys = load_keys(document["keys"])
+        except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, KeyError, AttributeError) as error:
+            _log.warning("jwks_away", url=self._url, error=repr(error))
             return
-        self._keys = load_keys(document["keys"])
-        self._fetched_at = self._asked_at = time.monotonic()
+        self._keys = keys
+        self._fetched_at = time.monotonic()

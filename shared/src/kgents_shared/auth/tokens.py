@@ -53,15 +53,20 @@ class TokenVerifier:
             kid = header.get("kid")
             if header.get("alg") != "ES256" or header.get("typ") != TOKEN_TYPE or not isinstance(kid, str):
                 raise _refused()
+            # An extension that must be understood isn't (RFC 7515 §4.1.11).
+            if "crit" in header:
+                raise _refused()
             key = await self._keys.key(kid)
             if key is None:
                 raise _refused()
             options = {"verify_aud": False, "require_exp": True, "require_iat": True, "require_sub": True, "leeway": 0}
             return jwt.decode(bearer, cast("Any", key), algorithms=["ES256"], issuer=self._issuer, options=options)
-        except (JOSEError, ValueError, TypeError, AttributeError, KeyError) as error:
+        # RecursionError: a header of nested brackets; OverflowError: a time that is infinite.
+        except (JOSEError, ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError) as error:
             raise _refused() from error
 
     def _principal(self, claims: dict[str, Any]) -> Principal:
+        now = time.time()
         audience = claims.get("aud")
         subject, client_id, token_id = claims.get("sub"), claims.get("client_id"), claims.get("jti")
         expires_at, issued_at = claims.get("exp"), claims.get("iat")
@@ -72,12 +77,13 @@ class TokenVerifier:
             and isinstance(token_id, str)
             and isinstance(expires_at, int)
             and isinstance(issued_at, int)
-            and issued_at <= time.time() + LEEWAY_S
+            and issued_at <= now + LEEWAY_S
+            and now < expires_at  # on its second it is over already (RFC 7519 §4.1.4); jose gives it that second
             and isinstance(scope, str)
             and isinstance(roles, list)
         ):
             raise _refused()
-        if audience == self._service_name:
+        if audience == self._service_name and subject == client_id:
             kind: PrincipalKind = "service"
         elif audience == PEOPLE_AUDIENCE:
             kind = "machine" if subject == client_id else "person"
