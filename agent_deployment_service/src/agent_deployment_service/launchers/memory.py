@@ -71,10 +71,11 @@ class InMemoryLauncher:
         self._end(instance_id, reason, -9)
 
     def _end(self, instance_id: UUID, reason: ExitReason, code: int | None) -> None:
-        if self._running.pop(instance_id, None) is not None:
+        ended = self._running.pop(instance_id, None)
+        if ended is not None:
             self._healthy.discard(instance_id)
             self._gone.pop(instance_id).set()
-            self._exits.put_nowait(InstanceExit(instance_id, reason, code, str(reason)))
+            self._exits.put_nowait(InstanceExit(instance_id, ended[1].agent_id, reason, code, str(reason)))
 
     async def stop(self, instance_id: UUID, grace_s: float) -> None:
         """Ends it at once."""

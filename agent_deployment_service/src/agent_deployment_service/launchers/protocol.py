@@ -38,7 +38,7 @@ class LaunchRequest:
 @dataclass(frozen=True, slots=True)
 class Launched:
     """A started instance. `endpoint_url` and `health_check_url` are `unix:/abs/worker.sock` (health: `GET /health`
-    over it) or `http://host:port`; `started_at` is the monotonic time of the launch in seconds."""
+    over it) or `http://host:port`."""
 
     instance_id: UUID
     agent_id: UUID
@@ -67,6 +67,7 @@ class InstanceExit:
     """An instance ended. `code` is its exit code, or minus the number of the signal that killed it."""
 
     instance_id: UUID
+    agent_id: UUID
     reason: ExitReason
     code: int | None
     detail: str

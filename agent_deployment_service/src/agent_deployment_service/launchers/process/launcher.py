@@ -272,14 +272,14 @@ class ProcessLauncher:
             self._ended(worker, ExitReason.EXITED, code, str(report.get("error") or _describe(code)))
 
     def _ended(self, worker: WorkerProcess, reason: ExitReason, code: int | None, detail: str) -> None:
-        instance_id = worker.launched.instance_id
-        self._workers.pop(instance_id, None)
+        launched = worker.launched
+        self._workers.pop(launched.instance_id, None)
         worker.end_detail = detail
         worker.clear()
         self._write_record()
         if worker.announced:
             told = ExitReason.STOPPED if worker.stopping else reason
-            self._exits.put_nowait(InstanceExit(instance_id, told, code, detail))
+            self._exits.put_nowait(InstanceExit(launched.instance_id, launched.agent_id, told, code, detail))
 
     async def wait_healthy(self, instance_id: UUID, timeout_s: float) -> None:
         """Polls `GET /health` over the instance's socket every few milliseconds."""

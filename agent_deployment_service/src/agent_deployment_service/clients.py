@@ -1,0 +1,105 @@
+"""The siblings that this service calls, as what it needs of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+from kgents_shared.contracts.instances import InstanceRegistration
+from kgents_shared.contracts.published_agent import PublishedAgent
+from kgents_shared.http.client import CallFailed, ServiceClient
+
+_PAGE = 500
+
+
+class AgentSource(Protocol):
+    """What should run: the management service."""
+
+    async def desired(self) -> list[PublishedAgent]:
+        """Every agent that was ever announced, with the tombstones of the last days. `Unavailable`, `CallFailed`."""
+        ...
+
+    async def exists(self, owner_id: str, agent: str) -> bool:
+        """Whether the owner has an agent of that id or name, published or not."""
+        ...
+
+
+class InstanceRegistry(Protocol):
+    """Where messages find instances: the runtime service."""
+
+    async def put(self, instance_id: UUID, registration: InstanceRegistration) -> None:
+        """Makes an instance known, or known anew."""
+        ...
+
+    async def remove(self, instance_id: UUID) -> None:
+        """Forgets an instance; an unknown one is no fault."""
+        ...
+
+    async def registered(self) -> dict[UUID, InstanceRegistration]:
+        """All instances that are known there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementAgents:
+    """The management service over HTTP."""
+
+    client: ServiceClient
+
+    async def desired(self) -> list[PublishedAgent]:
+        """`GET /internal/agents/desired`, all pages."""
+        return [PublishedAgent.model_validate(row) for row in await _all_pages(self.client, "/internal/agents/desired")]
+
+    async def exists(self, owner_id: str, agent: str) -> bool:
+        """`GET /internal/agents/resolve`."""
+        try:
+            await self.client.request_json(
+                "GET", "/internal/agents/resolve", params={"owner_id": owner_id, "agent": agent}
+            )
+        except CallFailed as error:
+            if error.far_status in (404, 422):
+                return False
+            raise
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeInstances:
+    """The runtime service over HTTP."""
+
+    client: ServiceClient
+
+    async def put(self, instance_id: UUID, registration: InstanceRegistration) -> None:
+        """`PUT /internal/instances/{id}`."""
+        await self.client.request_json(
+            "PUT", f"/internal/instances/{instance_id}", json=registration.model_dump(mode="json")
+        )
+
+    async def remove(self, instance_id: UUID) -> None:
+        """`DELETE /internal/instances/{id}`."""
+        try:
+            await self.client.request_json("DELETE", f"/internal/instances/{instance_id}")
+        except CallFailed as error:
+            if error.far_status != 404:
+                raise
+
+    async def registered(self) -> dict[UUID, InstanceRegistration]:
+        """`GET /internal/instances`, all pages."""
+        found: dict[UUID, InstanceRegistration] = {}
+        for row in await _all_pages(self.client, "/internal/instances"):
+            instance_id = UUID(str(row.pop("instance_id")))
+            found[instance_id] = InstanceRegistration.model_validate(row)
+        return found
+
+
+async def _all_pages(client: ServiceClient, path: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        params = {"limit": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
+        page = cast("dict[str, Any]", await client.request_json("GET", path, params=params))
+        rows += page["items"]
+        cursor = page.get("next_cursor")
+        if not cursor:
+            return rows

@@ -1,0 +1,56 @@
+"""What endpoints ask for in their signatures: the caller, a transaction, the launcher."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated, cast
+
+from fastapi import Depends, Header, Query, Request
+from fastapi import Path as PathParameter
+
+from agent_deployment_service.clients import AgentSource
+from agent_deployment_service.deployments.repository import DeploymentRepository
+from agent_deployment_service.deployments.service import DeploymentService
+from agent_deployment_service.instances.repository import InstanceRepository
+from agent_deployment_service.launchers.protocol import Launcher
+from agent_deployment_service.reconciler.reconciler import Reconciler
+from kgents_shared.auth import Principal, require, require_service
+from kgents_shared.db import Database
+
+DeploymentsRead = Annotated[Principal, Depends(require("deployments:read"))]
+DeploymentsWrite = Annotated[Principal, Depends(require("deployments:write"))]
+SiblingCalls = Annotated[Principal, Depends(require_service("auth", "management", "tools", "runtime", "deployment"))]
+
+AgentPath = Annotated[str, PathParameter(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
+Tail = Annotated[int, Query(ge=1, le=1000, description="how many of the newest lines")]
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$")
+]
+OpenService = Callable[[Principal], AbstractAsyncContextManager[DeploymentService]]
+
+
+def _deployments(request: Request) -> OpenService:
+    """Opens one transaction, committed when its block ends well: before anybody is woken for what it changed."""
+    database = cast("Database", request.app.state.database)
+    source = cast("AgentSource", request.app.state.agent_source)
+
+    @asynccontextmanager
+    async def open_service(principal: Principal) -> AsyncGenerator[DeploymentService]:
+        async with database.transaction() as session:
+            yield DeploymentService(
+                DeploymentRepository(session), InstanceRepository(session), source, principal.owner_id
+            )
+
+    return open_service
+
+
+def _launcher(request: Request) -> Launcher:
+    return cast("Launcher", request.app.state.launcher)
+
+
+def _reconciler(request: Request) -> Reconciler:
+    return cast("Reconciler", request.app.state.reconciler)
+
+
+Deployments = Annotated[OpenService, Depends(_deployments)]
+TheLauncher = Annotated[Launcher, Depends(_launcher)]
+TheReconciler = Annotated[Reconciler, Depends(_reconciler)]

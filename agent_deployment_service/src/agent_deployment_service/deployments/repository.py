@@ -1,0 +1,131 @@
+"""All SQL on desired state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from agent_deployment_service.deployments.models import DeploymentRow, RestartRequestRow
+from kgents_shared.contracts.published_agent import DesiredState, PublishedAgent
+from kgents_shared.db import new_id
+
+_KEYS_KEPT = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRepository:
+    """Deployments. What callers ask for is filtered by their owner; the reconciler sees all."""
+
+    session: AsyncSession
+
+    async def apply(self, wanted: PublishedAgent, launcher: str) -> bool:
+        """Stores a desired state unless the same or a newer generation is known; whether it was stored."""
+        values = {
+            "owner_id": wanted.owner_id,
+            "name": wanted.name,
+            "version": wanted.version,
+            "generation": wanted.generation,
+            "desired": wanted.desired.value,
+            "spec": wanted.spec.model_dump(mode="json") if wanted.spec else None,
+            "launcher": launcher,
+        }
+        statement = insert(DeploymentRow).values(id=new_id(), agent_id=wanted.agent_id, **values)
+        stored = await self.session.execute(
+            statement.on_conflict_do_update(
+                index_elements=[DeploymentRow.agent_id],
+                set_={**values, "updated_at": func.now()},
+                where=DeploymentRow.generation < statement.excluded.generation,
+            ).returning(DeploymentRow.id)
+        )
+        return stored.one_or_none() is not None
+
+    async def of_agent(self, agent_id: UUID) -> DeploymentRow | None:
+        """The deployment of any owner's agent; for the reconciler alone."""
+        return await self.session.scalar(select(DeploymentRow).where(DeploymentRow.agent_id == agent_id))
+
+    async def generations(self) -> dict[UUID, int]:
+        """Agent → generation, of all that is not deleted; for the resync alone."""
+        rows = await self.session.execute(
+            select(DeploymentRow.agent_id, DeploymentRow.generation).where(
+                DeploymentRow.desired != DesiredState.DELETED
+            )
+        )
+        return {row.agent_id: row.generation for row in rows}
+
+    async def delete_at(self, agent_id: UUID, generation: int) -> bool:
+        """Marks an agent as deleted that management no longer knows, unless it changed meanwhile; whether it did."""
+        changed = await self.session.execute(
+            update(DeploymentRow)
+            .where(
+                DeploymentRow.agent_id == agent_id,
+                DeploymentRow.generation == generation,
+                DeploymentRow.desired != DesiredState.DELETED,
+            )
+            .values(desired=DesiredState.DELETED.value, updated_at=func.now())
+            .returning(DeploymentRow.id)
+        )
+        return changed.one_or_none() is not None
+
+    async def to_check(self, agents: Sequence[UUID]) -> Sequence[DeploymentRow]:
+        """All that should run, and those of `agents`; for the reconciler alone."""
+        rows = await self.session.scalars(
+            select(DeploymentRow).where(
+                or_(DeploymentRow.desired == DesiredState.RUNNING, DeploymentRow.agent_id.in_(agents))
+            )
+        )
+        return rows.all()
+
+    async def find(self, owner_id: str, agent: str) -> DeploymentRow | None:
+        """An owner's deployment by the agent's id, or else its name; not a deleted one."""
+        statement = (
+            select(DeploymentRow)
+            .where(DeploymentRow.owner_id == owner_id, DeploymentRow.desired != DesiredState.DELETED, _reference(agent))
+            .order_by(DeploymentRow.agent_id.desc())
+            .limit(1)
+        )
+        return await self.session.scalar(statement)
+
+    async def page(self, owner_id: str, limit: int, after: UUID | None) -> Sequence[DeploymentRow]:
+        """Up to `limit + 1` of an owner's deployments, newest first."""
+        statement = select(DeploymentRow).where(
+            DeploymentRow.owner_id == owner_id, DeploymentRow.desired != DesiredState.DELETED
+        )
+        if after is not None:
+            statement = statement.where(DeploymentRow.id < after)
+        rows = await self.session.scalars(statement.order_by(DeploymentRow.id.desc()).limit(limit + 1))
+        return rows.all()
+
+    async def remember_restart(self, deployment_id: UUID, key: str) -> bool:
+        """Notes an Idempotency-Key; whether it is a new one."""
+        await self.session.execute(
+            delete(RestartRequestRow).where(
+                RestartRequestRow.deployment_id == deployment_id,
+                RestartRequestRow.requested_at < func.now() - _KEYS_KEPT,
+            )
+        )
+        noted = await self.session.execute(
+            insert(RestartRequestRow)
+            .values(deployment_id=deployment_id, key=key)
+            .on_conflict_do_nothing()
+            .returning(RestartRequestRow.key)
+        )
+        return noted.one_or_none() is not None
+
+    async def raise_epoch(self, row: DeploymentRow) -> None:
+        """Asks for new instances of what runs."""
+        row.epoch = DeploymentRow.epoch + 1  # pyright: ignore[reportAttributeAccessIssue]  SQL that counts, so that two requests at once count twice
+        await self.session.flush()
+        await self.session.refresh(row)
+
+
+def _reference(agent: str) -> ColumnElement[bool]:
+    try:
+        return DeploymentRow.agent_id == UUID(agent)
+    except ValueError:
+        return DeploymentRow.name == agent

@@ -1,0 +1,80 @@
+"""Answers of the deployments API."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from agent_deployment_service.instances.states import InstanceState
+from kgents_shared.contracts.published_agent import DesiredState
+
+
+class DeploymentState(StrEnum):
+    """Where an agent stands as a whole."""
+
+    STARTING = "starting"
+    """Wanted, not answering yet."""
+    READY = "ready"
+    """The wanted version answers."""
+    UPDATING = "updating"
+    """An older version answers until the wanted one does."""
+    FAILED = "failed"
+    """The wanted version crashed too often; an older one may still answer."""
+    STOPPING = "stopping"
+    """Not wanted, but not all of it has ended."""
+    STOPPED = "stopped"
+    """Not wanted, and nothing of it runs."""
+
+
+class InstanceView(BaseModel):
+    """One instance. `pid` is a process of the platform's machine, `last_error` why it last ended by itself."""
+
+    id: UUID
+    state: InstanceState
+    version: int
+    pid: int | None
+    restarts: int
+    started_at: datetime | None
+    last_error: str | None
+
+
+class DeploymentView(BaseModel):
+    """What should run of an agent, and what does."""
+
+    id: UUID
+    agent_id: UUID
+    agent: str
+    version: int | None
+    desired: DesiredState
+    state: DeploymentState
+    launcher: str
+    instances: list[InstanceView]
+    created_at: datetime
+    updated_at: datetime
+
+
+class ProcessView(BaseModel):
+    """One process that the launcher runs; `role` is `forkserver` or `worker`."""
+
+    role: str
+    pid: int
+    agent: str | None
+    instance_id: UUID | None
+    state: str
+
+
+class ProtectionView(BaseModel):
+    """One wall around the instances and whether it stands."""
+
+    name: str
+    on: bool
+    detail: str
+
+
+class ProcessesView(BaseModel):
+    """What the launcher runs and how it is shut in."""
+
+    launcher: str
+    processes: list[ProcessView]
+    protections: list[ProtectionView]

@@ -1,0 +1,108 @@
+"""What callers may know and ask of their deployments."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from agent_deployment_service.clients import AgentSource
+from agent_deployment_service.deployments.models import DeploymentRow
+from agent_deployment_service.deployments.repository import DeploymentRepository
+from agent_deployment_service.deployments.schemas import DeploymentState, DeploymentView, InstanceView
+from agent_deployment_service.errors import AgentNotFound, NotPublished
+from agent_deployment_service.instances.models import InstanceRow
+from agent_deployment_service.instances.repository import InstanceRepository
+from agent_deployment_service.instances.states import InstanceState
+from kgents_shared.contracts.published_agent import DesiredState
+from kgents_shared.db import PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentService:
+    """The deployments of one owner, within one transaction that its caller commits."""
+
+    deployments: DeploymentRepository
+    instances: InstanceRepository
+    source: AgentSource
+    owner_id: str
+
+    async def of_agent(self, agent: str) -> list[DeploymentView]:
+        """The agent's deployment, or nothing for one that was never published. `AgentNotFound`."""
+        row = await self._find(agent)
+        return [] if row is None else await self._views([row])
+
+    async def page(self, request: PageRequest) -> Sequence[DeploymentView]:
+        """Up to `limit + 1` deployments, newest first."""
+        after = UUID(request.after[0]) if request.after else None
+        return await self._views(await self.deployments.page(self.owner_id, request.limit, after))
+
+    async def agent_id(self, agent: str) -> UUID | None:
+        """The id of a published agent, None for one that never was. `AgentNotFound`."""
+        row = await self._find(agent)
+        return row.agent_id if row else None
+
+    async def restart(self, agent: str, key: str | None) -> DeploymentView:
+        """Asks for new instances, which start beside the old ones. `AgentNotFound`, `NotPublished`.
+
+        The same Idempotency-Key asks once.
+        """
+        row = await self._find(agent)
+        if row is None or row.desired != DesiredState.RUNNING:
+            raise NotPublished
+        if key is None or await self.deployments.remember_restart(row.id, key):
+            await self.deployments.raise_epoch(row)
+        return (await self._views([row]))[0]
+
+    async def _find(self, agent: str) -> DeploymentRow | None:
+        row = await self.deployments.find(self.owner_id, agent)
+        if row is None and not await self.source.exists(self.owner_id, agent):
+            raise AgentNotFound
+        return row
+
+    async def _views(self, rows: Sequence[DeploymentRow]) -> list[DeploymentView]:
+        found: dict[UUID, list[InstanceRow]] = defaultdict(list)
+        for item in await self.instances.shown([row.id for row in rows]):
+            found[item.deployment_id].append(item)
+        return [_view(row, found[row.id]) for row in rows]
+
+
+def _view(row: DeploymentRow, instances: list[InstanceRow]) -> DeploymentView:
+    return DeploymentView(
+        id=row.id,
+        agent_id=row.agent_id,
+        agent=row.name,
+        version=row.version,
+        desired=DesiredState(row.desired),
+        state=_state(row, instances),
+        launcher=row.launcher,
+        instances=[_instance_view(item) for item in instances],
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _state(row: DeploymentRow, instances: list[InstanceRow]) -> DeploymentState:
+    living = [item for item in instances if item.state != InstanceState.STOPPED]
+    if row.desired != DesiredState.RUNNING:
+        return DeploymentState.STOPPING if living else DeploymentState.STOPPED
+    wanted = {item.state for item in living if (item.version, item.epoch) == (row.version, row.epoch)}
+    if InstanceState.READY in wanted:
+        return DeploymentState.READY
+    if InstanceState.FAILED in wanted:
+        return DeploymentState.FAILED
+    older = any(item.state == InstanceState.READY for item in living)
+    return DeploymentState.UPDATING if older else DeploymentState.STARTING
+
+
+def _instance_view(item: InstanceRow) -> InstanceView:
+    return InstanceView(
+        id=item.id,
+        state=InstanceState(item.state),
+        version=item.version,
+        pid=item.pid,
+        restarts=item.restarts,
+        started_at=item.started_at,
+        last_error=item.last_error,
+    )

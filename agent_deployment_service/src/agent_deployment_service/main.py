@@ -1,0 +1,35 @@
+"""The agent deployment service as an app, and as whoever runs it sees it."""
+
+from fastapi import FastAPI
+
+from agent_deployment_service.deployments.endpoints import router as deployments_router
+from agent_deployment_service.lifespan import lifespan
+from agent_deployment_service.metadata import SCHEMA
+from agent_deployment_service.processes.endpoints import router as processes_router
+from agent_deployment_service.settings import DeploymentSettings
+from kgents_shared.auth import KeySource
+from kgents_shared.http.app import ServiceFrame, build_service_app
+from kgents_shared.http.service import ServiceDefinition
+
+
+def create_app(settings: DeploymentSettings | None = None, *, keys: KeySource | None = None) -> FastAPI:
+    """The app; settings come from the environment where none are given. Nothing is opened before its lifespan."""
+    return build_service_app(
+        ServiceFrame(
+            name="deployment",
+            title="Kgents agent deployment",
+            settings=settings or DeploymentSettings.model_validate({}),
+            lifespan=lifespan,
+            routers=[deployments_router, processes_router],
+            keys=keys,
+        )
+    )
+
+
+SERVICE = ServiceDefinition(
+    name="deployment",
+    package="agent_deployment_service",
+    schema=SCHEMA,
+    settings_type=DeploymentSettings,
+    create_app=create_app,
+)

@@ -1,0 +1,155 @@
+"""What is to be done so that an agent's instances become what is desired: a pure function over what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from agent_deployment_service.instances.states import (
+    Crashed,
+    Draining,
+    Failed,
+    InstanceState,
+    LiveInstance,
+    Ready,
+    Starting,
+)
+from kgents_shared.contracts.agent_spec import AgentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What should run of an agent; `version` and `spec` are None when nothing should."""
+
+    deployment_id: UUID
+    agent_id: UUID
+    owner_id: str
+    name: str
+    generation: int
+    epoch: int
+    version: int | None
+    spec: AgentSpec | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteCrash:
+    """The instance's process is gone without being asked to."""
+
+    instance: Starting | Ready
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEnd:
+    """A draining instance's process is gone."""
+
+    instance: Draining
+
+
+@dataclass(frozen=True, slots=True)
+class StartNew:
+    """A new instance of the target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A crashed instance's time has come."""
+
+    instance: Crashed
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Wait, in the background, until the instance is healthy."""
+
+    instance: Starting
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """No new runs for the instance; end it when its runs are done."""
+
+    instance: Starting | Ready
+
+
+@dataclass(frozen=True, slots=True)
+class KeepDraining:
+    """See to it that the instance is being ended."""
+
+    instance: Draining
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Nothing runs of the instance, and nothing should."""
+
+    instance: Crashed | Failed
+
+
+Action = NoteCrash | NoteEnd | StartNew | Restart | Watch | Drain | KeepDraining | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Actions to take now, and when to look again if nothing happens until then."""
+
+    actions: list[Action] = field(default_factory=list[Action])
+    look_again_at: datetime | None = None
+
+
+_PREFERENCE: Final = (InstanceState.READY, InstanceState.STARTING, InstanceState.CRASHED, InstanceState.FAILED)
+
+
+def decide(
+    target: Target, instances: Sequence[LiveInstance], running: set[UUID], registered: set[UUID], now: datetime
+) -> Decision:
+    """Compares the target with what is observed.
+
+    `running` are the instances that the launcher runs, `registered` those that the runtime knows to be ready. An old
+    version keeps serving until a new one is ready and registered, also when the new one never gets there.
+    """
+    ended = _ended(instances, running)
+    if ended:
+        return Decision(ended)
+    draining: list[Action] = [KeepDraining(item) for item in instances if isinstance(item, Draining)]
+    others = [item for item in instances if not isinstance(item, Draining)]
+    if target.spec is None:
+        return Decision(draining + [_retire(item) for item in others])
+    fitting = [item for item in others if (item.version, item.epoch) == (target.version, target.epoch)]
+    best = min(fitting, key=lambda item: (_PREFERENCE.index(item.state), item.id), default=None)
+    actions = draining + [_retire(item) for item in fitting if item is not best]
+    serves = isinstance(best, Ready) and best.id in registered
+    outdated = [item for item in others if item not in fitting]
+    actions += [_retire(item) for item in outdated if serves or not isinstance(item, Ready)]
+    look_again_at = None
+    match best:
+        case None:
+            actions.append(StartNew())
+        case Starting():
+            actions.append(Watch(best))
+        case Crashed():
+            if best.next_start_at is None or best.next_start_at <= now:
+                actions.append(Restart(best))
+            else:
+                look_again_at = best.next_start_at
+        case Ready() | Failed():
+            pass
+    return Decision(actions, look_again_at)
+
+
+def _ended(instances: Sequence[LiveInstance], running: set[UUID]) -> list[Action]:
+    found: list[Action] = []
+    for item in instances:
+        if item.id in running:
+            continue
+        if isinstance(item, Draining):
+            found.append(NoteEnd(item))
+        elif isinstance(item, Starting | Ready):
+            found.append(NoteCrash(item))
+    return found
+
+
+def _retire(item: Starting | Ready | Crashed | Failed) -> Action:
+    return Drop(item) if isinstance(item, Crashed | Failed) else Drain(item)

@@ -1,0 +1,39 @@
+"""This service's settings, from the environment under `DEPLOYMENT_`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from kgents_shared.http.settings import ServiceSettings
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class DeploymentSettings(ServiceSettings):
+    """What the agent deployment service needs to run.
+
+    `run_dir` holds the instances' folders, `logs_dir` a bounded log per agent. `door` is the address of the runtime's
+    door as workers are told it; where it is a Unix socket, `door_dir` is its folder on this machine.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DEPLOYMENT_")
+
+    launcher: Literal["process"] = "process"
+    run_dir: Path
+    logs_dir: Path
+    door: str
+    door_dir: Path | None = None
+    worker_module: str = "agent_worker.main"
+    require_isolation: bool = False
+
+    health_timeout_s: Seconds = 30.0
+    drain_grace_s: Seconds = 30.0
+    shutdown_grace_s: Seconds = 5.0
+    resync_interval_s: Seconds = 30.0
+    sweep_interval_s: Seconds = 5.0
+    restart_limit: Annotated[int, Field(ge=1)] = 6
+    restart_window_s: Seconds = 120.0
+    restart_backoff_s: Seconds = 0.5
+    restart_backoff_max_s: Seconds = 30.0
