@@ -32,7 +32,8 @@ def test_the_door_lies_in_the_run_folder_and_stays_there(tmp_path: Path, monkeyp
     paths = HomePaths(tmp_path)
     monkeypatch.setattr("platform_host.config._LONGEST_RUN_FOLDER", 1000)
     with socket_folder(paths):
-        assert (tmp_path / "run" / "door").stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+        assert paths.door.parent == tmp_path / "run" / "door"
     assert (tmp_path / "run" / "door").is_dir()
 
 

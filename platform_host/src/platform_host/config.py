@@ -124,6 +124,11 @@ class HomePaths:
         return Path(tempfile.gettempdir()) / f"kgents-{os.getuid()}-{name}"
 
     @property
+    def door(self) -> Path:
+        """The workers' socket; its folder is shown in every sandbox."""
+        return self.sockets / "door" / "door.sock"
+
+    @property
     def secrets(self) -> Path:
         """Secrets, one file each, 0600."""
         return self.home / "secrets"

@@ -158,12 +158,11 @@ class Host:
             asyncio.create_task(self._board.run(), name="health"),
             asyncio.create_task(self._record.keep(), name="host.json"),
         ]
-        gc.collect()
-        gc.freeze()  # what stands now stays: the collector needn't walk it again on every pass
+        gc.freeze()  # what stands now stays: the collector needn't walk it on every pass
+        gc.enable()
 
     async def _listen(self, composition: Composition, public: socket.socket, private: socket.socket) -> None:
-        door = self._paths.sockets / "door" / "door.sock"
-        inner = (composition.private_listener(self._board, private), composition.door_listener(door))
+        inner = (composition.private_listener(self._board, private), composition.door_listener(self._paths.door))
 
         async def stop_inner() -> None:
             await asyncio.gather(*(listener.stop() for listener in inner))
@@ -186,7 +185,7 @@ class Host:
             "home": str(self._paths.home),
             "url": self.url(public),
             "private_url": f"http://{LOOPBACK}:{private.getsockname()[1]}",
-            "door": str(self._paths.sockets / "door" / "door.sock"),
+            "door": str(self._paths.door),
             "ports": self._infrastructure.ports() | {"public": public.getsockname()[1]},
         }
         self._record.write()

@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import AliasChoices, SecretStr, ValidationError
 
@@ -18,6 +18,7 @@ from platform_host.embedded.secret_file import private_folder, read_or_create, w
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pydantic.fields import FieldInfo
 
@@ -69,7 +70,7 @@ def build_settings(definitions: Mapping[str, ServiceDefinition], around: Surroun
         faults += _unknown_keys(name, chosen, definition, decided)
         values = {**_unless_in_environment(chosen, definition), **decided}
         try:
-            built[name] = definition.settings_type(**values)
+            built[name] = _with_home_hidden(definition.settings_type(**values), around.settings.home)
         except ValidationError as error:
             faults += _sentences(name, error)
     if faults:
@@ -107,7 +108,22 @@ def _own_values(name: str, around: Surroundings) -> dict[str, Any]:
             "admin_password": SecretStr(password),
             "service_clients": {each: SecretStr(client_secret(settings, each)) for each in around.database_urls},
         }
+    if name == "deployment":
+        door = settings.paths.door
+        return {
+            "run_dir": settings.paths.sockets,
+            "logs_dir": settings.paths.logs / "agents",
+            "door": f"unix:{door}",
+            "door_dir": door.parent,
+        }
     return {}
+
+
+def _with_home_hidden(built: ServiceSettings, home: Path) -> ServiceSettings:
+    """Tool servers that run on this machine never see the home, whatever else the operator hides from them."""
+    if "stdio_hidden" not in type(built).model_fields:
+        return built
+    return built.model_copy(update={"stdio_hidden": [home, *cast("list[Path]", getattr(built, "stdio_hidden", []))]})
 
 
 def _environment_names(field: str, info: FieldInfo, definition: ServiceDefinition) -> set[str]:

@@ -54,7 +54,7 @@ def socket_folder(paths: HomePaths) -> Generator[None]:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
     private_folder(folder)
-    private_folder(folder / "door")
+    paths.door.parent.mkdir(exist_ok=True)
     try:
         yield
     finally:
