@@ -44,7 +44,7 @@ def lifespan_of(settings: AuthSettings, keys: SigningKeys) -> Callable[[FastAPI]
                 relay = OutboxRelay(url, SCHEMA, bus)
                 parts = _wire(settings, keys, database, hasher, relay.wake)
                 app.state.parts = parts
-                app.state.database, app.state.password_hasher = database, hasher
+                app.state.database, app.state.password_hasher, app.state.event_bus = database, hasher, bus
                 app.state.health_probes["database"] = database.answers
                 app.state.health_probes["first_boot"] = parts.first_boot.answers
                 tasks.start("auth first boot", parts.first_boot.run)
