@@ -1,5 +1,6 @@
 """Alembic for one schema: lock timeout, one migration at a time, its own version table (CONVENTIONS, habit 8)."""
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from alembic import command, context
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from kgents_shared.http.service import ServiceDefinition
 
 _LOCK_TIMEOUT = "5s"
+_one_at_a_time = threading.Lock()  # alembic's `context` is one for the whole process
 
 
 def run_env(metadata: MetaData) -> None:
@@ -34,8 +36,9 @@ def run_env(metadata: MetaData) -> None:
 
 def _migrate(connection: Connection, metadata: MetaData) -> None:
     schema = metadata.schema
-    connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT}'"))
+    # First the wait for another's migration, however long that takes; the bound is for locks that requests need too.
     connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": f"kgents.migrate.{schema}"})
+    connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT}'"))
     connection.commit()
 
     def include_name(name: str | None, kind: str, _: Any) -> bool:
@@ -80,9 +83,11 @@ def is_current(definition: "ServiceDefinition", url: str) -> bool:
 
 def upgrade(definition: "ServiceDefinition", url: str) -> None:
     """Bring a service's schema to the newest revision. Blocking: call it in a thread."""
-    command.upgrade(alembic_config(definition, url), "head")
+    with _one_at_a_time:
+        command.upgrade(alembic_config(definition, url), "head")
 
 
 def check(definition: "ServiceDefinition", url: str) -> None:
     """Raise where the models and the migrations disagree (`alembic check`). Blocking."""
-    command.check(alembic_config(definition, url))
+    with _one_at_a_time:
+        command.check(alembic_config(definition, url))

@@ -41,7 +41,7 @@ def decode_cursor(text: str) -> Cursor:
     """The sort values in a cursor; `InvalidInput` for one that we didn't make."""
     try:
         values = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (binascii.Error, ValueError, UnicodeDecodeError) as error:
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise _bad_cursor() from error
     if not isinstance(values, list) or not all(isinstance(value, str) for value in cast("list[Any]", values)):
         raise _bad_cursor()

@@ -85,7 +85,7 @@ class OutboxRelay:
 async def _publish(jetstream: JetStreamContext, event_id: str, subject: str, body: Any) -> None:
     await jetstream.publish(
         subject,
-        json.dumps(body).encode(),
+        json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
         timeout=_PUBLISH_TIMEOUT_S,
         stream=STREAM,
         headers={"Nats-Msg-Id": event_id},
