@@ -30,7 +30,7 @@ def stdio_folder(tmp_path: Path) -> Path:
 def stdio_command(stdio_folder: Path) -> StdioCommand:
     """The scripted server as an entry of the operator's list, without network."""
     command, args = stdio_words(stdio_folder)
-    return StdioCommand(command=command, args=args)
+    return StdioCommand(command=command, args=args, writable=(stdio_folder,))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from kgents_shared.http.settings import ServiceSettings
 
 
 class StdioCommand(BaseModel):
-    """One entry of the operator's allowlist: what really runs, and whether it may use the network.
+    """One entry of the operator's allowlist: what really runs, whether it may use the network, where it may write.
 
     `args` come before those that a server's registration gives. `environment` is all that the process gets beside
     PATH, HOME, LANG and TZ.
@@ -22,6 +22,7 @@ class StdioCommand(BaseModel):
     command: Path
     args: tuple[str, ...] = ()
     network: bool = False
+    writable: tuple[Path, ...] = ()
     environment: dict[str, str] = Field(default_factory=dict[str, str])
 
     @field_validator("command")

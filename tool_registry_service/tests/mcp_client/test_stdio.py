@@ -148,7 +148,7 @@ async def test_a_server_that_can_not_start_is_tried_less_and_less_often(database
     tries = tmp_path / "tries"
     program.write_text(f"#!/bin/sh\necho x >> {tries}\n[ -e {tmp_path}/broken ] && exit 1\nexec {words}\n")
     program.chmod(0o755)
-    allowed: dict[str, Any] = {"flaky": {"command": str(program)}}
+    allowed: dict[str, Any] = {"flaky": {"command": str(program), "writable": [str(tmp_path)]}}
     async with running_registry(database_url, stdio_allowed=allowed) as registry:
         await registry.register_stdio("flaky", "flaky")
         (tmp_path / "broken").touch()
@@ -161,3 +161,16 @@ async def test_a_server_that_can_not_start_is_tried_less_and_less_often(database
         before = tries.read_text()
         assert await is_left_alone()
         assert tries.read_text() == before
+
+
+async def test_a_bubble_wrapped_server_writes_where_it_may_and_nowhere_else(tmp_path: Path) -> None:
+    sandbox = StdioSandbox()
+    if await sandbox.protection() is not Protection.BUBBLEWRAP:
+        pytest.skip("bubblewrap does not hold on this machine")
+    for writable in ((), (tmp_path,)):
+        entry = StdioCommand(command=Path("/bin/touch"), args=(str(tmp_path / "made"),), writable=writable)
+        process = await asyncio.create_subprocess_exec(
+            *await sandbox.argv(entry, ()), stderr=asyncio.subprocess.DEVNULL
+        )
+        await process.wait()
+        assert (tmp_path / "made").exists() is bool(writable)

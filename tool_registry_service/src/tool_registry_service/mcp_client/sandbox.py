@@ -23,7 +23,8 @@ _PROBE_S = 10.0
 class Protection(StrEnum):
     """What keeps a stdio server in.
 
-    `bubblewrap`: read-only files, hidden folders, no network unless allowed, own processes, no capabilities.
+    `bubblewrap`: read-only files but for `writable` ones, hidden folders, no network unless allowed, own processes,
+    no capabilities.
     `namespaces`: hidden folders, no network unless allowed, own processes; files keep the platform user's rights.
     `none`: it dies with the platform and has a bare environment, and that is all.
     """
@@ -67,18 +68,20 @@ class StdioSandbox:
         path = command.command
         if any(path.resolve().is_relative_to(hidden) for hidden in self._hidden):
             raise NeverSent("The server's command lies in a folder that stdio servers may not see.")
-        return self._wrapped(await self.protection(), [str(path), *command.args, *args], network=command.network)
+        return self._wrapped(await self.protection(), [str(path), *command.args, *args], command)
 
     def environment(self, command: StdioCommand) -> dict[str, str]:
         """All that the process gets: nothing of the platform's own environment."""
         bare = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/dev/shm", "TMPDIR": "/dev/shm", "LANG": "C.UTF-8"}  # noqa: S108
         return bare | {"TZ": os.environ.get("TZ", "UTC")} | command.environment
 
-    def _wrapped(self, protection: Protection, argv: list[str], *, network: bool) -> list[str]:
+    def _wrapped(self, protection: Protection, argv: list[str], command: StdioCommand) -> list[str]:
         if protection is Protection.BUBBLEWRAP:
-            words = [shutil.which("bwrap") or "bwrap", "--unshare-all", *(["--share-net"] if network else [])]
+            words = [shutil.which("bwrap") or "bwrap", "--unshare-all", *(["--share-net"] if command.network else [])]
             words += ["--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev"]
             words += ["--proc", "/proc"]
+            for path in command.writable:
+                words += ["--bind", str(path), str(path)]
             for path in self._hidden:
                 if path.is_dir():
                     words += ["--tmpfs", str(path)]
@@ -87,11 +90,11 @@ class StdioSandbox:
             return [*words, "--", *argv]
         isolate = protection is Protection.NAMESPACES
         hidden = [str(path) for path in self._hidden]
-        options = {"parent": os.getpid(), "isolate": isolate, "network": network, "hidden": hidden}
+        options = {"parent": os.getpid(), "isolate": isolate, "network": command.network, "hidden": hidden}
         return [sys.executable, "-I", "-S", stdio_guard.__file__, json.dumps(options), *argv]
 
     async def _probe(self) -> Protection:
-        true = shutil.which("true") or "/bin/true"
+        true = StdioCommand(command=Path(shutil.which("true") or "/bin/true"))
         for protection in (Protection.BUBBLEWRAP, Protection.NAMESPACES):
             if protection is Protection.BUBBLEWRAP and (
                 self._at_most is not Protection.BUBBLEWRAP or shutil.which("bwrap") is None
@@ -99,7 +102,7 @@ class StdioSandbox:
                 continue
             if self._at_most is Protection.NONE:
                 break
-            if await _exit_code(self._wrapped(protection, [true], network=False)) == 0:
+            if await _exit_code(self._wrapped(protection, [str(true.command)], true)) == 0:
                 return protection
         return Protection.NONE
 

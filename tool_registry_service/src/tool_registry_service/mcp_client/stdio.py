@@ -22,7 +22,7 @@ from tool_registry_service.errors import AnswerTooLarge, ConnectionLost, NeverSe
 from tool_registry_service.mcp_client.connection import Streams, Tell
 
 _log = structlog.get_logger("kgents.tools.stdio")
-_GRACE_S = 2.0
+_GRACE_S = 1.0
 _MAX_STRAY_LINES = 1000
 _KEPT_STDERR_BYTES = 2000
 
@@ -55,10 +55,12 @@ class StdioProcess:
             await asyncio.gather(*tasks[:2], return_exceptions=True)
             for stream in (incoming, read, write, outgoing):
                 stream.close()
+            # A pipe with something unread in it would keep `wait` from seeing the end.
+            if (pipe := transport.get_pipe_transport(1)) is not None:
+                pipe.close()
             await _end(process)
             tasks[2].cancel()
             await asyncio.gather(tasks[2], return_exceptions=True)
-            # What was not read keeps the pipes, and a child that left the group may hold their other end.
             transport.close()
 
     async def _start(self) -> tuple[asyncio.SubprocessTransport, Process]:
