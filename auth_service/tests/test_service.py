@@ -1,0 +1,65 @@
+"""What holds for the service as a whole."""
+
+import asyncio
+
+from auth_service.main import SERVICE
+from kgents_shared.auth import internal_routes_without_service, public_routes, route_scopes
+from kgents_shared.db import migrations
+from kgents_shared.http.service import installed_services
+from kgents_shared.testing.polling import eventually
+from tests.external.running_auth import RunningAuth
+
+
+def test_the_public_routes_are_these(auth: RunningAuth):
+    assert public_routes(auth.app) == [
+        "GET /.well-known/jwks.json",
+        "GET /.well-known/oauth-authorization-server",
+        "GET /health",
+        "POST /api/v1/auth/login",
+        "POST /api/v1/auth/refresh",
+        "POST /api/v1/auth/register",
+        "POST /api/v1/auth/token",
+    ]
+
+
+def test_the_other_routes_ask_for_a_token(auth: RunningAuth):
+    assert set(route_scopes(auth.app)) == {"GET /api/v1/users/me", "PUT /api/v1/users/me"}
+    assert internal_routes_without_service(auth.app) == []
+
+
+async def test_the_migrations_and_the_models_agree(auth: RunningAuth):
+    url = auth.settings.database_url.get_secret_value()
+    await asyncio.to_thread(migrations.check, SERVICE, url)
+    assert await asyncio.to_thread(migrations.is_current, SERVICE, url)
+
+
+def test_the_host_finds_the_service_by_its_entry_point():
+    assert installed_services()["auth"] is SERVICE
+
+
+async def test_the_openapi_document_tells_of_the_forms_fields_and_of_no_secret_default(auth: RunningAuth):
+    document = (await auth.client.get("/openapi.json")).json()
+    form = document["paths"]["/api/v1/auth/token"]["post"]["requestBody"]["content"]
+    assert "audience" in form["application/x-www-form-urlencoded"]["schema"]["properties"]
+    assert document["components"]["schemas"]["Login"]["additionalProperties"] is False
+
+
+async def test_who_came_and_who_logged_in_is_told_without_addresses(auth: RunningAuth):
+    jetstream = await auth.app.state.event_bus.jetstream()
+    subscription = await jetstream.pull_subscribe("kgents.identity.user.*", stream="KGENTS")
+    email = await auth.register()
+    await auth.register(email)
+    await auth.log_in(email)
+    user_id = str((await auth.rows("SELECT id FROM identity.users WHERE email = :email", email=email))[0][0])
+    told: list[tuple[str, str]] = []
+
+    async def all_were_told() -> bool:
+        for message in await subscription.fetch(100, timeout=1):
+            told.append((message.subject.rsplit(".", 1)[1], message.data.decode()))
+            await message.ack()
+        return len([body for _, body in told if user_id in body]) >= 3
+
+    await eventually(all_were_told, retry_on=(TimeoutError,))
+    mine = [kind for kind, body in told if user_id in body]
+    assert mine == ["registered", "registration_repeated", "logged_in"]
+    assert email not in "".join(body for _, body in told)
