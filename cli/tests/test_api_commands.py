@@ -125,11 +125,16 @@ def test_every_fault_of_a_definition_is_shown_with_its_hint(kgents: Kgents, api:
         {"loc": ["sytem_prompt"], "msg": "unknown field", "hint": '"sytem_prompt": did you mean "system_prompt"?'},
         {"loc": ["limits", "memory_mb"], "msg": "must be a whole number", "hint": None},
     ]
-    api.will("POST", "/api/v1/agents", Answer(422, {"detail": "The agent has faults.", "errors": faults}))
+    api.will(
+        "POST",
+        "/api/v1/agents",
+        Answer(422, {"detail": "It has 2 faults. Each is listed in errors.", "errors": faults}),
+    )
     ran = kgents("create", "--config", str(config))
     assert ran.code == 2
     assert 'sytem_prompt: unknown field ("sytem_prompt": did you mean "system_prompt"?)' in ran.err
     assert "limits.memory_mb: must be a whole number" in ran.err
+    assert ran.err.startswith("kgents: It has 2 faults:\n")
 
 
 def test_an_instance_that_fails_is_told_with_its_reason(kgents: Kgents, api: Api, config: Path):

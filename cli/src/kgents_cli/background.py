@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,17 +34,25 @@ def is_healthy(url: str) -> bool:
         connection.close()
 
 
-def start_server(home: Home, settings: Mapping[str, str] | None = None) -> tuple[RunningServer, bool]:
+@dataclass(frozen=True, slots=True)
+class StartedServer:
+    """A server that is healthy. `process` is None if it ran already; whoever lives on after it must wait for it."""
+
+    server: RunningServer
+    process: subprocess.Popen[bytes] | None
+
+
+def start_server(home: Home, settings: Mapping[str, str] | None = None) -> StartedServer:
     """Starts `kgents up` in a session of its own and waits until it is healthy.
 
-    `settings` override the environment that it gets. Returns the server and whether this call started it.
+    `settings` override the environment that it gets.
 
     Raises:
         CliError: it ended or did not become healthy; the message is the reason that it logged.
     """
     running = find_server(home)
     if running is not None and running.url is not None and is_healthy(running.url):
-        return running, False
+        return StartedServer(running, None)
     log = home.server_log
     try:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,7 +69,13 @@ def start_server(home: Home, settings: Mapping[str, str] | None = None) -> tuple
             [sys.executable, "-P", "-m", "kgents_cli", "up"], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             cwd="/", start_new_session=True, env=os.environ | {"KGENTS_HOME": str(home.path)} | dict(settings or {}),
         )  # fmt: skip
-    return _wait_until_healthy(home, child, log, already), True
+    try:
+        return StartedServer(_wait_until_healthy(home, child, log, already), child)
+    except BaseException:
+        # Whoever gives up waiting, with Ctrl-C too, leaves no server behind that nobody asked for.
+        child.terminate()
+        child.wait()
+        raise
 
 
 def _wait_until_healthy(home: Home, child: subprocess.Popen[bytes], log: Path, already: int) -> RunningServer:
@@ -75,7 +90,6 @@ def _wait_until_healthy(home: Home, child: subprocess.Popen[bytes], log: Path, a
                     continue  # another start won; it will be healthy soon
                 raise _start_fault(log, already, code)
             time.sleep(_POLL_S)
-    child.terminate()
     raise CliError(
         f"the server was not healthy after {START_PATIENCE_S:.0f} s",
         hint=f"see why: {log}",

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +26,8 @@ name = "my-agent"
 system_prompt = "You are a friendly assistant. Answer in one sentence."
 """
 _ANSWER_AGAIN_S = 30.0
+# What the kernel kills together with the host may take a moment to be gone.
+_GONE_S = 5.0
 
 
 def run_demo() -> None:
@@ -36,8 +39,8 @@ def run_demo() -> None:
     folder = Path(tempfile.mkdtemp(prefix="kgents-"))
     demo = Demo(Home(folder / "home"))
     try:
-        demo.start()
         try:
+            demo.start()
             demo.talk()
         finally:
             demo.stop()
@@ -52,12 +55,14 @@ class Demo:
         self._home = home
         self._begun = time.monotonic()
         self._step = 0
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts the server."""
         self._say("A server: PostgreSQL, NATS, five services and a fork server, on a free port")
         begun = time.monotonic()
-        server, _ = start_server(self._home, {"KGENTS_PORT": "0", "KGENTS_BIND": "127.0.0.1"})
+        started = start_server(self._home, {"KGENTS_PORT": "0", "KGENTS_BIND": "127.0.0.1"})
+        self._process, server = started.process, started.server
         self._tell(
             f"healthy at {server.url} after {time.monotonic() - begun:.1f} s; everything lies in {self._home.path}"
         )
@@ -90,14 +95,20 @@ class Demo:
         if server is None:
             return
         self._say("The end: everything stops")
-        marks = {process.pid: start_mark(process.pid) for process in server.processes}
+        marks = {process: start_mark(process.pid) for process in server.processes}
         try:
             stop_server(self._home)
         except NotRunning:
             return
-        left = [pid for pid, mark in marks.items() if mark is not None and start_mark(pid) == mark]
-        if left:
-            raise CliError(f"processes are left behind: {', '.join(map(str, left))}", hint="please report this")
+        finally:
+            if self._process is not None:
+                self._process.wait()
+        deadline = time.monotonic() + _GONE_S
+        while left := [process for process, mark in marks.items() if mark and start_mark(process.pid) == mark]:
+            if time.monotonic() > deadline:
+                named = ", ".join(f"{process.role} {process.pid}" for process in left)
+                raise CliError(f"processes are left behind: {named}", hint="please report this")
+            time.sleep(0.05)
         self._tell(f"no process is left; the demo took {time.monotonic() - self._begun:.1f} s")
 
     def _ask(self, api: ApiClient, text: str, conversation: str | None) -> dict[str, Any]:
@@ -135,7 +146,8 @@ class Demo:
         click.echo(f"\n{style(f'{self._step}.', 'cyan', sys.stdout)} {style(text, 'bold', sys.stdout)}")
 
     def _tell(self, text: str) -> None:
-        click.echo(f"   {text}")
+        first, *rest = text.splitlines() or [""]
+        click.echo("\n".join([f"   {first}", *(f"   {'':10} {line}" for line in rest)]))
         sys.stdout.flush()
 
 

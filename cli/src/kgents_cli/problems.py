@@ -1,5 +1,6 @@
 """A server's problem+json (RFC 9457) as a person reads it: every fault, its place, its hint."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -13,6 +14,9 @@ _NEXT: Mapping[int, str] = {
     503: "wait a moment and try again; kgents server status says what runs",
 }
 
+# Said to a program; here the list follows.
+_LISTED = re.compile(r"[.;] [Ee]ach is listed in errors\.?$")
+
 
 def problem_error(status: int, body: Any, *, source: str | None = None) -> ApiFault:
     """The failure that a problem document tells of.
@@ -23,6 +27,8 @@ def problem_error(status: int, body: Any, *, source: str | None = None) -> ApiFa
     detail = str(problem.get("detail") or problem.get("title") or f"the server answered with status {status}")
     faults = problem.get("errors")
     lines = [_line(cast("Mapping[str, Any]", item), source) for item in faults] if isinstance(faults, list) else []
+    if lines:
+        detail = _LISTED.sub(":", detail)
     hint = _NEXT.get(status)
     if status >= 500 and status != 503 and (identifier := problem.get("correlation_id")):
         hint = f"kgents server logs has more under {identifier}"

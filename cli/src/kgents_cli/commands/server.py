@@ -39,8 +39,9 @@ def start() -> None:
     from kgents_cli.background import start_server
 
     begun = time.monotonic()
-    server, is_new = start_server(Home.from_environment())
-    if is_new:
+    started = start_server(Home.from_environment())
+    server = started.server
+    if started.process is not None:
         click.echo(f"Kgents is running at {server.url} (process {server.pid}, {time.monotonic() - begun:.1f} s)")
     else:
         click.echo(f"Kgents is already running at {server.url} (process {server.pid})")
