@@ -122,13 +122,14 @@ class RunningPlatform:
         return [row for row in rows if role is None or row["role"] == role]
 
     async def kill(self, role: str) -> int:
-        """SIGKILL one process of a role and give its pid."""
-        rows = [row for row in await self.processes(role) if row["pid"]]
-        if not rows:
-            raise AssertionError(f"no {role} process to kill")
-        pid = int(rows[0]["pid"])
-        os.kill(pid, signal.SIGKILL)
-        return pid
+        """SIGKILL one process of a role, waiting for one if the last was killed just now; gives its pid."""
+
+        async def running() -> list[int]:
+            return [int(row["pid"]) for row in await self.processes(role) if row["pid"]]
+
+        pids = await eventually(running, timeout=_START_S, interval=0.1, describe=f"a {role} process runs")
+        os.kill(pids[0], signal.SIGKILL)
+        return pids[0]
 
     def leftovers(self) -> list[str]:
         """Command lines of processes that still have something of this home open, in their arguments or environment."""
