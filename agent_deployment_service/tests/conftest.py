@@ -1,167 +1,76 @@
-"""The service on a real PostgreSQL; its siblings as what it needs of them."""
+"""The whole service, as production runs it: real PostgreSQL, real NATS, real sandboxes, siblings over real HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
+import httpx
 import psycopg
 import pytest
+from aiohttp import web
+from fastapi import FastAPI
 
-from agent_deployment_service.launchers.memory import InMemoryLauncher
-from agent_deployment_service.launchers.protocol import LaunchRequest
-from agent_deployment_service.main import SERVICE
-from agent_deployment_service.reconciler.directory import RuntimeDirectory
-from agent_deployment_service.reconciler.policy import RestartPolicy
-from agent_deployment_service.reconciler.reconciler import Pace, Reconciler
-from agent_deployment_service.reconciler.store import AgentView, ReconcilerStore
-from kgents_shared.contracts.agent_spec import AgentSpec
-from kgents_shared.contracts.instances import InstanceRegistration
-from kgents_shared.contracts.published_agent import DesiredState, PublishedAgent
-from kgents_shared.db import Database
-from kgents_shared.errors import Unavailable
+from agent_deployment_service.main import SERVICE, create_app
+from agent_deployment_service.settings import DeploymentSettings
+from kgents_shared.contracts.published_agent import PublishedAgent
 from kgents_shared.testing.tokens import TokenIssuer
 
-
-@dataclass
-class InMemoryRegistry:
-    """The runtime as the reconciler needs it; `away` makes it refuse. `history` tells what it was asked, in order."""
-
-    known: dict[UUID, InstanceRegistration] = field(default_factory=dict[UUID, InstanceRegistration])
-    history: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    away: bool = False
-
-    async def put(self, instance_id: UUID, registration: InstanceRegistration) -> None:
-        self._answer()
-        self.known[instance_id] = registration
-        self.history.append((registration.state, registration.version))
-
-    async def remove(self, instance_id: UUID) -> None:
-        self._answer()
-        gone = self.known.pop(instance_id, None)
-        if gone is not None:
-            self.history.append(("removed", gone.version))
-
-    async def registered(self) -> dict[UUID, InstanceRegistration]:
-        self._answer()
-        return dict(self.known)
-
-    def _answer(self) -> None:
-        if self.away:
-            raise Unavailable("The runtime is away.")
+WORKERS = Path(__file__).parent / "launchers" / "workers"
+Clients = Callable[[dict[str, str]], Awaitable[httpx.AsyncClient]]
 
 
 @dataclass
-class Platform:
-    """A reconciler with a launcher that runs nothing, and hands to move what is around it."""
+class Siblings:
+    """What the service's siblings answer on the wire: auth's tokens, management's agents, the runtime's instances."""
 
-    store: ReconcilerStore
-    launcher: InMemoryLauncher
-    registry: InMemoryRegistry
-    reconciler: Reconciler
+    issuer: TokenIssuer
+    desired: dict[UUID, PublishedAgent] = field(default_factory=dict[UUID, PublishedAgent])
+    drafts: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    instances: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    url: str = ""
 
-    async def want(self, wanted: PublishedAgent) -> bool:
-        changed = await self.store.apply(wanted)
-        if changed:
-            self.reconciler.wake(wanted.agent_id)
-        return changed
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_post("/api/v1/auth/token", self._token)
+        app.router.add_get("/internal/agents/desired", self._desired)
+        app.router.add_get("/internal/agents/resolve", self._resolve)
+        app.router.add_get("/internal/instances", self._list)
+        app.router.add_put("/internal/instances/{id}", self._put)
+        app.router.add_delete("/internal/instances/{id}", self._delete)
+        return app
 
-    async def view(self, agent_id: UUID) -> AgentView:
-        found = await self.store.view(agent_id)
-        assert found is not None
-        return found
+    async def _token(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        token = self.issuer.service(str(form["client_id"]), str(form["audience"]))["Authorization"].split()[1]
+        return web.json_response({"access_token": token, "token_type": "Bearer", "expires_in": 900})
 
-    async def states(self, agent_id: UUID) -> list[tuple[str, int]]:
-        return [(item.state.value, item.version) for item in (await self.view(agent_id)).instances]
+    async def _desired(self, _: web.Request) -> web.Response:
+        items = [item.model_dump(mode="json") for item in self.desired.values()]
+        return web.json_response({"items": items, "next_cursor": None})
 
-    async def is_serving(self, agent_id: UUID, version: int) -> bool:
-        """Exactly one instance, ready, of that version, known to the runtime and running."""
-        if await self.states(agent_id) != [("ready", version)]:
-            return False
-        instance = (await self.view(agent_id)).instances[0]
-        running = [item for item in self.launcher.running() if item.agent_id == agent_id]
-        known = [item for item in self.registry.known.values() if item.agent_id == agent_id]
-        return (
-            [item.instance_id for item in running] == [instance.id]
-            and [item.version for item in known] == [version]
-            and await self.reconciler.settled()
-        )
+    async def _resolve(self, request: web.Request) -> web.Response:
+        known = (request.query["owner_id"], request.query["agent"]) in self.drafts
+        return web.json_response({}, status=200 if known else 404)
 
-    async def is_gone(self, agent_id: UUID) -> bool:
-        running = [item for item in self.launcher.running() if item.agent_id == agent_id]
-        known = [item for item in self.registry.known.values() if item.agent_id == agent_id]
-        return await self.states(agent_id) == [] and not running and not known and await self.reconciler.settled()
+    async def _list(self, _: web.Request) -> web.Response:
+        items = [{"instance_id": key, **value} for key, value in self.instances.items()]
+        return web.json_response({"items": items, "next_cursor": None})
 
+    async def _put(self, request: web.Request) -> web.Response:
+        self.instances[request.match_info["id"]] = await request.json()
+        return web.Response(status=204)
 
-def published(
-    agent_id: UUID | None = None,
-    *,
-    generation: int = 1,
-    version: int = 1,
-    desired: DesiredState = DesiredState.RUNNING,
-    owner: str = "owner",
-    name: str = "greeter",
-    prompt: str = "be good",
-) -> PublishedAgent:
-    return PublishedAgent(
-        agent_id=agent_id or uuid4(),
-        owner_id=owner,
-        name=name,
-        version=version,
-        generation=generation,
-        desired=desired,
-        spec=AgentSpec(name=name, system_prompt=prompt),
-    )
-
-
-Published = Callable[..., PublishedAgent]
-
-
-@pytest.fixture(scope="session", name="published")
-def _published() -> Published:
-    return published
-
-
-def becomes_healthy(request: LaunchRequest) -> bool:
-    return request.spec.system_prompt != "never healthy"
-
-
-@asynccontextmanager
-async def open_platform(url: str) -> AsyncGenerator[Platform]:
-    """A reconciler over an empty database, looking and sweeping quickly."""
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        await connection.execute("TRUNCATE deployments.deployments CASCADE")
-    database = Database(url)
-    store = ReconcilerStore(database, "memory")
-    launcher = InMemoryLauncher(becomes_healthy)
-    registry = InMemoryRegistry()
-    reconciler = Reconciler(
-        store,
-        launcher,
-        RuntimeDirectory(registry),
-        RestartPolicy(limit=4, window_s=60, backoff_s=0.01, backoff_max_s=0.05),
-        Pace(health_timeout_s=0.2, drain_grace_s=1, sweep_interval_s=0.2, registry_interval_s=0.2),
-    )
-    try:
-        yield Platform(store, launcher, registry, reconciler)
-    finally:
-        await launcher.close(1)
-        await database.close()
-
-
-@asynccontextmanager
-async def at_work(reconciler: Reconciler) -> AsyncGenerator[None]:
-    """Runs the reconciler beside the block."""
-    working = asyncio.create_task(reconciler.run())
-    try:
-        yield
-    finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+    async def _delete(self, request: web.Request) -> web.Response:
+        self.instances.pop(request.match_info["id"], None)
+        return web.Response(status=204)
 
 
 @pytest.fixture(scope="session")
@@ -169,20 +78,112 @@ async def database_url(migrated_database: Callable[[Any], Awaitable[str]]) -> st
     return await migrated_database(SERVICE)
 
 
-@pytest.fixture
-async def platform(database_url: str) -> AsyncGenerator[Platform]:
-    """At work already."""
-    async with open_platform(database_url) as made, at_work(made.reconciler):
-        yield made
-
-
-@pytest.fixture
-async def resting_platform(database_url: str) -> AsyncGenerator[Platform]:
-    """Its reconciler is run by the test."""
-    async with open_platform(database_url) as made:
-        yield made
-
-
 @pytest.fixture(scope="session")
 def issuer() -> TokenIssuer:
     return TokenIssuer()
+
+
+@pytest.fixture
+async def siblings(issuer: TokenIssuer) -> AsyncGenerator[Siblings]:
+    made = Siblings(issuer)
+    runner = web.AppRunner(made.app())
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    made.url = f"http://{host}:{port}"
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+def home() -> Generator[Path]:
+    """A folder whose path leaves room for a Unix socket's."""
+    folder = Path(tempfile.mkdtemp(prefix="kd-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def settings(database_url: str, nats_server: Any, siblings: Siblings, home: Path) -> DeploymentSettings:
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await connection.execute("TRUNCATE deployments.deployments CASCADE")
+    return DeploymentSettings.model_validate(
+        {
+            "database_url": database_url,
+            "nats_url": nats_server.url,
+            "nats_token": nats_server.token,
+            "client_secret": "unused-here",
+            "auth_url": siblings.url,
+            "management_url": siblings.url,
+            "runtime_url": siblings.url,
+            "run_dir": home / "run",
+            "logs_dir": home / "logs",
+            "door": f"unix:{home}/door/door.sock",
+            "door_dir": home / "door",
+            "worker_module": "scripted_worker",
+            "worker_import_paths": [WORKERS],
+            "resync_interval_s": 0.5,
+            "sweep_interval_s": 0.5,
+            "shutdown_grace_s": 2,
+        }
+    )
+
+
+@asynccontextmanager
+async def running_app(settings: DeploymentSettings, issuer: TokenIssuer) -> AsyncGenerator[FastAPI]:
+    made = create_app(settings, keys=issuer.keys)
+    async with made.router.lifespan_context(made):
+        yield made
+
+
+RunningApp = Callable[[], Any]
+
+
+@pytest.fixture
+def start_app(settings: DeploymentSettings, issuer: TokenIssuer) -> RunningApp:
+    """`async with start_app() as app`: the service from its start to its end."""
+    return lambda: running_app(settings, issuer)
+
+
+@pytest.fixture
+async def app(start_app: RunningApp) -> AsyncGenerator[FastAPI]:
+    async with start_app() as made:
+        yield made
+
+
+@pytest.fixture
+async def client_with(app: FastAPI) -> AsyncGenerator[Clients]:
+    async with AsyncExitStack() as stack:
+
+        async def make(headers: dict[str, str]) -> httpx.AsyncClient:
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            client = httpx.AsyncClient(transport=transport, base_url="http://deployment", headers=headers)
+            return await stack.enter_async_context(client)
+
+        yield make
+
+
+@pytest.fixture
+async def caller(client_with: Clients, issuer: TokenIssuer) -> httpx.AsyncClient:
+    return await client_with(issuer.person("owner"))
+
+
+@pytest.fixture
+async def stranger(client_with: Clients, issuer: TokenIssuer) -> httpx.AsyncClient:
+    return await client_with(issuer.person("stranger"))
+
+
+def serving(siblings: Siblings) -> list[tuple[str, int, str]]:
+    """Name, version and state of what the runtime knows."""
+    return sorted((row["agent_name"], row["version"], row["state"]) for row in siblings.instances.values())
+
+
+async def ask_worker(endpoint_url: str, source: str) -> bytes:
+    """Runs Python in a scripted worker; its raw answer."""
+    reader, writer = await asyncio.open_unix_connection(endpoint_url.removeprefix("unix:"))
+    body = source.encode()
+    writer.write(b"POST /run HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    answer = await reader.read()
+    writer.close()
+    return answer

@@ -73,6 +73,7 @@ def make_launcher(settings: DeploymentSettings) -> Launcher:
             door=settings.door,
             door_dir=settings.door_dir,
             worker_module=settings.worker_module,
+            import_paths=settings.worker_import_paths,
             require_isolation=settings.require_isolation,
         )
     )

@@ -16,6 +16,7 @@ class DeploymentSettings(ServiceSettings):
 
     `run_dir` holds the instances' folders, `logs_dir` a bounded log per agent. `door` is the address of the runtime's
     door as workers are told it; where it is a Unix socket, `door_dir` is its folder on this machine.
+    `worker_import_paths` are for a `worker_module` that is not installed.
     """
 
     model_config = SettingsConfigDict(env_prefix="DEPLOYMENT_")
@@ -26,6 +27,7 @@ class DeploymentSettings(ServiceSettings):
     door: str
     door_dir: Path | None = None
     worker_module: str = "agent_worker.main"
+    worker_import_paths: tuple[Path, ...] = ()
     require_isolation: bool = False
 
     health_timeout_s: Seconds = 30.0

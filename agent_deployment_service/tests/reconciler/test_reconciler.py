@@ -12,8 +12,7 @@ from kgents_shared.contracts.published_agent import DesiredState
 from kgents_shared.testing.polling import eventually
 
 if TYPE_CHECKING:
-    from ..conftest import Platform, Published
-    from .conftest import TwoLives
+    from .conftest import Platform, Published, TwoLives
 
 
 async def test_a_published_agent_is_started_and_registered_when_it_is_healthy(platform: Platform, published: Published):

@@ -52,6 +52,7 @@ from kgents_shared.errors import ApiError
 _CONCURRENT_LOOKS: Final = 8
 _MAX_ROUNDS: Final = 10
 _REGISTRY_RETRY_S: Final = 1.0
+_END_TOLD_S: Final = 0.5
 
 _log = structlog.get_logger(__name__)
 
@@ -86,6 +87,7 @@ class Reconciler:
         self._clock = clock
         self._queue = WorkQueue()
         self._ends: dict[UUID, InstanceExit] = {}
+        self._end_heard = asyncio.Event()
         self._faults: dict[UUID, str] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
 
@@ -135,6 +137,7 @@ class Reconciler:
         while True:
             ended = await self._launcher.next_exit()
             self._ends[ended.instance_id] = ended
+            self._end_heard.set()
             self.wake(ended.agent_id)
 
     async def _sweep_for_ever(self) -> None:
@@ -223,10 +226,10 @@ class Reconciler:
     async def _do(self, target: Target, action: Action) -> None:
         match action:
             case NoteCrash(instance):
-                await self._note_crash(instance, self._why(instance.id))
+                await self._note_crash(instance, await self._why(instance.id))
             case NoteEnd(instance):
-                self._ends.pop(instance.id, None)
                 await self._store.change(instance, instance.ended())
+                self._forget_end(instance.id)
             case StartNew():
                 await self._start_new(target)
             case Restart(instance):
@@ -262,8 +265,7 @@ class Reconciler:
         await self._launch(target, instance, token)
 
     async def _launch(self, target: Target, instance: Starting, token: str) -> None:
-        self._ends.pop(instance.id, None)
-        self._faults.pop(instance.id, None)
+        self._forget_end(instance.id)
         request = LaunchRequest(instance.id, instance.agent_id, target.name, instance.version, instance.spec, token)
         try:
             await self._launcher.launch(request)
@@ -275,14 +277,25 @@ class Reconciler:
     async def _note_crash(self, instance: Starting | Ready, error: str) -> None:
         crash = self._policy.judge(instance, error, self._clock())
         crashed = instance.crashed(crash)
-        _log.warning("instance_crashed", agent_id=str(instance.agent_id), instance=str(instance.id), reason=error)
         await self._store.change(instance, crashed)
+        self._forget_end(instance.id)
+        _log.warning("instance_crashed", agent_id=str(instance.agent_id), instance=str(instance.id), reason=error)
         if self._policy.gives_up(crash):
             await self._store.change(crashed, crashed.give_up())
 
-    def _why(self, instance_id: UUID) -> str:
-        ended = self._ends.pop(instance_id, None)
-        fault = self._faults.pop(instance_id, None)
+    def _forget_end(self, instance_id: UUID) -> None:
+        self._ends.pop(instance_id, None)
+        self._faults.pop(instance_id, None)
+
+    async def _why(self, instance_id: UUID) -> str:
+        """Why an instance ended: a look may see that it is gone a moment before its end is told."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_TOLD_S):
+                while instance_id not in self._ends:
+                    self._end_heard.clear()
+                    await self._end_heard.wait()
+        ended = self._ends.get(instance_id)
+        fault = self._faults.get(instance_id)
         return fault or (ended.detail if ended else "it ended unnoticed")
 
     # -- waiting ---------------------------------------------------------------------------------------------------
