@@ -128,6 +128,15 @@ async def test_headers_that_only_servers_may_set_are_taken_out_and_others_left()
     assert not [name for name in seen if name.startswith(("x-metering", "x-kgents"))]
 
 
+async def test_paths_of_any_length_and_number_are_told_apart() -> None:
+    for name in ("a", "b", "c" * 300):
+        for tail, service in (("message", "runtime"), ("deployments", "deployment"), ("", "management")):
+            path = f"/api/v1/agents/{name}/{tail}".rstrip("/")
+            for _ in range(2):
+                answer = (await ask(PUBLIC, path)).json()
+                assert (answer["service"], answer["path"]) == (service, path)
+
+
 async def test_the_body_and_method_go_through() -> None:
     answer = await ask(PUBLIC, "/agents/a/message", method="POST", content=b'{"text":"hi"}')
     assert answer.json()["body"] == '{"text":"hi"}'

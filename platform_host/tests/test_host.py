@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ import pytest
 from kgents_shared.http.service import installed_services
 from kgents_shared.testing.polling import eventually
 from platform_host.embedded.identity import ProcessIdentity
+from platform_host.embedded.nats import EmbeddedNats
+from platform_host.embedded.postgres import EmbeddedPostgres
 
 UP = [sys.executable, "-m", "platform_host", "up"]
 SERVICES = {"auth", "management", "tools", "deployment", "runtime"}
@@ -56,10 +58,10 @@ def new_home(folder: Path) -> BinaryIO:
     return (folder / "output.log").open("ab")
 
 
-async def start_host(home: Path, client: httpx.AsyncClient) -> RunningHost:
+async def start_host(home: Path, client: httpx.AsyncClient, variables: Mapping[str, str]) -> RunningHost:
     """Starts a host on a free port and returns once all its parts are well."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("KGENTS_", "DATABASE_"))}
-    environment |= {"KGENTS_HOME": str(home), "KGENTS_PORT": "0"}
+    environment |= {"KGENTS_HOME": str(home), "KGENTS_PORT": "0", **variables}
     with new_home(home) as output:
         process = await asyncio.create_subprocess_exec(*UP, env=environment, stdout=output, stderr=output)
     host = RunningHost(home, process, client)
@@ -74,9 +76,9 @@ async def start_host(home: Path, client: httpx.AsyncClient) -> RunningHost:
 
 
 @asynccontextmanager
-async def running_host(home: Path) -> AsyncGenerator[RunningHost]:
+async def running_host(home: Path, **variables: str) -> AsyncGenerator[RunningHost]:
     async with httpx.AsyncClient(timeout=10) as client:
-        host = await start_host(home, client)
+        host = await start_host(home, client, variables)
         try:
             yield host
         finally:
@@ -215,3 +217,16 @@ async def test_a_killed_host_leaves_nothing_running_and_starts_again_with_all_it
         found = await second.client.get(f"{second.record['url']}/agents/kept", headers=headers)
         assert found.status_code == 200, found.text
         assert found.json()["id"] == made.json()["id"]
+
+
+async def test_servers_that_the_environment_names_are_used_instead_of_embedded_ones(tmp_path: Path) -> None:
+    async with EmbeddedPostgres(tmp_path / "pg") as database, EmbeddedNats(tmp_path / "nats") as bus:
+        variables = {"DATABASE_URL": database.url, "NATS_URL": bus.url, "NATS_TOKEN": bus.token}
+        async with running_host(tmp_path / "home", **variables) as host:
+            assert not host.identities("postgres", "nats")
+            assert set((await host.health()).json()["parts"]) == SERVICES
+            headers = await login(host)
+            answer = await host.client.get(f"{host.record['url']}/agents", headers=headers)
+            assert answer.json() == {"items": [], "next_cursor": None}
+        assert not (tmp_path / "home" / "postgres").exists()
+        assert database.state == bus.state == "ready"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from kgents_shared.contracts.path_table import PathTable
 
 
+# An agent is talked to by one path over and over; long paths are left out, so that nobody fills the memory with them.
+_KNOWN_PATHS = 4096
+_LONGEST_KNOWN_PATH = 256
+
+
 class Dispatcher:
     """Routes each request by `table` to one of `services`; paths in `pages` are the host's own.
 
@@ -28,7 +34,8 @@ class Dispatcher:
     """
 
     def __init__(self, table: PathTable, services: Mapping[str, ASGIApp], pages: Mapping[str, ASGIApp]) -> None:
-        self._table = table
+        self._resolve = table.resolve
+        self._resolve_known = lru_cache(maxsize=_KNOWN_PATHS)(table.resolve)
         self._services = services
         self._pages = pages
         self._server_only = tuple(prefix.lower().encode() for prefix in table.server_only_header_prefixes)
@@ -43,7 +50,7 @@ class Dispatcher:
         if page is not None:
             await page(scope, receive, send)
             return
-        target = self._table.resolve(path)
+        target = (self._resolve_known if len(path) <= _LONGEST_KNOWN_PATH else self._resolve)(path)
         app = None if target is None else self._services.get(target.service)
         if target is None or app is None:
             await refuse_unknown(scope, receive, send)

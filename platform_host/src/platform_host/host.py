@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     from platform_host.config import HostSettings
 
 _log = structlog.get_logger("kgents.host")
-_STEP_PATIENCE_S = 10.0
+# `kgents server stop` kills after 30 s: what is slow to close must leave the servers their time to end in order.
+_CLOSING_S = 15.0
+_LEAST_PATIENCE_S = 1.0
+_SERVERS_PATIENCE_S = 12.0
 
 
 class Host:
@@ -201,15 +204,16 @@ class Host:
             self._record.write()
         while self._steps:
             name, stop = self._steps.pop()
-            await self._step(name, stop)
+            left = began + _CLOSING_S - time.monotonic()
+            await self._step(name, stop, max(_LEAST_PATIENCE_S, left) if self._steps else _SERVERS_PATIENCE_S)
         self._record.remove()
         _log.info("host_stopped", seconds=round(time.monotonic() - began, 2))
 
-    async def _step(self, name: str, stop: Callable[[], Awaitable[None]]) -> None:
+    async def _step(self, name: str, stop: Callable[[], Awaitable[None]], patience_s: float) -> None:
         """One step of the shutdown: within its time, and whatever it raises, the next ones follow."""
         began = time.monotonic()
         try:
-            await asyncio.wait_for(stop(), _STEP_PATIENCE_S)
+            await asyncio.wait_for(stop(), patience_s)
         except Exception as error:  # noqa: BLE001 - the parts below must be stopped all the same
             _log.warning("stop_failed", part=name, error=repr(error))
         else:

@@ -66,9 +66,8 @@ class Infrastructure:
                 group.create_task(self._start(server))
 
     async def stop(self) -> None:
-        """Stop NATS, then PostgreSQL."""
-        for server in reversed(self._servers):
-            await server.stop()
+        """Stop both at once."""
+        await asyncio.gather(*(server.stop() for server in self._servers))
 
     def watch(self, board: HealthBoard) -> None:
         """Show the servers' states on `board`."""

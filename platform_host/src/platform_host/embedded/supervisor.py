@@ -101,7 +101,7 @@ class SupervisedServer(ABC):
     role: str = ""
     stop_signal: signal.Signals = signal.SIGTERM
     start_patience: float = 60.0
-    stop_patience: float = 10.0
+    stop_patience: float = 8.0
 
     def __init__(self, data_dir: Path, *, log_path: Path | None = None) -> None:
         self.folder = data_dir.absolute()
