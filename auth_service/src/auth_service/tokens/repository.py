@@ -65,13 +65,19 @@ class RefreshTokenRepository:
         The lock is on the family's first token: two uses of tokens of one family come one after the other, so that
         a family that is being killed can't grow a new token at that moment.
         """
-        family = await self._session.scalar(select(RefreshToken.family_id).where(RefreshToken.token_hash == token_hash))
-        if family is None:
-            return None
+        first_look = await self._find(token_hash)
+        if first_look is None or (first_look.used and first_look.revoked):
+            # A token that is used up in a dead family stays so: a flood of replays must not stand in line for a lock.
+            return first_look
+        family = first_look.family_id
         await self._session.execute(select(RefreshToken.id).where(RefreshToken.id == family).with_for_update())
         # A statement of its own, after the lock: it sees what the transaction before has committed.
+        return await self._find(token_hash)
+
+    async def _find(self, token_hash: bytes) -> StoredToken | None:
         wanted = select(
             RefreshToken.id,
+            RefreshToken.family_id,
             RefreshToken.user_id,
             RefreshToken.client_id,
             RefreshToken.scope,
@@ -80,10 +86,7 @@ class RefreshTokenRepository:
             RefreshToken.expires_at <= func.clock_timestamp(),
         ).where(RefreshToken.token_hash == token_hash)
         row = (await self._session.execute(wanted)).one_or_none()
-        if row is None:
-            return None
-        token_id, user_id, client_id, scope, used, revoked, expired = row
-        return StoredToken(token_id, family, user_id, client_id, scope, used, revoked, expired)
+        return None if row is None else StoredToken(*row)
 
     async def mark_used(self, token_id: UUID) -> None:
         """Say that the token was exchanged for its child."""

@@ -14,9 +14,9 @@ from sqlalchemy.exc import TimeoutError as SqlTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from kgents_shared.errors.api_errors import ApiError, InvalidInput, Unavailable
+from kgents_shared.errors.api_errors import ApiError, InvalidInput, PayloadTooLarge, Unavailable
 from kgents_shared.errors.validation import faults_of
-from kgents_shared.telemetry.correlation import correlation_id
+from kgents_shared.telemetry.correlation import CORRELATION_HEADER, correlation_id
 
 _log = structlog.get_logger("kgents.errors")
 _TITLES = {
@@ -24,6 +24,8 @@ _TITLES = {
     409: "Conflict", 413: "Too large", 422: "Invalid input", 429: "Too many requests", 500: "Internal error",
     502: "Bad gateway", 503: "Unavailable", 504: "Timed out",
 }  # fmt: skip
+
+_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: PayloadTooLarge.default_code}
 
 
 def problem_body(error: ApiError) -> dict[str, Any]:
@@ -43,8 +45,11 @@ def problem_body(error: ApiError) -> dict[str, Any]:
 
 def problem_response(error: ApiError) -> Response:
     """The response that tells a caller of `error`."""
-    body = json.dumps(problem_body(error), ensure_ascii=True)
-    return Response(body, error.status, headers=error.headers, media_type="application/problem+json")
+    body = problem_body(error)
+    # The edge sets this header too, but the answer to an unexpected error is made outside of it.
+    headers = {**error.headers, CORRELATION_HEADER: str(body["correlation_id"])}
+    content = json.dumps(body, ensure_ascii=True)
+    return Response(content, error.status, headers=headers, media_type="application/problem+json")
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -91,7 +96,7 @@ class _WrappedBody:
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:
     http = cast("HTTPException", error)
-    code = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}.get(http.status_code, "http_error")
+    code = _HTTP_CODES.get(http.status_code, "http_error")
     shown = _status_error(http.status_code)(str(http.detail), code=code, headers=http.headers)
     return problem_response(shown)
 

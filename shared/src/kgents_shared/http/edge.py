@@ -1,10 +1,13 @@
 """The outermost layer of a service: the correlation id in and out, and a bound on bodies. Plain ASGI, no buffering."""
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kgents_shared.errors import PayloadTooLarge, problem_response
 from kgents_shared.telemetry.correlation import CORRELATION_HEADER, accept_correlation_id
+
+_LONGEST_LENGTH = 20  # digits; a longer number is over any bound all the same
 
 
 class EdgeMiddleware:
@@ -27,11 +30,11 @@ class EdgeMiddleware:
                 MutableHeaders(scope=message)[CORRELATION_HEADER] = current
             await send(message)
 
-        length = headers.get("content-length")
-        if length is not None and length.isdigit() and int(length) > self._max_body_bytes:
-            await self._refuse(scope, receive, send_with_id)
+        length = headers.get("content-length", "")
+        if length.isascii() and length.isdecimal() and int(length[:_LONGEST_LENGTH]) > self._max_body_bytes:
+            await problem_response(PayloadTooLarge(self._sentence))(scope, receive, send_with_id)
             return
-        await self._app(scope, self._bounded(receive) if length is None else receive, send_with_id)
+        await self._app(scope, self._bounded(receive), send_with_id)
 
     def _bounded(self, receive: Receive) -> Receive:
         seen = 0
@@ -41,13 +44,12 @@ class EdgeMiddleware:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._max_body_bytes:
-                raise self._error()
+                # Starlette's own error: FastAPI makes a 400 of any other that comes up while a body is read.
+                raise HTTPException(PayloadTooLarge.status, self._sentence)
             return message
 
         return counted
 
-    def _error(self) -> PayloadTooLarge:
-        return PayloadTooLarge(f"The body is over {self._max_body_bytes} bytes, the most that is taken here.")
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await problem_response(self._error())(scope, receive, send)
+    @property
+    def _sentence(self) -> str:
+        return f"The body is over {self._max_body_bytes} bytes, the most that is taken here."
