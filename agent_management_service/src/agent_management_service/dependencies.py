@@ -49,9 +49,12 @@ class Work:
 
 
 async def _transaction(request: Request) -> AsyncGenerator[Work]:
-    """One request is one transaction: committed when the endpoint returns, before its answer is sent."""
+    """One request is one transaction: committed when the endpoint returns, before its answer is sent.
+
+    What only reads needs none: its queries stand for themselves.
+    """
     database = cast("Database", request.app.state.database)
-    async with database.transaction() as session:
+    async with database.reading() if request.method == "GET" else database.transaction() as session:
         agents, versions = AgentRepository(session), VersionRepository(session)
         yield Work(
             agents=AgentService(agents),

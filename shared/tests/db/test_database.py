@@ -143,3 +143,12 @@ async def test_many_at_once_share_the_pool(database: Database) -> None:
             return (await session.execute(text("SELECT CAST(:number AS int)"), {"number": number})).scalar_one()
 
     assert await asyncio.gather(*(one(number) for number in range(40))) == list(range(40))
+
+
+async def test_a_reader_asks_without_a_transaction_around_it(database: Database) -> None:
+    async with database.reading() as session:
+        first, second = [(await session.execute(text("SELECT now()"))).scalar_one() for _ in range(2)]
+    assert first < second
+    async with database.transaction() as session:
+        first, second = [(await session.execute(text("SELECT now()"))).scalar_one() for _ in range(2)]
+    assert first == second
