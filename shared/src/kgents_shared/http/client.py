@@ -12,6 +12,7 @@ from kgents_shared.errors import ApiError, BadGateway, Unavailable
 from kgents_shared.telemetry.correlation import CORRELATION_HEADER, correlation_id
 
 _RENEW_BEFORE_S = 60
+_TOKEN_TIMEOUT_S = 10
 
 
 class CallFailed(ApiError):
@@ -54,13 +55,19 @@ class ServiceTokens:
     async def _fetch(self, audience: str) -> tuple[str, float]:
         asked_at = time.monotonic()
         try:
-            async with self._session.post(self._url, data={**self._form, "audience": audience}) as answer:
-                body = await answer.json(content_type=None)
+            # No redirect is followed: the form has this service's secret in it.
+            async with self._session.post(
+                self._url,
+                data={**self._form, "audience": audience},
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=_TOKEN_TIMEOUT_S),
+            ) as answer:
                 if answer.status != 200:
                     raise Unavailable(f"The auth service gave no token for {audience} ({answer.status}).")
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                body = await answer.json(content_type=None)
+            return str(body["access_token"]), asked_at + float(body["expires_in"]) - _RENEW_BEFORE_S
+        except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, KeyError) as error:
             raise Unavailable("The auth service can't be reached right now.", code="auth_away") from error
-        return str(body["access_token"]), asked_at + float(body["expires_in"]) - _RENEW_BEFORE_S
 
 
 class ServiceClient:
@@ -96,12 +103,13 @@ class ServiceClient:
                 json=json,
                 params=params,
                 headers=headers,
+                allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
             ) as answer:
                 if answer.status == 204:
                     return None
                 body = await answer.json(content_type=None)
-                if answer.status >= 400:
+                if answer.status >= 300:
                     self._raise_refusal(answer.status, body)
                 return body
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -130,7 +138,8 @@ class ServiceSession:
         self._tokens: ServiceTokens | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=30))
+        connector = aiohttp.TCPConnector(limit=100, keepalive_timeout=30)
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         self._tokens = ServiceTokens(self._session, *self._credentials)
         return self
 
