@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
@@ -79,13 +79,13 @@ class Platform:
 
     async def is_serving(self, agent_id: UUID, version: int) -> bool:
         """Exactly one instance, ready, of that version, known to the runtime and running."""
-        if await self.states(agent_id) != [("ready", version)]:
+        instances = (await self.view(agent_id)).instances
+        if [(item.state.value, item.version) for item in instances] != [("ready", version)]:
             return False
-        instance = (await self.view(agent_id)).instances[0]
         running = [item for item in self.launcher.running() if item.agent_id == agent_id]
         known = [item for item in self.registry.known.values() if item.agent_id == agent_id]
         return (
-            [item.instance_id for item in running] == [instance.id]
+            [item.instance_id for item in running] == [instances[0].id]
             and [item.version for item in known] == [version]
             and await self.reconciler.settled()
         )
@@ -129,6 +129,16 @@ def becomes_healthy(request: LaunchRequest) -> bool:
     return request.spec.system_prompt != "never healthy"
 
 
+def make_reconciler(store: ReconcilerStore, launcher: InMemoryLauncher, registry: InMemoryRegistry) -> Reconciler:
+    return Reconciler(
+        store,
+        launcher,
+        RuntimeDirectory(registry),
+        RestartPolicy(limit=4, window_s=60, backoff_s=0.01, backoff_max_s=0.05),
+        Pace(health_timeout_s=0.2, drain_grace_s=1, sweep_interval_s=0.2, registry_interval_s=0.2),
+    )
+
+
 @asynccontextmanager
 async def open_platform(url: str) -> AsyncGenerator[Platform]:
     """A reconciler over an empty database, looking and sweeping quickly."""
@@ -138,13 +148,7 @@ async def open_platform(url: str) -> AsyncGenerator[Platform]:
     store = ReconcilerStore(database, "memory")
     launcher = InMemoryLauncher(becomes_healthy)
     registry = InMemoryRegistry()
-    reconciler = Reconciler(
-        store,
-        launcher,
-        RuntimeDirectory(registry),
-        RestartPolicy(limit=4, window_s=60, backoff_s=0.01, backoff_max_s=0.05),
-        Pace(health_timeout_s=0.2, drain_grace_s=1, sweep_interval_s=0.2, registry_interval_s=0.2),
-    )
+    reconciler = make_reconciler(store, launcher, registry)
     try:
         yield Platform(store, launcher, registry, reconciler)
     finally:
@@ -178,30 +182,39 @@ async def resting_platform(database_url: str) -> AsyncGenerator[Platform]:
 
 
 TwoLives = Callable[..., Awaitable[tuple[LiveInstance, LiveInstance]]]
+OpenPlatform = Callable[[str], AbstractAsyncContextManager[Platform]]
+Renew = Callable[[Platform, InMemoryLauncher], None]
+
+
+@pytest.fixture(scope="session")
+def open_empty_platform() -> OpenPlatform:
+    return open_platform
+
+
+@pytest.fixture(scope="session")
+def renew() -> Renew:
+    """Gives a platform what a new host would have: nothing but the database and the runtime's memory."""
+
+    def give(platform: Platform, launcher: InMemoryLauncher) -> None:
+        platform.launcher = launcher
+        platform.reconciler = make_reconciler(platform.store, launcher, platform.registry)
+
+    return give
 
 
 @pytest.fixture
-def at_work_twice() -> TwoLives:
+def at_work_twice(renew: Renew) -> TwoLives:
     """Runs until the agent serves, kills everything without a word, starts with a new launcher, runs until it serves
     again; the instance before and after."""
 
     async def run(platform: Platform, wanted: PublishedAgent) -> tuple[LiveInstance, LiveInstance]:
         found: list[LiveInstance] = []
         for _ in range(2):
-            working = asyncio.create_task(platform.reconciler.run())
-            await platform.want(wanted)
-            await eventually(lambda: platform.is_serving(wanted.agent_id, 1))
-            found.append((await platform.view(wanted.agent_id)).instances[0])
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
-            platform.launcher = InMemoryLauncher()
-            platform.reconciler = Reconciler(
-                platform.store,
-                platform.launcher,
-                RuntimeDirectory(platform.registry),
-                RestartPolicy(limit=4, window_s=60, backoff_s=0.01, backoff_max_s=0.05),
-                Pace(health_timeout_s=1, drain_grace_s=1, sweep_interval_s=0.2, registry_interval_s=0.2),
-            )
+            async with at_work(platform.reconciler):
+                await platform.want(wanted)
+                await eventually(lambda: platform.is_serving(wanted.agent_id, 1))
+                found.append((await platform.view(wanted.agent_id)).instances[0])
+            renew(platform, InMemoryLauncher())
         return found[0], found[1]
 
     return run

@@ -16,7 +16,8 @@ from agent_deployment_service.instances.models import InstanceRow
 from agent_deployment_service.instances.repository import InstanceRepository
 from agent_deployment_service.instances.states import InstanceState
 from kgents_shared.contracts.published_agent import DesiredState
-from kgents_shared.db import PageRequest
+from kgents_shared.db import Cursor, PageRequest
+from kgents_shared.errors import FaultItem, InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class DeploymentService:
 
     async def page(self, request: PageRequest) -> Sequence[DeploymentView]:
         """Up to `limit + 1` deployments, newest first."""
-        after = UUID(request.after[0]) if request.after else None
+        after = None if request.after is None else _id_in(request.after)
         return await self._views(await self.deployments.page(self.owner_id, request.limit, after))
 
     async def agent_id(self, agent: str) -> UUID | None:
@@ -66,6 +67,15 @@ class DeploymentService:
         for item in await self.instances.shown([row.id for row in rows]):
             found[item.deployment_id].append(item)
         return [_view(row, found[row.id]) for row in rows]
+
+
+def _id_in(cursor: Cursor) -> UUID:
+    try:
+        (text,) = cursor
+        return UUID(text)
+    except ValueError as error:
+        fault = FaultItem(("query", "cursor"), "is not a cursor of this list", "bad_cursor", "use next_cursor")
+        raise InvalidInput("The cursor belongs to another list.", errors=[fault]) from error
 
 
 def _view(row: DeploymentRow, instances: list[InstanceRow]) -> DeploymentView:

@@ -139,10 +139,10 @@ class ProcessLauncher:
 
     async def _open(self, *, isolate: bool) -> ForkServerLink:
         link = ForkServerLink(self._command, self._on_exit, lambda: self._on_lost(link))
-        await link.open(isolate=isolate)
         try:
+            await link.open(isolate=isolate)
             self._protections = await self._probe(link)
-        except LaunchError:
+        except (LaunchError, asyncio.CancelledError):
             await link.close()
             raise
         return link
