@@ -9,12 +9,21 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 
 from kgents_shared.db import migrations
 from kgents_shared.http.service import ServiceDefinition
 from platform_host.embedded.nats import EmbeddedNats
 from platform_host.embedded.postgres import EmbeddedPostgres
+
+# Without this, structlog draws every traceback with all its locals, which takes seconds for a deep one.
+structlog.configure(
+    processors=[
+        structlog.stdlib.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 MigratedDatabase = Callable[[ServiceDefinition], Awaitable[str]]
 
