@@ -1,0 +1,171 @@
+"""The gateway routes as the embedded dispatcher does, from the same table."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import re
+import shutil
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.generate import PASSED_HEADERS, TARGET, render
+from kgents_shared.contracts.path_table import load_path_table
+from kgents_shared.testing.polling import eventually
+
+TABLE = load_path_table()
+REWRITE = re.compile(r"^\s+rewrite (\S+) (\S+);$", re.MULTILINE)
+LOCATION = re.compile(r'^\s+location ~ "(\S+)" \{ proxy_pass http://(\w+); \}$', re.MULTILINE)
+SERVER = re.compile(r"server (\w+):8000;")
+IMAGES = "gateway/Dockerfile starts it from any nginx"
+
+WORDS = (
+    "agents",
+    "tools",
+    "auth",
+    "my-agent",
+    "message",
+    "conversations",
+    "deployments",
+    "logs",
+    "restart",
+    "runs",
+    "x",
+)
+PATHS = sorted(
+    {
+        f"{head}/{'/'.join(words)}"
+        for head in ("", "/api", "/api/v1")
+        for count in (1, 2, 3)
+        for words in itertools.product(WORDS, repeat=count)
+    }
+    | {route.path.replace("{agent}", "a~b") + tail for route in TABLE.routes for tail in ("", "/", "/more", "x")}
+    | {"/", "/api", "/api/", "/api/v1", "/api/v1/", "/internal", "/internal/tools/invoke", "/api/v1/internal/x"}
+    | {"/multi_agent/multi_agent/x", "/api/multi_agent/multi_agent", "/agentsx", "/.well-known/jwks.jsonx"}
+)
+
+
+def test_the_committed_configuration_is_current() -> None:
+    assert TARGET.read_text("utf-8") == render(TABLE), "run python -P gateway/generate.py"
+
+
+def routed(config: str, path: str) -> tuple[str, str] | None:
+    """What nginx does with a path: the rewrites in order, then the first location that matches."""
+    for pattern, target in REWRITE.findall(config):
+        match = re.match(pattern, path)
+        if match is not None:
+            path = target.replace("$1", match.group(1) or "")
+    for pattern, service in LOCATION.findall(config):
+        if re.match(pattern, path):
+            return service, path
+    return None
+
+
+def test_every_path_goes_where_the_dispatcher_sends_it() -> None:
+    config = TARGET.read_text("utf-8")
+    assert len(LOCATION.findall(config)) == len(TABLE.routes)
+    assert len(PATHS) > 3000
+    for path in PATHS:
+        target = TABLE.resolve(path)
+        wanted = None if target is None else (target.service, target.path)
+        assert routed(config, path) == wanted, path
+
+
+def test_no_header_that_only_servers_set_is_passed_on() -> None:
+    config = TARGET.read_text("utf-8")
+    assert "proxy_pass_request_headers off;" in config
+    for prefix in TABLE.server_only_header_prefixes:
+        assert not any(name.lower().startswith(prefix) for name in PASSED_HEADERS)
+        assert prefix.rstrip("-") not in config.lower()
+
+
+def nginx() -> str:
+    """The real one, where this machine has it."""
+    found = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or shutil.which("nginx")
+    if found is None:
+        pytest.skip(f"no nginx on this machine; {IMAGES}")
+    return found
+
+
+async def answering(name: str) -> asyncio.Server:
+    """A service that says its name, and what it was asked."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        body = json.dumps({"service": name, "line": head[0], "headers": head[1:-2]}).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    return await asyncio.start_server(serve, "127.0.0.1", 0)
+
+
+@asynccontextmanager
+async def running_gateway(folder: Path, program: str, away: str = "") -> AsyncGenerator[httpx.AsyncClient]:
+    """nginx with the committed configuration before stand-ins for the services; `away` names one that is down."""
+    servers = {name: await answering(name) for name in TABLE.services}
+    ports = {name: int(server.sockets[0].getsockname()[1]) for name, server in servers.items()}
+    if away:
+        servers[away].close()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    replace: Callable[[re.Match[str]], str] = lambda match: f"server 127.0.0.1:{ports[match[1]]};"  # noqa: E731
+    text = SERVER.sub(replace, TARGET.read_text("utf-8"))
+    text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace("/tmp/nginx", f"{folder}/nginx")  # noqa: S108
+    config = folder / "nginx.conf"
+    config.write_text(text, encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(program, "-p", str(folder), "-c", str(config), "-g", "daemon off;")
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+
+            async def is_up() -> bool:
+                return (await client.get("/health")).status_code == 200
+
+            await eventually(is_up, timeout=20, describe="nginx answers", retry_on=(httpx.TransportError,))
+            yield client
+    finally:
+        process.terminate()
+        await process.wait()
+        for server in servers.values():
+            server.close()
+
+
+async def test_nginx_itself_routes_like_the_dispatcher_and_drops_what_it_must(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, nginx()) as client:
+        for path in PATHS[:: max(1, len(PATHS) // 200)]:
+            answer = await client.get(f"{path}?q=1%202")
+            target = TABLE.resolve(path)
+            if target is None:
+                assert answer.status_code == 404, path
+                assert answer.headers["content-type"] == "application/problem+json"
+                continue
+            assert answer.json()["service"] == target.service, path
+            assert answer.json()["line"] == f"GET {target.path}?q=1%202 HTTP/1.1"
+        for path in (
+            "/internal/tools/invoke",
+            "/%69nternal/tools/invoke",
+            "/api/v1/tools/../../../internal/tools/invoke",
+        ):
+            assert (await client.get(path)).status_code == 404
+        sent = {"authorization": "Bearer x", "x-kgents-owner": "me", "X-Metering-Cost": "0", "idempotency-key": "k"}
+        headers = (await client.post("/agents/a/message", headers=sent, json={"text": "hi"})).json()["headers"]
+        names = {line.split(":")[0].lower() for line in headers}
+        assert {"authorization", "idempotency-key", "content-type", "content-length"} <= names
+        assert not any(name.startswith(TABLE.server_only_header_prefixes) for name in names)
+        too_large = await client.post("/agents", content=b"x" * 1_100_000)
+        assert too_large.status_code == 413
+
+
+async def test_a_service_that_is_away_is_a_503_that_may_be_tried_again(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, nginx(), away="runtime") as client:
+        answer = await client.post("/agents/a/message", json={"text": "hi"})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json()["code"] == "unavailable"
+        assert answer.json()["correlation_id"]
