@@ -17,7 +17,7 @@ from platform_host.embedded import ports
 from platform_host.embedded.identity import ProcessIdentity, end_process
 from platform_host.embedded.nats import EmbeddedNats
 from platform_host.embedded.postgres import EmbeddedPostgres
-from platform_host.embedded.supervisor import EmbeddedStartError, SupervisedServer
+from platform_host.embedded.supervisor import Command, EmbeddedStartError, SupervisedServer
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -198,6 +198,42 @@ async def test_the_next_start_ends_what_a_killed_host_left_behind(tmp_path: Path
     assert not any(server.alive() for server in servers)
     assert await scalar(postgres.url, "SELECT 1") == 1
     await asyncio.gather(nats_server.stop(), postgres.stop())
+
+
+class ReluctantNats(EmbeddedNats):
+    """A server whose program fails `refusals` times before it runs."""
+
+    refusals = 0
+
+    def _command(self) -> Command:
+        if self.refusals > 0:
+            self.refusals -= 1
+            return Command(["/bin/false"], signal.SIGTERM)
+        return super()._command()
+
+
+async def test_a_server_that_does_not_come_back_at_once_is_tried_again(tmp_path: Path) -> None:
+    async with ReluctantNats(tmp_path / "nats") as server:
+        server.refusals = 2
+        pid = server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await until_restarted(server, 3)
+        assert server.last_error is not None
+        assert "nats ended while starting" in server.last_error
+
+
+async def test_a_server_that_ignores_its_signal_is_killed(tmp_path: Path) -> None:
+    server = EmbeddedNats(tmp_path / "nats")
+    await server.start()
+    pid = server.pid
+    assert pid is not None
+    identity = ProcessIdentity.of(pid)
+    assert identity is not None
+    server.stop_patience = 0.2
+    os.kill(pid, signal.SIGSTOP)
+    await server.stop()
+    assert not identity.alive()
 
 
 async def test_a_pid_that_means_another_process_now_is_left_alone(tmp_path: Path) -> None:

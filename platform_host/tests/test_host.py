@@ -202,6 +202,25 @@ async def test_a_signal_stops_everything_in_order_and_leaves_no_process(tmp_path
     assert sorted(told.values()) == list(told.values())
 
 
+async def test_a_stop_in_the_middle_of_the_first_boot_leaves_no_process(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    environment = {**os.environ, "KGENTS_HOME": str(home), "KGENTS_PORT": "0"}
+    process = await asyncio.create_subprocess_exec(*UP, env=environment, stderr=subprocess.DEVNULL)
+    await eventually((home / "postgres" / "init" / "data").exists, timeout=60)
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert not [found for found in psutil.process_iter() if str(home) in " ".join(command_line(found))]
+    async with running_host(home) as host:  # and what was cut short is begun again
+        assert await host.healthy()
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 async def test_a_killed_host_leaves_nothing_running_and_starts_again_with_all_it_had(tmp_path: Path) -> None:
     async with running_host(tmp_path / "home") as first:
         headers = await login(first)
