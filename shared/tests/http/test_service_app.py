@@ -193,6 +193,15 @@ async def chunks(size: int) -> AsyncIterator[bytes]:
         yield b"x" * 100
 
 
+@pytest.mark.parametrize("host", ["evil.example", "x?", "x/y", "x#", "user@evil.example", ""])
+async def test_the_host_that_a_request_names_has_no_effect(client: httpx.AsyncClient, issuer: TokenIssuer, host: str):
+    reader = {**issuer.person("ada"), "Host": host, "X-Forwarded-Host": "evil.example", "X-Forwarded-For": "1.2.3.4"}
+    assert (await client.get("/read", headers=reader)).json() == "person ada"
+    assert (await client.get("/read", headers={"Host": host})).status_code == 401
+    with_slash = await client.get("/read/", headers=reader)
+    assert (with_slash.status_code, with_slash.headers.get("location")) == (404, None)
+
+
 async def test_a_body_up_to_the_bound_is_taken(client: httpx.AsyncClient):
     assert (await client.post("/raw", content=b"x" * LIMIT)).json() == LIMIT
     assert (await client.post("/raw", content=chunks(LIMIT))).json() == LIMIT

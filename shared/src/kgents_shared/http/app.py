@@ -52,6 +52,7 @@ def build_service_app(frame: ServiceFrame) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         separate_input_output_schemas=False,
+        redirect_slashes=False,  # the redirect would lead to whatever host the request names
         generate_unique_id_function=lambda route: route.name,
     )
     keys = frame.keys or JwksKeySource(f"{settings.auth_url}/.well-known/jwks.json")
