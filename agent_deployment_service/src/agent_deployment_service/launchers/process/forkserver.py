@@ -232,7 +232,7 @@ def prepare(arguments: Arguments, isolation: Isolation) -> SandboxPlan:
         trees=tuple(trees),
         landlock_abi=landlock.abi() if sys.platform == "linux" else 0,
         filter_code=_filter(isolation),
-        last_capability=kernel.last_capability() if isolation is not Isolation.NONE else 0,
+        last_capability=kernel.last_capability() if sys.platform == "linux" else 0,
         server=os.pidfd_open(os.getpid()) if hasattr(os, "pidfd_open") else -1,
     )
 

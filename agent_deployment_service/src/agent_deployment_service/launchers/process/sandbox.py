@@ -5,6 +5,7 @@ The order matters: what needs capabilities first, then they go, then the filters
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 from dataclasses import dataclass, field
@@ -78,6 +79,7 @@ def apply(plan: SandboxPlan, instance: Path, owner: Owner, limits: Limits, group
     if plan.isolation is Isolation.NONE:
         apply_limits(limits)
         applied.note(Step.LIMITS, "processes can't be counted without namespaces; memory and files are limited")
+        _drop_what_there_is(plan, applied)
     else:
         _wall_off(plan, instance, owner, limits, applied)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
@@ -116,6 +118,17 @@ def _wall_off(plan: SandboxPlan, instance: Path, owner: Owner, limits: Limits, a
         kernel.lock_securebits()
     limit_processes()
     kernel.drop_capabilities()
+
+
+def _drop_what_there_is(plan: SandboxPlan, applied: Applied) -> None:
+    """Without namespaces: root in a container still has some capabilities, an ordinary user has none to drop."""
+    try:
+        if not kernel.has_no_capabilities():
+            with contextlib.suppress(PermissionError):  # an ordinary user may not change the bounding set
+                kernel.drop_bounding_set(plan.last_capability)
+            kernel.drop_capabilities()
+    except (OSError, AttributeError) as error:  # AttributeError: a C library without prctl, as on macOS
+        applied.note(Step.CAPABILITIES, str(error))
 
 
 def _lock(plan: SandboxPlan, instance: Path, applied: Applied) -> None:
