@@ -95,7 +95,9 @@ def test_the_first_call_installs_and_later_ones_do_not(checkout: Checkout):
     assert checkout.installs == ["runtime"]
 
 
-@pytest.mark.parametrize(("command", "level"), [("test", "dev"), ("lint", "dev"), ("chaos", "dev"), ("bench", "bench")])
+@pytest.mark.parametrize(
+    ("command", "level"), [("test", "bench"), ("lint", "bench"), ("bench", "bench"), ("chaos", "dev")]
+)
 def test_commands_for_developers_install_their_tools_on_demand(checkout: Checkout, command: str, level: str):
     checkout.run("version")
     checkout.run(command)

@@ -85,9 +85,9 @@ def _wait_until_healthy(home: Home, child: subprocess.Popen[bytes], log: Path, a
             server = find_server(home)
             if server is not None and server.url is not None and is_healthy(server.url):
                 return server
-            if (code := child.poll()) is not None:
-                if server is not None and server.pid != child.pid:
-                    continue  # another start won; it will be healthy soon
+            code = child.poll()
+            # If another start was quicker, that one's server is waited for.
+            if code is not None and (server is None or server.pid == child.pid):
                 raise _start_fault(log, already, code)
             time.sleep(_POLL_S)
     raise CliError(

@@ -22,7 +22,7 @@ _EXIT = {"0": "Success.", "1": "Any failure that is none of the others.", "2": "
 
 def contexts(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
     """A context for the command and, in their order, for each command below it."""
-    context = click.Context(command, info_name=name, parent=parent)
+    context = click.Context(command, info_name=name, parent=parent, **command.context_settings)
     yield context
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
