@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,11 +37,11 @@ def run(clone: Path, command: list[str], environment: dict[str, str], timeout: i
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of what is committed, with nothing installed in it."""
     target = tmp_path_factory.mktemp("fresh") / "kgents"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), str(target)], check=True, timeout=60)
-    yield target
+    return target
 
 
 def tutorial_blocks(language: str) -> list[str]:
