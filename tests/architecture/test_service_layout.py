@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fastapi import FastAPI
-from pydantic import SecretStr
 
 from kgents_shared.auth import internal_routes_without_service, public_routes, route_scopes
 from kgents_shared.auth.scopes import ALL_SCOPES
 from kgents_shared.contracts.path_table import load_path_table
-from kgents_shared.http.service import ServiceDefinition, installed_services
+from kgents_shared.http.service import installed_services
+from tests.architecture.service_apps import app_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = installed_services()
@@ -31,24 +29,6 @@ PUBLIC = {
     "runtime": ["GET /health"],
     "deployment": ["GET /health"],
 }
-
-
-REQUIRED_BY_ONE: dict[str, dict[str, Any]] = {
-    "auth": {"signing_key_file": Path("/nonexistent/signing-key.pem")},
-    "deployment": {"run_dir": Path("/nonexistent"), "logs_dir": Path("/nonexistent"), "door": "unix:/nonexistent"},
-}
-
-
-def app_of(definition: ServiceDefinition) -> FastAPI:
-    """The app, made without opening anything: which is itself a promise (no work at import or creation)."""
-    return definition.create_app(
-        definition.settings_type(
-            database_url=SecretStr("postgresql://nobody@127.0.0.1:1/none"),
-            nats_url="nats://127.0.0.1:1",
-            client_secret=SecretStr("for-this-test-only"),
-            **REQUIRED_BY_ONE.get(definition.name, {}),
-        )
-    )
 
 
 def test_every_service_of_the_path_table_is_installed():

@@ -1,0 +1,28 @@
+"""Every service's app, made without opening anything: which is itself a promise (no work at import or creation)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from kgents_shared.http.service import ServiceDefinition
+
+_REQUIRED_BY_ONE: dict[str, dict[str, Any]] = {
+    "auth": {"signing_key_file": Path("/nonexistent/signing-key.pem")},
+    "deployment": {"run_dir": Path("/nonexistent"), "logs_dir": Path("/nonexistent"), "door": "unix:/nonexistent"},
+}
+
+
+def app_of(definition: ServiceDefinition) -> FastAPI:
+    """The app of one service, its servers nowhere."""
+    return definition.create_app(
+        definition.settings_type(
+            database_url=SecretStr("postgresql://nobody@127.0.0.1:1/none"),
+            nats_url="nats://127.0.0.1:1",
+            client_secret=SecretStr("for-this-test-only"),
+            **_REQUIRED_BY_ONE.get(definition.name, {}),
+        )
+    )
