@@ -72,9 +72,11 @@ class AgentFinder:
         instance = self._directory.choose(agent_id) if agent_id is not None else None
         if instance is not None:
             return instance
-        agent_id = await self._published(owner_id, agent)
-        instance = await self._directory.wait_for(agent_id, self._starting_wait_s)
+        waited_for = agent_id if agent_id is not None else await self._published(owner_id, agent)
+        instance = await self._directory.wait_for(waited_for, self._starting_wait_s)
         if instance is None:
+            if agent_id is not None:  # it may be more than a worker that is being replaced
+                await self._published(owner_id, agent)
             raise AgentStarting("The agent is published, but no instance of it is ready yet; try again.")
         return instance
 

@@ -34,6 +34,7 @@ class Completion:
     done: bool = False
     _rest: bytes = b""
     _seen: int = 0
+    _garbled: RunFailed | None = None
 
     def feed(self, data: bytes) -> str:
         """Take the next bytes of a stream (server-sent events)."""
@@ -50,6 +51,8 @@ class Completion:
         """The stream ended: read what stands without a line break, and check that the answer is whole."""
         rest, self._rest = self._rest.strip(), b""
         text = self._event(rest[5:].strip()) if rest.startswith(b"data:") else ""
+        if self._garbled is not None:
+            raise self._garbled
         if not self.done and self.finish_reason is None:
             raise RunFailed(
                 "provider_cut", f"The provider {self.provider} broke off in the middle of its answer.", again=True
@@ -74,7 +77,19 @@ class Completion:
         if data == b"[DONE]":
             self.done = True
             return ""
-        return self._take(self._parsed(data), "delta") if data else ""
+        if not data:
+            return ""
+        try:
+            document = self._parsed(data)
+        except RunFailed as garbage:
+            # A line that was cut off: the gateway's word on why may follow it.
+            if self._garbled is not None:
+                raise
+            self._garbled = garbage
+            return ""
+        if self._garbled is not None and "error" not in document:
+            raise self._garbled
+        return self._take(document, "delta")
 
     def _parsed(self, data: bytes) -> dict[str, Any]:
         try:

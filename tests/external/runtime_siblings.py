@@ -1,0 +1,115 @@
+"""What the runtime asks of other services, answered by a small real server that follows the contracts.
+
+The real siblings are met in the end-to-end suite; here a test needs answers to its liking, and a record of the calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from aiohttp import web
+
+from kgents_shared.contracts.published_agent import PublishedAgent
+from kgents_shared.contracts.tools import InvokeToolRequest
+from kgents_shared.contracts.worker import ToolCallResult, ToolDefinition
+
+Invoke = Callable[[InvokeToolRequest], Awaitable[ToolCallResult]]
+CLOCK = ToolDefinition(
+    name="time.now",
+    description="The time of day.",
+    input_schema={"type": "object", "properties": {"zone": {"type": "string"}}},
+)
+
+
+async def tell_arguments(request: InvokeToolRequest) -> ToolCallResult:
+    """The tool's answer unless a test wants another: its own arguments."""
+    return ToolCallResult(content=f"{request.name} {request.arguments}")
+
+
+@dataclass
+class RuntimeSiblings:
+    """Auth's token endpoint, management's `resolve`, and the tool registry's two calls, on one port.
+
+    `agents` are found by (owner, name or id). `invocations` holds every call of a tool in its order; `effects` holds
+    one entry per Idempotency-Key, as a registry that keeps its promise does.
+    """
+
+    agents: dict[tuple[str, str], PublishedAgent] = field(default_factory=dict[tuple[str, str], PublishedAgent])
+    tools: list[ToolDefinition] = field(default_factory=lambda: [CLOCK])
+    invoke: Invoke = tell_arguments
+    invocations: list[InvokeToolRequest] = field(default_factory=list[InvokeToolRequest])
+    effects: dict[str, ToolCallResult] = field(default_factory=dict[str, ToolCallResult])
+    resolutions: int = 0
+    _runner: web.AppRunner | None = None
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """The base address that stands for each sibling's."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_post("/api/v1/auth/token", self._token)
+        app.router.add_get("/internal/agents/resolve", self._resolve_agent)
+        app.router.add_post("/internal/tools/resolve", self._resolve_tools)
+        app.router.add_post("/internal/tools/invoke", self._invoke_tool)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = int(self._runner.addresses[0][1])
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _token(self, _: web.Request) -> web.Response:
+        return web.json_response({"access_token": "a-service-token", "expires_in": 900, "token_type": "Bearer"})
+
+    async def _resolve_agent(self, request: web.Request) -> web.Response:
+        found = self.agents.get((request.query["owner_id"], request.query["agent"]))
+        if found is None:
+            problem = {"status": 404, "code": "agent_not_found", "detail": "There is no such agent."}
+            return web.json_response(problem, status=404, content_type="application/problem+json")
+        return web.json_response(found.model_dump(mode="json"))
+
+    async def _resolve_tools(self, _: web.Request) -> web.Response:
+        self.resolutions += 1
+        return web.json_response({"tools": [tool.model_dump(mode="json") for tool in self.tools]})
+
+    async def _invoke_tool(self, request: web.Request) -> web.Response:
+        call = InvokeToolRequest.model_validate_json(await request.read())
+        self.invocations.append(call)
+        if call.idempotency_key not in self.effects:
+            self.effects[call.idempotency_key] = await self.invoke(call)
+        return web.json_response(self.effects[call.idempotency_key].model_dump(mode="json"))
+
+
+class Gate:
+    """Holds a tool (or a model) at a point until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    async def hold(self) -> None:
+        """Tell that the point is reached and wait there."""
+        self.reached.set()
+        await self.opened.wait()
+
+    async def wait_reached(self, within_s: float = 20) -> None:
+        """Wait until somebody is held."""
+        await asyncio.wait_for(self.reached.wait(), within_s)
+
+    def open(self) -> None:
+        """Let everybody go on."""
+        self.opened.set()
+
+
+def fields_of(answer: Any, *names: str) -> tuple[Any, ...]:
+    """Some fields of a JSON answer."""
+    return tuple(answer[name] for name in names)
