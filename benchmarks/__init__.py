@@ -2,6 +2,6 @@
 
 `message` is the first; another benchmark is another module here and takes from:
 `child_process` (programs under measure), `process_tree` (CPU and memory over all their processes),
-`load_generator` (messages over HTTP, from a process of its own), `kgents_platform` (the real platform in a folder of
-its own), `report` (tables with ratios and goals).
+`load` (messages over HTTP, from a process of its own), `references`,
+`kgents_platform` (the real platform in a folder of its own), `report` (tables with ratios and goals).
 """

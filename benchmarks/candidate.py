@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.child_process import python_module
-from benchmarks.load_figures import LoadFigures, LoadPlan
-from benchmarks.load_generator import run_load_process
+from benchmarks.load.figures import LoadFigures, LoadPlan
+from benchmarks.load.generator import run_load_process
 from benchmarks.process_tree import cpu_seconds
 from platform_host.embedded.postgres import EmbeddedPostgres
 
@@ -86,7 +86,7 @@ async def model_server(folder: Path) -> AsyncGenerator[str]:
 @contextlib.asynccontextmanager
 async def reference_b(folder: Path, model_url: str) -> AsyncGenerator[Candidate]:
     """FastAPI and one httpx call to the model."""
-    module = "benchmarks.reference_b"
+    module = "benchmarks.references.floor"
     log = folder / "reference_b.log"
     async with python_module(module, "--model-url", model_url, log=log) as (pid, told):
         yield Candidate("B", int(str(told["port"])), "/message", (pid,), remembers=False)
@@ -95,7 +95,7 @@ async def reference_b(folder: Path, model_url: str) -> AsyncGenerator[Candidate]
 @contextlib.asynccontextmanager
 async def reference_a(folder: Path, model_url: str) -> AsyncGenerator[Candidate]:
     """FastAPI, `create_agent` and `AsyncPostgresSaver` on a PostgreSQL with the platform's settings."""
-    module = "benchmarks.reference_a"
+    module = "benchmarks.references.langchain_agent"
     log = folder / "reference_a.log"
     async with EmbeddedPostgres(folder / "reference_a_postgres") as database:
         assert database.pid is not None

@@ -12,7 +12,7 @@ import httpx
 from benchmarks.candidate import HOST, Candidate
 from benchmarks.child_process import ROOT, StartFailed, end, last_lines
 from benchmarks.process_tree import ProcessMemory, memory_of
-from benchmarks.reference_server import SYSTEM_PROMPT
+from benchmarks.references.server import SYSTEM_PROMPT
 from platform_host.embedded.ports import choose_port
 
 _HEALTHY_WITHIN_S = 60.0

@@ -105,6 +105,8 @@ async def measure_memory(host: KgentsPlatform, effort: Effort, results: Results)
 async def run(effort: Effort, names: Sequence[str]) -> Results:
     """Start the candidates, load them in turn, end them. Raises StartFailed, UnexpectedAnswer, WrongAnswers."""
     results = Results(machine=machine())
+    if results.is_busy:
+        say("this machine is busy with something else: trust the CPU figures, not the times")
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kgents-bench-")))
         model_url = await stack.enter_async_context(model_server(folder))

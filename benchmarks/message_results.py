@@ -32,6 +32,11 @@ class Results:
     server_status_ms: list[float] = field(default_factory=list[float])
     not_measured: list[str] = field(default_factory=list[str])
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something else ran when it began: more than half a core's worth of the last minute."""
+        return float(str(self.machine["load_average"])) > 0.5
+
     def to_json(self) -> str:
         """All of it, for a machine to compare."""
         return json.dumps(asdict(self), indent=2)
@@ -43,6 +48,7 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "load_average": os.getloadavg()[0],
         "python": platform.python_version(),
         "langchain": version("langchain"),
         "langgraph-checkpoint-postgres": version("langgraph-checkpoint-postgres"),

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.http_connection import BrokenAnswer, HttpAnswer, parse_answer
+from benchmarks.load.http_connection import BrokenAnswer, HttpAnswer, parse_answer
 
 PLAIN = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"

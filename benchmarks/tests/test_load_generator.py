@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from benchmarks.http_connection import HttpAnswer
-from benchmarks.load_figures import LoadFigures, LoadPlan, percentile
-from benchmarks.load_generator import WrongAnswer, check_answer, message_request, run_load, run_load_process
+from benchmarks.load.figures import LoadFigures, LoadPlan, percentile
+from benchmarks.load.generator import WrongAnswer, check_answer, message_request, run_load, run_load_process
+from benchmarks.load.http_connection import HttpAnswer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -1,6 +1,6 @@
 """Sends messages over HTTP from a process of its own and checks every answer.
 
-`python -m benchmarks.load_generator` reads a LoadPlan (JSON) from stdin and writes LoadFigures (JSON) to stdout.
+`python -m benchmarks.load.generator` reads a LoadPlan (JSON) from stdin and writes LoadFigures (JSON) to stdout.
 The endpoint takes `{"text", "conversation_id"?}` and answers `{"text", "conversation_id"}`, the text being that of
 the model server: `You said: <text> [<n> messages seen]`. An answer with another text or count is an error.
 """
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 import uvloop
 
 from benchmarks.child_process import ROOT
-from benchmarks.http_connection import BrokenAnswer, HttpAnswer, HttpConnection
-from benchmarks.load_figures import LoadFigures, LoadPlan
+from benchmarks.load.figures import LoadFigures, LoadPlan
+from benchmarks.load.http_connection import BrokenAnswer, HttpAnswer, HttpConnection
 
 _ANSWER_WITHIN_S = 30.0
 _SYSTEM_AND_USER = 2
@@ -121,7 +121,7 @@ async def run_load_process(plan: LoadPlan) -> LoadFigures:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "benchmarks.load_generator",
+        "benchmarks.load.generator",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -1,5 +1,5 @@
 """Reference A, what a good engineer writes in a day: FastAPI, LangChain's `create_agent`, `ChatOpenAI`, and
-`AsyncPostgresSaver` on a pool. One process, no authentication. `python -m benchmarks.reference_a`.
+`AsyncPostgresSaver` on a pool. One process, no authentication. `python -m benchmarks.references.langchain_agent`.
 """
 
 import os
@@ -18,7 +18,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
 
-from benchmarks.reference_server import (
+from benchmarks.references.server import (
     SYSTEM_PROMPT,
     Message,
     MessageAnswer,

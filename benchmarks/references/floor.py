@@ -1,4 +1,4 @@
-"""Reference B, the floor: FastAPI and one httpx call to the model. `python -m benchmarks.reference_b`."""
+"""Reference B, the floor: FastAPI and one httpx call to the model. `python -m benchmarks.references.floor`."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ import httpx
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from benchmarks.reference_server import SYSTEM_PROMPT, Message, MessageAnswer, reference_options, serve_reference
+from benchmarks.references.server import SYSTEM_PROMPT, Message, MessageAnswer, reference_options, serve_reference
 
 
 class _AssistantMessage(BaseModel):
