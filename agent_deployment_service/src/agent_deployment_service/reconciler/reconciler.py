@@ -200,7 +200,10 @@ class Reconciler:
                     await self._do(view.target, action)
             except StaleInstanceError:
                 continue
-            if any(not isinstance(action, Watch | KeepDraining) for action in actions):
+            changes = [action for action in actions if not isinstance(action, Watch | KeepDraining)]
+            if changes and all(isinstance(action, StartNew | Restart) for action in changes):
+                return  # waiting for its health, or noting that it has none, ends in another look
+            if changes:
                 continue
             if await self._directory.tell(view):
                 continue

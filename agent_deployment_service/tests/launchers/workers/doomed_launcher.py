@@ -29,7 +29,7 @@ async def main(home: Path) -> None:
         spec = AgentSpec(name=name, system_prompt="x")
         launched = await launcher.launch(LaunchRequest(uuid4(), uuid4(), name, 1, spec, "t"))
         await launcher.wait_healthy(launched.instance_id, 20)
-    sys.stdout.write(" ".join(str(row.pid) for row in launcher.processes()) + "\n")
+    sys.stdout.write(" ".join(str(row.pid) for row in launcher.processes() if row.state != "spare") + "\n")
     sys.stdout.flush()
     await asyncio.Event().wait()
 

@@ -40,19 +40,22 @@ class CgroupTree:
                 folders[controller] = folder
         return cls(folders, unified=False) if folders else None
 
-    def create(self, instance: str, limits: Limits) -> CgroupOfInstance:
-        """Makes the groups of one instance; OSError when the kernel refuses."""
-        folders = {folder / instance for folder in self.folders.values()}
+    def create(self, name: str) -> CgroupOfInstance:
+        """Makes the groups of one child; OSError when the kernel refuses."""
+        folders = {folder / name for folder in self.folders.values()}
         group = CgroupOfInstance(tuple(sorted(folders)), frozenset(self.folders))
         for folder in group.folders:
             folder.mkdir(exist_ok=True)
-        if "memory" in self.folders:
-            self._limit_memory(self.folders["memory"] / instance, limits.memory_mb * 1024 * 1024)
         if "pids" in self.folders:
-            _write(self.folders["pids"] / instance / "pids.max", str(MAX_PROCESSES))
+            _write(self.folders["pids"] / name / "pids.max", str(MAX_PROCESSES))
         return group
 
-    def _limit_memory(self, folder: Path, size: int) -> None:
+    def limit(self, group: CgroupOfInstance, limits: Limits) -> None:
+        """Sets what the group's processes may use together, before they run anything of an agent."""
+        if "memory" not in self.folders:
+            return
+        folder = next(item for item in group.folders if item.parent == self.folders["memory"])
+        size = limits.memory_mb * 1024 * 1024
         if self.unified:
             _write(folder / "memory.max", str(size))
             _write(folder / "memory.oom.group", "1")  # half a sandbox is of no use to anyone

@@ -21,13 +21,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import setproctitle
 
 from agent_deployment_service.launchers.process import child, filesystem, kernel, landlock, seccomp, wire
 from agent_deployment_service.launchers.process.cgroups import CgroupOfInstance, CgroupTree
-from agent_deployment_service.launchers.process.child import ChildTask
 from agent_deployment_service.launchers.process.code_trees import read_only_trees
 from agent_deployment_service.launchers.process.filesystem import Owner
 from agent_deployment_service.launchers.process.limits import Limits
@@ -39,6 +38,8 @@ from agent_deployment_service.launchers.process.namespaces import (
 )
 from agent_deployment_service.launchers.process.sandbox import SandboxPlan
 from kgents_shared.contracts.worker import WorkerConfig
+
+_SPARE_AFTER_MS: Final = 200  # whoever was just launched has the processor to itself first
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +68,28 @@ class Arguments:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Child:
-    instance_id: str
-    owner: Owner
+    """A forked child; `instance_id` is empty while it is a spare."""
+
+    pid: int
+    channel: socket.socket
     group: CgroupOfInstance | None
+    host_pid: int = 0
+    instance_id: str = ""
+    uid: int = -1
 
 
 class ForkServer:
-    """Takes requests from the launcher, forks, and reports which child ended and how."""
+    """Takes requests from the launcher, forks, and reports which child ended and how. Keeps one spare child ready."""
 
     def __init__(self, channel: socket.socket, plan: SandboxPlan, serve: Callable[[bytes], None]) -> None:
         self._channel = channel
         self._plan = plan
         self._serve = serve
         self._children: dict[int, _Child] = {}
+        self._spare: _Child | None = None
+        self._forked = 0
         self._pid_namespaces = None if plan.isolation is Isolation.NONE else PidNamespaces()
         self._uids = list(worker_uids()) if plan.isolation is Isolation.ROOT else []
         self._next_uid = 0
@@ -100,7 +108,9 @@ class ForkServer:
         poll.register(self._wake_read, select.POLLIN)
         try:
             while True:
-                ready = {descriptor for descriptor, _ in poll.poll()}
+                ready = {descriptor for descriptor, _ in poll.poll(None if self._spare else _SPARE_AFTER_MS)}
+                if not ready:
+                    self._make_spare()
                 if self._wake_read in ready:
                     self._drain_wakeups()
                     self._reap()
@@ -120,41 +130,60 @@ class ForkServer:
             self._signal(received.body)
         else:
             try:
-                self._launch(received.body, received.descriptors)
+                self._launch(received)
             finally:
                 for descriptor in received.descriptors:
                     os.close(descriptor)
         return True
 
-    def _launch(self, body: dict[str, Any], descriptors: tuple[int, ...]) -> None:
-        config, log, status = descriptors
-        instance_id = cast("str", body["id"])
-        task = ChildTask(
-            agent=cast("str", body["agent"]),
-            instance=Path(cast("str", body["folder"])),
-            limits=Limits(memory_mb=int(body["memory_mb"])),
-            config=config,
-            log=log,
-            status=status,
-            probe=body["op"] == "probe",
-        )
+    def _launch(self, request: wire.Received) -> None:
+        instance_id = cast("str", request.body["id"])
         try:
-            owner = self._owner(task.instance)
-            group = self._cgroups.create(instance_id, task.limits) if self._cgroups else None
-            pid = self._pid_namespaces.fork() if self._pid_namespaces else os.fork()
-        except OSError as error:
+            item = self._spare or self._fork()
+            self._keep_spare(None)
+            owner = self._owner(Path(request.body["folder"]))
+            if item.group and self._cgroups:
+                self._cgroups.limit(item.group, Limits(memory_mb=int(request.body["memory_mb"])))
+            item.instance_id, item.uid = instance_id, owner.uid
+            wire.send(item.channel, {**request.body, "uid": owner.uid, "gid": owner.gid}, request.descriptors)
+            item.channel.close()
+        except (OSError, EOFError) as error:
             self._report({"event": "exited", "id": instance_id, "error": f"fork: {error}"})
-            return
+
+    def _make_spare(self) -> None:
+        """One more child than is needed; without it the next launch forks for itself."""
+        try:
+            self._keep_spare(self._fork())
+        except (OSError, EOFError) as error:
+            sys.stderr.write(f"no spare child: {error}\n")
+
+    def _fork(self) -> _Child:
+        self._forked += 1
+        group = self._cgroups.create(str(self._forked)) if self._cgroups else None
+        ours, theirs = socket.socketpair()
+        pid = self._pid_namespaces.fork() if self._pid_namespaces else os.fork()
         if pid == 0:
+            ours.close()
             self._channel.close()
-            child.run(task, self._plan, owner, group, self._serve)
-        self._children[pid] = _Child(instance_id, owner, group)
+            child.run(theirs, self._plan, group, self._serve)
+        theirs.close()
+        item = self._children[pid] = _Child(pid, ours, group)
+        told = wire.receive(ours)
+        if told is None:
+            raise EOFError("a child ended before it was anything")
+        item.host_pid = int(told.body["pid"])
+        return item
+
+    def _keep_spare(self, item: _Child | None) -> None:
+        if item is not self._spare:
+            self._spare = item
+            self._report({"event": "spare", "pid": item.host_pid if item else None})
 
     def _owner(self, instance: Path) -> Owner:
         """Whom the child runs as: in `Isolation.ROOT` an id that no other living child has."""
         if not self._uids:
             return Owner(os.geteuid(), os.getegid())
-        taken = {item.owner.uid for item in self._children.values()}
+        taken = {item.uid for item in self._children.values()}
         while self._uids[self._next_uid % len(self._uids)] in taken:
             self._next_uid += 1
         uid = self._uids[self._next_uid % len(self._uids)]
@@ -175,9 +204,13 @@ class ForkServer:
             item = self._children.pop(pid, None)
             if item is None:
                 continue
-            code = os.waitstatus_to_exitcode(status)
-            starved = item.group.out_of_memory() if item.group else False
-            self._report({"event": "exited", "id": item.instance_id, "code": code, "out_of_memory": starved})
+            if item is self._spare:
+                self._keep_spare(None)
+            item.channel.close()
+            if item.instance_id:
+                code = os.waitstatus_to_exitcode(status)
+                starved = item.group.out_of_memory() if item.group else False
+                self._report({"event": "exited", "id": item.instance_id, "code": code, "out_of_memory": starved})
             if item.group:
                 item.group.remove()
 

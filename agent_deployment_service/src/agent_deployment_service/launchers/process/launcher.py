@@ -332,6 +332,8 @@ class ProcessLauncher:
         rows: list[ProcessRow] = []
         if self._link is not None and self._link.identity is not None:
             rows.append(ProcessRow("forkserver", self._link.identity.pid, None, None, "ready"))
+            if self._link.spare_pid is not None:
+                rows.append(ProcessRow("worker", self._link.spare_pid, None, None, "spare"))
         for worker in self._workers.values():
             if worker.launched.pid is not None:
                 launched = worker.launched

@@ -55,7 +55,10 @@ class ServerCommand:
 
 
 class ForkServerLink:
-    """One fork server. `on_exit` gets each report of an ended child, `on_lost` the end of the server itself."""
+    """One fork server. `on_exit` gets each report of an ended child, `on_lost` the end of the server itself.
+
+    `spare_pid` is the child that waits to be an instance.
+    """
 
     def __init__(
         self, command: ServerCommand, on_exit: Callable[[dict[str, Any]], None], on_lost: Callable[[], None]
@@ -68,6 +71,7 @@ class ForkServerLink:
         self._reading: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self.identity: ProcessIdentity | None = None
+        self.spare_pid: int | None = None
         self.isolation = Isolation.NONE
 
     async def open(self, *, isolate: bool) -> None:
@@ -107,6 +111,8 @@ class ForkServerLink:
                 for message in decoder.feed(data):
                     if message["event"] == "exited":
                         self._on_exit(message)
+                    elif message["event"] == "spare":
+                        self.spare_pid = message["pid"]
                     elif not ready.done():
                         ready.set_result(message)
         await self._end()

@@ -66,18 +66,28 @@ class Applied:
 _SCRATCH_RULES: Final = (filesystem.INSTANCE_INSIDE, filesystem.SCRATCH_INSIDE)
 
 
-def apply(plan: SandboxPlan, instance: Path, owner: Owner, limits: Limits, group: CgroupOfInstance | None) -> Applied:
-    """Shuts this process in. OSError when namespaces, capabilities or the filter fail although the plan has them."""
+def begin(plan: SandboxPlan, group: CgroupOfInstance | None) -> Applied:
+    """The part that is the same for every instance and takes longest, done ahead in a spare child.
+
+    OSError when namespaces fail although the plan has them.
+    """
     applied = Applied()
-    random.seed()
-    os.umask(0o077 if plan.isolation is Isolation.USER else 0o022)
     _raise_oom_score()
     if group is None:
         applied.note(Step.CGROUP, "this process may not make control groups")
     else:
         group.join()
+    if plan.isolation is not Isolation.NONE:
+        namespaces.enter_worker_namespaces()
+    return applied
+
+
+def finish(plan: SandboxPlan, applied: Applied, instance: Path, owner: Owner, limits: Limits) -> None:
+    """Shuts this process in, as one instance. OSError when a wall fails although the plan has it."""
+    random.seed()
+    os.umask(0o077 if plan.isolation is Isolation.USER else 0o022)
+    apply_limits(limits)
     if plan.isolation is Isolation.NONE:
-        apply_limits(limits)
         applied.note(Step.LIMITS, "processes can't be counted without namespaces; memory and files are limited")
         _drop_what_there_is(plan, applied)
     else:
@@ -88,7 +98,6 @@ def apply(plan: SandboxPlan, instance: Path, owner: Owner, limits: Limits, group
     else:
         applied.note(Step.PARENT_DEATH, "the kernel has no pidfd_open")
     _lock(plan, instance, applied)
-    return applied
 
 
 def _raise_oom_score() -> None:
@@ -100,8 +109,6 @@ def _raise_oom_score() -> None:
 
 
 def _wall_off(plan: SandboxPlan, instance: Path, owner: Owner, limits: Limits, applied: Applied) -> None:
-    namespaces.enter_worker_namespaces()
-    apply_limits(limits)
     if not filesystem.enter(plan.staging, instance, owner, limits.scratch_mb):
         applied.note(Step.PROC, "the kernel refuses a new /proc here")
     if plan.isolation is Isolation.ROOT:
