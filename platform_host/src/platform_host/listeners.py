@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from platform_host.connection import BoundedConnection
 from platform_host.sockets import BACKLOG
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Listener:
             uvicorn.Config(
                 app,
                 uds=None if unix_path is None else str(unix_path),
-                http="httptools",
+                http=BoundedConnection,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
