@@ -77,3 +77,36 @@ def test_a_schema_nested_without_measure_is_refused() -> None:
     for _ in range(500):
         schema = {"type": "object", "properties": {"x": schema}}
     assert "nested over" in (schema_fault(schema) or "")
+
+
+def test_faults_that_each_quote_a_large_value_are_stopped() -> None:
+    wishes = [{"type": "null"}] * 3000
+    schema: dict[str, Any] = {"type": "object", "properties": {"text": {"anyOf": wishes}}}
+    assert schema_fault(schema) is None
+    assert argument_faults(schema, {"text": "short"})
+    for large in ("x" * 60_000, ["x" * 1000] * 60, {"x" * 60_000: 1}):
+        with pytest.raises(SchemaTooComplex):
+            argument_faults(schema, {"text": large})
+
+
+def test_faults_that_each_quote_a_large_piece_of_the_schema_are_stopped() -> None:
+    choices = {"enum": ["x" * 100] * 200}
+    schema: dict[str, Any] = {"anyOf": [{"$ref": "#/$defs/choices"}] * 1500, "$defs": {"choices": choices}}
+    with pytest.raises(SchemaTooComplex):
+        argument_faults(schema, {})
+
+
+def test_a_large_text_for_an_ordinary_schema_is_checked() -> None:
+    names = [f"field_{number}" for number in range(50)]
+    properties: dict[str, Any] = {name: {"type": "string", "minLength": 1} for name in names}
+    schema = {"type": "object", "properties": properties, "required": names[:1], "additionalProperties": False}
+    assert argument_faults(schema, {names[0]: "x" * 1_000_000} | dict.fromkeys(names[1:], "y")) == []
+    assert argument_faults(schema, {names[0]: "x" * 1_000_000, "other": 1})
+
+
+def test_arguments_that_are_nested_without_end_are_refused() -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(5000):
+        nested = {"in": nested}
+    with pytest.raises(SchemaTooComplex):
+        argument_faults({"type": "object"}, nested)

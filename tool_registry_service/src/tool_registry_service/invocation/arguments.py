@@ -1,7 +1,8 @@
 """Checking a call's arguments against a tool's schema, which a stranger wrote.
 
 JSON Schema can ask for endless work: patterns that backtrack, references that multiply. So patterns are left to the
-tool itself, references stay within the schema, and a check does a bounded number of steps.
+tool itself, references stay within the schema, and a check does a bounded number of steps. A step over a large value
+costs more of them: each fault quotes its value whole, also where `anyOf` finds thousands that nobody reads.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -18,16 +19,48 @@ _MAX_STEPS = 20_000
 _MAX_DEPTH = 32
 _MAX_FAULTS = 5
 _MAX_UNIQUE_ITEMS = 500
+_CHARS_PER_STEP = 1024
 # Those that match regular expressions of the schema's author against the caller's text.
 _UNCHECKED = frozenset({"pattern", "patternProperties", "format"})
 _AFTER_PATTERNS = frozenset({"additionalProperties", "unevaluatedProperties"})
-_steps_left: ContextVar[list[int]] = ContextVar("steps_left")
+_steps_left: ContextVar["_Budget"] = ContextVar("steps_left")
 
 Keyword = Callable[[Any, Any, Any, Any], Generator[ValidationError] | None]
 
 
 class SchemaTooComplex(Exception):
     """A check that takes more steps than it may."""
+
+
+class _Budget:
+    """The steps that a check has left, and what a step over each value of schema and arguments costs."""
+
+    def __init__(self, schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+        self._left = _MAX_STEPS
+        self._chars: dict[int, int] = {}
+        self._measure(schema)
+        self._measure(arguments)
+
+    def take(self, *values: Any) -> None:
+        """One step over `values`; raises `SchemaTooComplex` where none is left."""
+        self._left -= 1 + sum(self._chars.get(id(value), 0) for value in values) // _CHARS_PER_STEP
+        if self._left < 0:
+            raise SchemaTooComplex("The tool's input schema asks for more work than a check may do.")
+
+    def _measure(self, value: Any) -> int:
+        """About how long the value is when it is quoted."""
+        if isinstance(value, str):
+            chars = len(value)
+        elif isinstance(value, Mapping):
+            entries = cast("Mapping[str, Any]", value)
+            chars = sum(self._measure(name) + self._measure(entry) for name, entry in entries.items())
+        elif isinstance(value, list):
+            chars = sum(map(self._measure, cast("list[Any]", value)))
+        else:
+            return 8
+        if chars >= _CHARS_PER_STEP:
+            self._chars[id(value)] = chars
+        return chars + 4
 
 
 def schema_fault(schema: dict[str, Any]) -> str | None:
@@ -52,7 +85,10 @@ def argument_faults(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> 
         SchemaTooComplex: the schema asks for more work than a check may do, or can't be followed.
     """
     checked = _bounded(validators.validator_for(schema, default=Draft202012Validator))
-    token = _steps_left.set([_MAX_STEPS])
+    try:
+        token = _steps_left.set(_Budget(schema, arguments))
+    except RecursionError as error:
+        raise SchemaTooComplex("The arguments are nested too deep for a check.") from error
     try:
         faults: list[str] = []
         for error in checked(schema, registry=Registry()).iter_errors(arguments):
@@ -82,10 +118,7 @@ def _bounded(validator: Any) -> type[Validator]:
 
 def _counted(name: str, check: Keyword) -> Keyword:
     def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Generator[ValidationError]:
-        left = _steps_left.get()
-        left[0] -= 1
-        if left[0] < 0:
-            raise SchemaTooComplex("The tool's input schema asks for more work than a check may do.")
+        _steps_left.get().take(value, instance)
         if name in _AFTER_PATTERNS and "patternProperties" in schema:
             return
         if name == "uniqueItems" and isinstance(instance, list) and len(instance) > _MAX_UNIQUE_ITEMS:
