@@ -1,5 +1,6 @@
 """The worker's only way out: the front's door, over one kept-alive HTTP session."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -14,6 +15,8 @@ from kgents_shared.contracts.worker import EPOCH_HEADER, INSTANCE_HEADER, RUN_HE
 
 _JSON = {"Content-Type": "application/json"}
 _READ_BYTES = 256 * 1024
+_DOOR_PATIENCE_S = 10.0
+_DOOR_PAUSE_S = 0.05
 
 
 class Door:
@@ -71,7 +74,7 @@ class RunDoor:
         """`POST /internal/llm/{provider}/v1/chat/completions`; raises `RunFailed` for what isn't a 200."""
         url = f"{self._base}/internal/llm/{provider}/v1/chat/completions"
         try:
-            async with self._session.post(url, data=body, headers=self._headers) as answer:
+            async with await self._send(url, body) as answer:
                 if answer.status != 200:
                     raise _refusal(answer.status, await answer.read())
                 yield answer
@@ -91,9 +94,21 @@ class RunDoor:
         body = orjson.dumps({"tool_call_id": tool_call_id, "name": name, "arguments": arguments})
         return ToolCallResult.model_validate_json(await self._post("/internal/tools/call", body))
 
+    async def _send(self, url: str, body: bytes) -> aiohttp.ClientResponse:
+        """Send, waiting a little for a door that does not listen: a front that starts again opens it in a moment."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _DOOR_PATIENCE_S
+        while True:
+            try:
+                return await self._session.post(url, data=body, headers=self._headers)
+            except aiohttp.ClientConnectorError:
+                if loop.time() > until:
+                    raise
+            await asyncio.sleep(_DOOR_PAUSE_S)
+
     async def _post(self, path: str, body: bytes) -> bytes:
         try:
-            async with self._session.post(self._base + path, data=body, headers=self._headers) as answer:
+            async with await self._send(self._base + path, body) as answer:
                 content = await answer.read()
                 if answer.status >= 300:
                     raise _refusal(answer.status, content)
