@@ -1,5 +1,6 @@
 """The frame of a service over HTTP: errors as problems, the correlation id, bounds on bodies, who may call what."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -285,3 +286,20 @@ async def test_health_names_the_parts_that_are_away(issuer: TokenIssuer):
         state["database"] = False
         answer = await client.get("/health")
         assert (answer.status_code, answer.json()["status"]) == (503, "degraded")
+
+
+@pytest.mark.parametrize("path", ["/things", "/raw"])
+async def test_a_body_that_never_ends_is_408_and_closes_its_connection(
+    client: httpx.AsyncClient, path: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("kgents_shared.http.edge.BODY_PATIENCE_S", 0.05)
+    never = asyncio.Event()
+
+    async def dripping() -> AsyncIterator[bytes]:
+        yield b"{"
+        await never.wait()
+
+    answer = await client.post(path, content=dripping(), headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (408, "request_timeout")
+    assert answer.headers["connection"] == "close"
+    assert answer.headers["x-correlation-id"]

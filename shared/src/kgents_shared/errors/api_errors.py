@@ -82,6 +82,13 @@ class Conflict(ApiError):
     default_code = "conflict"
 
 
+class RequestTimeout(ApiError):
+    """408: the request did not come in time."""
+
+    status = 408
+    default_code = "request_timeout"
+
+
 class PayloadTooLarge(ApiError):
     """413."""
 

@@ -14,18 +14,21 @@ from sqlalchemy.exc import TimeoutError as SqlTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from kgents_shared.errors.api_errors import ApiError, InvalidInput, PayloadTooLarge, Unavailable
+from kgents_shared.errors.api_errors import ApiError, InvalidInput, PayloadTooLarge, RequestTimeout, Unavailable
 from kgents_shared.errors.validation import faults_of
 from kgents_shared.telemetry.correlation import CORRELATION_HEADER, correlation_id
 
 _log = structlog.get_logger("kgents.errors")
 _TITLES = {
     400: "Bad request", 401: "Not authenticated", 403: "Not allowed", 404: "Not found", 405: "Method not allowed",
-    409: "Conflict", 413: "Too large", 422: "Invalid input", 429: "Too many requests", 500: "Internal error",
-    502: "Bad gateway", 503: "Unavailable", 504: "Timed out",
+    408: "Too slow", 409: "Conflict", 413: "Too large", 422: "Invalid input", 429: "Too many requests",
+    500: "Internal error", 502: "Bad gateway", 503: "Unavailable", 504: "Timed out",
 }  # fmt: skip
 
-_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: PayloadTooLarge.default_code}
+_HTTP_CODES = {
+    400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: RequestTimeout.default_code,
+    413: PayloadTooLarge.default_code,
+}  # fmt: skip
 
 
 def problem_body(error: ApiError) -> dict[str, Any]:

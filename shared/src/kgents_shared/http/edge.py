@@ -1,17 +1,25 @@
-"""The outermost layer of a service: the correlation id in and out, and a bound on bodies. Plain ASGI, no buffering."""
+"""The outermost layer of a service: the correlation id in and out, bounds on bodies. Plain ASGI, no buffering."""
+
+import asyncio
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kgents_shared.errors import PayloadTooLarge, problem_response
+from kgents_shared.errors import PayloadTooLarge, RequestTimeout, problem_response
 from kgents_shared.telemetry.correlation import CORRELATION_HEADER, accept_correlation_id
 
+BODY_PATIENCE_S = 30.0
 _LONGEST_LENGTH = 20  # digits; a longer number is over any bound all the same
+
+_TOO_SLOW = f"The body was not here within {BODY_PATIENCE_S:.0f} seconds."
 
 
 class EdgeMiddleware:
-    """Takes or makes the correlation id, returns it on every answer, and refuses a body over the bound with 413."""
+    """Takes or makes the correlation id and returns it on every answer.
+
+    A body over the bound is refused with 413, one that isn't whole after `BODY_PATIENCE_S` seconds with 408.
+    """
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
@@ -38,10 +46,18 @@ class EdgeMiddleware:
 
     def _bounded(self, receive: Receive) -> Receive:
         seen = 0
+        until: float | None = asyncio.get_running_loop().time() + BODY_PATIENCE_S
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, until
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                # The rest of the body is of no use to anybody.
+                raise HTTPException(RequestTimeout.status, _TOO_SLOW, {"Connection": "close"}) from None
+            if not message.get("more_body", False):
+                until = None
             seen += len(message.get("body", b""))
             if seen > self._max_body_bytes:
                 # Starlette's own error: FastAPI makes a 400 of any other that comes up while a body is read.
