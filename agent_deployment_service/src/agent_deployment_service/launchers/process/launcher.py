@@ -328,18 +328,18 @@ class ProcessLauncher:
         return list(self._protections)
 
     def processes(self) -> Sequence[ProcessRow]:
-        """The fork server and its workers."""
+        """The fork server, its workers, and last the child that waits to be one."""
         rows: list[ProcessRow] = []
         if self._link is not None and self._link.identity is not None:
             rows.append(ProcessRow("forkserver", self._link.identity.pid, None, None, "ready"))
-            if self._link.spare_pid is not None:
-                rows.append(ProcessRow("worker", self._link.spare_pid, None, None, "spare"))
         for worker in self._workers.values():
             if worker.launched.pid is not None:
                 launched = worker.launched
                 rows.append(
                     ProcessRow("worker", launched.pid or 0, launched.agent_name, launched.instance_id, worker.state)
                 )
+        if self._link is not None and self._link.spare_pid is not None:
+            rows.append(ProcessRow("worker", self._link.spare_pid, None, None, "spare"))
         return rows
 
     async def close(self, grace_s: float) -> None:
