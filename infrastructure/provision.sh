@@ -30,7 +30,7 @@ until run --dbname postgres --command 'SELECT 1' >/dev/null 2>&1; do
 done
 
 run --dbname postgres --set database="$database" <<'SQL'
-SELECT format('CREATE DATABASE %I', :'database')
+SELECT format('CREATE DATABASE %I ENCODING ''UTF8'' TEMPLATE template0', :'database')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 SQL

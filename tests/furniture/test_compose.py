@@ -92,6 +92,12 @@ def test_a_container_has_no_more_rights_than_it_needs(name: str) -> None:
     assert "no-new-privileges:true" in part["security_opt"]
 
 
+def test_what_opens_the_sandboxes_walls_opens_nothing_else() -> None:
+    overlay = yaml.safe_load((ROOT / "docker-compose.sandbox.yml").read_text("utf-8"))
+    options = ["no-new-privileges:true", "seccomp=unconfined", "systempaths=unconfined"]
+    assert overlay == {"services": {"deployment": {"security_opt": options}}}
+
+
 def test_nats_writes_to_disk_before_it_answers_and_wants_its_token() -> None:
     text = (ROOT / "infrastructure" / "nats.conf").read_text("utf-8")
     assert re.search(r"^\s+sync_interval: always$", text, re.MULTILINE)
