@@ -11,10 +11,16 @@ from kgents_shared.errors import InvalidInput
 _PASSED = frozenset(
     {"messages", "tools", "tool_choice", "parallel_tool_calls", "response_format", "stop", "top_p", "seed"}
 )
+_PASSED_OF_MESSAGE = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
 
 
 def checked_request(raw: bytes, choice: ModelChoice) -> dict[str, Any]:
-    """The request with the model and the limits of the run's version, whatever the worker wrote there."""
+    """The request with the model and the limits of the run's version, whatever the worker wrote there.
+
+    Text and functions pass, nothing else: an image's address is fetched by the provider, who would be the agent's way
+    into the network; a file's id may be another agent's, since the account is the platform's; and some servers have
+    tools of their own that search the web.
+    """
     try:
         given = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -25,6 +31,9 @@ def checked_request(raw: bytes, choice: ModelChoice) -> dict[str, Any]:
     if not isinstance(fields.get("messages"), list) or not fields["messages"]:
         raise _bad()
     request = {name: value for name, value in fields.items() if name in _PASSED}
+    request["messages"] = [_checked_message(message) for message in fields["messages"]]
+    if not _are_functions(fields.get("tools", [])):
+        raise _bad()
     request["model"] = choice.model
     if choice.temperature is not None:
         request["temperature"] = choice.temperature
@@ -36,5 +45,28 @@ def checked_request(raw: bytes, choice: ModelChoice) -> dict[str, Any]:
     return request
 
 
+def _checked_message(message: Any) -> dict[str, Any]:
+    if not isinstance(message, dict):
+        raise _bad()
+    fields = cast("dict[str, Any]", message)
+    if not _is_text(fields.get("content")):
+        raise _bad()
+    return {name: value for name, value in fields.items() if name in _PASSED_OF_MESSAGE}
+
+
+def _is_text(content: Any) -> bool:
+    if isinstance(content, list):
+        return all(_has_type(part, "text") for part in cast("list[Any]", content))
+    return content is None or isinstance(content, str)
+
+
+def _are_functions(tools: Any) -> bool:
+    return isinstance(tools, list) and all(_has_type(tool, "function") for tool in cast("list[Any]", tools))
+
+
+def _has_type(part: Any, wanted: str) -> bool:
+    return isinstance(part, dict) and cast("dict[str, Any]", part).get("type") == wanted
+
+
 def _bad() -> InvalidInput:
-    return InvalidInput("This is not a chat completion request with messages.", code="bad_model_request")
+    return InvalidInput("This is not a chat completion request of text and functions.", code="bad_model_request")
