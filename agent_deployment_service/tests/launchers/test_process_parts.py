@@ -81,10 +81,10 @@ def test_outside_a_sandbox_no_wall_is_claimed():
     assert claimed <= {"no_capabilities", "no_new_privileges"}, "unless the tests themselves run without privileges"
 
 
-@pytest.mark.skipif(CgroupTree.find("kgents-test-probe") is None, reason="this user may not make control groups")
 def test_a_control_group_is_made_limited_and_removed():
     tree = CgroupTree.find("kgents-test-parts")
-    assert tree is not None
+    if tree is None:
+        pytest.skip("this user may not make control groups")
     group = tree.create("one")
     tree.limit(group, Limits(memory_mb=64))
     limits = [path.read_text().strip() for folder in group.folders for path in folder.glob("memory.*limit_in_bytes")]
