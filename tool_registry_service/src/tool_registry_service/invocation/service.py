@@ -23,7 +23,7 @@ from tool_registry_service.invocation.repository import (
     NewInvocation,
     StoredInvocation,
 )
-from tool_registry_service.mcp_client.content import cut_to
+from tool_registry_service.invocation.result_size import cut_to
 from tool_registry_service.mcp_client.pool import SessionPool
 from tool_registry_service.permission.patterns import decide
 

@@ -31,12 +31,3 @@ def _text(block: types.ContentBlock) -> str:
 def _storable(text: str) -> str:
     """`text` without what PostgreSQL and UTF-8 can't hold: NUL and lone surrogates."""
     return text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
-
-
-def cut_to(text: str, limit: int) -> str:
-    """At most `limit` bytes of UTF-8, with a note where something was left out."""
-    data = text.encode("utf-8")
-    if len(data) <= limit:
-        return text
-    note = f"\n[cut: the result has {len(data)} bytes, the first {limit} are shown]"
-    return data[:limit].decode("utf-8", "ignore") + note

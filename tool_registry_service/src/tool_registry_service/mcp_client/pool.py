@@ -1,20 +1,23 @@
 """Held sessions: one a server, opened at first use, opened anew when broken, closed when idle."""
 
+from __future__ import annotations
+
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
 
 from tool_registry_service.errors import CommandNotAllowed, DefinitionChanged, NeverSent, ToolCallFault
-from tool_registry_service.mcp_client.connection import McpConnection, McpTransport
+from tool_registry_service.mcp_client import sdk
 from tool_registry_service.mcp_client.sandbox import StdioSandbox
-from tool_registry_service.mcp_client.stdio import StdioProcess
-from tool_registry_service.mcp_client.streamable_http import StreamableHttp
 from tool_registry_service.mcp_client.targets import RemoteTool, ServerTarget, ToolAnswer
 from tool_registry_service.outgoing.client import OutgoingHttp
 from tool_registry_service.settings import StdioCommand, ToolsSettings
+
+if TYPE_CHECKING:
+    from tool_registry_service.mcp_client.connection import McpConnection, McpTransport
 
 _log = structlog.get_logger("kgents.tools.pool")
 _FIRST_PAUSE_S = 0.1
@@ -35,13 +38,13 @@ class TransportMaker:
     async def transport(self, target: ServerTarget) -> McpTransport:
         """The transport of `target`; raises `NeverSent` where it can't be had."""
         if target.transport == "streamable_http":
-            return StreamableHttp(target.url or "", self._outgoing)
+            return await sdk.streamable_http(target, self._outgoing)
         try:
             command = self.allowed(target.command or "")
         except CommandNotAllowed as error:
             raise NeverSent(error.detail) from error
         argv = await self._sandbox.argv(command, target.args)
-        return StdioProcess(argv, self._sandbox.environment(command), self._settings.max_answer_bytes)
+        return await sdk.stdio(argv, self._sandbox.environment(command), self._settings.max_answer_bytes)
 
     def allowed(self, name: str) -> StdioCommand:
         """The operator's entry of this name; raises `CommandNotAllowed`."""
@@ -127,7 +130,7 @@ class ServerLink:
             if lived_s < _CALM_AFTER_S:
                 self._failed()
         await self._wait_out()
-        connection = McpConnection(
+        connection = await sdk.connection(
             await self._maker.transport(self.target), connect_timeout_s=self._settings.connect_timeout_s
         )
         try:
