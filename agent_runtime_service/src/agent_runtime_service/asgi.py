@@ -1,6 +1,6 @@
-"""Production entry: `python -m agent_runtime_service.asgi` serves the API and the workers' door, one process.
+"""Production entry for an ASGI server of one's own: `app` is the API, `door` the workers' door; one process for both.
 
-`uvicorn agent_runtime_service.asgi:app` serves the API alone.
+`python -m agent_runtime_service` serves the two, and is what the image runs.
 """
 
 from agent_runtime_service.door.app import create_door_app

@@ -2,14 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from kgents_shared.http.settings import ServiceSettings
 
+DEFAULT_MODEL = "gpt-4.1-mini"
+
 
 class RuntimeSettings(ServiceSettings):
     """What the runtime needs. Times are seconds.
+
+    `bind`, `port` and `door` (`unix:/path` or `tcp:host:port`) are for `python -m agent_runtime_service`.
 
     `OPENAI_BASE_URL`, `OPENAI_API_KEY` and `OPENAI_MODEL` are the default credential of the provider `openai`, which is
     any server that speaks its wire. A lease is renewed every third of `lease_s`; a run whose front fell silent for
@@ -25,8 +29,13 @@ class RuntimeSettings(ServiceSettings):
         SecretStr | None, Field(validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"))
     ] = None
     default_model: Annotated[
-        str, Field(validation_alias=AliasChoices("RUNTIME_DEFAULT_MODEL", "OPENAI_MODEL", "default_model"))
-    ] = "gpt-4.1-mini"
+        str,
+        Field(validation_alias=AliasChoices("RUNTIME_DEFAULT_MODEL", "OPENAI_MODEL", "default_model")),
+        BeforeValidator(lambda given: given or DEFAULT_MODEL),
+    ] = DEFAULT_MODEL
+    bind: str = "0.0.0.0"  # noqa: S104 -- inside a container; the embedded host binds by itself
+    port: int = 8000
+    door: str = "unix:/run/kgents/door/door.sock"
     model_connect_s: float = 5.0
     model_first_byte_s: float = 60.0
     model_retries: int = 2
