@@ -95,11 +95,10 @@ async def test_a_server_dies_with_the_process_that_started_it(tmp_path: Path, at
         f"    sandbox = StdioSandbox(at_most=Protection({at_most.value!r}))\n"
         f"    argv = await sandbox.argv(StdioCommand(command=Path('/bin/sleep'), args=({marker!r},)), ())\n"
         "    process = await asyncio.create_subprocess_exec(*argv, start_new_session=True)\n"
-        "    print('started', flush=True)\n"
         "    await process.wait()\n"
         "asyncio.run(main())\n"
     )
-    parent = await asyncio.create_subprocess_exec(sys.executable, str(program), stdout=asyncio.subprocess.PIPE)
+    parent = await asyncio.create_subprocess_exec(sys.executable, str(program))
 
     def sleeping() -> bool:
         lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
