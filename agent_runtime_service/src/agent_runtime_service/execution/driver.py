@@ -1,6 +1,7 @@
 """Drives runs to their end: queue, instance, worker, finish; and goes on elsewhere when a worker is lost."""
 
 import asyncio
+import re
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,8 @@ MAX_ATTEMPTS = 3
 _GRACE_S = 1.0
 _TURN_POLL_S = 0.25
 _LEAST_S = 0.1
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MAX_DETAIL_CHARS = 2000
 
 
 class RunDriver:
@@ -138,16 +141,12 @@ class RunDriver:
 
     async def _listen(self, run: ActiveRun, instance: Instance, body: bytes) -> RunEnd:
         async for event in instance.client.run(body):
-            kind = event["type"]
-            if kind == "delta":
-                if run.feed.heard:
-                    run.feed.push(FeedEvent("delta", text=str(event["text"])))
-            elif kind == "final":
-                return RunEnd("completed", text=str(event["text"]), final_seq=run.next_seq)
-            elif kind == "reset":
-                run.feed.push(FeedEvent("reset"))
-            elif kind == "failed":
-                return _end_told(run, event)
+            try:
+                end = _told(run, event)
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                raise WorkerLost(f"the worker says what can't be read: {error!r}"[:200], accepted=True) from error
+            if end is not None:
+                return end
         raise WorkerLost("the worker's answer has no end", accepted=True)
 
 
@@ -163,9 +162,29 @@ def _request_body(run: ActiveRun, plan: bytes, time_left_s: float) -> bytes:
     )
 
 
+def _told(run: ActiveRun, event: dict[str, Any]) -> RunEnd | None:
+    """What one event of the worker's means: something for the listeners, or the end."""
+    kind = event["type"]
+    if kind == "delta":
+        if run.feed.heard:
+            run.feed.push(FeedEvent("delta", text=str(event["text"])))
+    elif kind == "reset":
+        run.feed.push(FeedEvent("reset"))
+    elif kind == "final":
+        # PostgreSQL's JSON operators refuse a NUL, so that the run could be stored but never read.
+        text = str(event["text"]).replace("\x00", "\ufffd")
+        return RunEnd("completed", text=text, final_seq=run.next_seq)
+    elif kind == "failed":
+        return _end_told(run, event)
+    return None
+
+
 def _end_told(run: ActiveRun, event: dict[str, Any]) -> RunEnd:
     """The worker's word on a failure; where it repeats the gateway's, the gateway's own counts."""
-    code, detail, status = str(event["code"]), str(event["detail"]).replace("\x00", ""), int(event["status"])
+    code, status = str(event["code"]), int(event["status"])
+    detail = str(event["detail"]).replace("\x00", "")[:_MAX_DETAIL_CHARS]
+    if _CODE.fullmatch(code) is None:
+        code = "worker_failed"  # it goes into events and logs, where the sandbox's own words have no place
     if code == "stale_lease":
         raise StaleLease
     if code == "door_away":

@@ -10,7 +10,7 @@ from yarl import URL
 
 _CONNECT_S = 2.0
 _HEALTH_S = 0.5
-_LINE_BYTES = 32 * 1024 * 1024
+_MAX_ANSWER_BYTES = 32 * 1024 * 1024
 # A worker's answer that sends the run elsewhere: it drains, or it was registered anew with another token.
 _ELSEWHERE = {401, 503}
 
@@ -98,13 +98,15 @@ class WorkerClient:
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:
-    """Lines of any length up to the bound; aiohttp's own readline stops at its buffer's size."""
+    """Lines of any length, all of them up to the bound; aiohttp's own readline stops at its buffer's size."""
     rest = b""
+    size = 0
     async for data in content.iter_any():
         rest += data
+        size += len(data)
+        if size > _MAX_ANSWER_BYTES:
+            raise aiohttp.ClientPayloadError("the worker's answer has no end")
         if b"\n" not in data:
-            if len(rest) > _LINE_BYTES:
-                raise aiohttp.ClientPayloadError("a line is too long")
             continue
         *whole, rest = rest.split(b"\n")
         for line in whole:
