@@ -10,7 +10,7 @@ import click
 from kgents_cli.client import ApiClient, ServerEvent
 from kgents_cli.faults import BadInput, CliError
 from kgents_cli.problems import problem_error
-from kgents_cli.terminal import style
+from kgents_cli.terminal import harmless, style
 
 # A run may last as long as the agent's own limit allows, which is an hour at most.
 _LONGEST_RUN_S = 3700.0
@@ -30,7 +30,7 @@ def send_message(agent: str, text: str, conversation: str | None, *, as_json: bo
         with api.stream(f"/agents/{agent}/message", body) as events:
             result = print_answer(events)
     if sys.stderr.isatty() and (identifier := result.get("conversation_id")):
-        click.echo(style(f"(go on with: --conversation {identifier})", "dim"), err=True)
+        click.echo(style(f"(go on with: --conversation {harmless(str(identifier))})", "dim"), err=True)
 
 
 def print_answer(events: Iterator[ServerEvent]) -> dict[str, Any]:
@@ -53,11 +53,11 @@ def print_answer(events: Iterator[ServerEvent]) -> dict[str, Any]:
             shown = ""
         elif event.name == "delta":
             shown += str(event.data.get("text", ""))
-            click.echo(event.data.get("text", ""), nl=False)
+            click.echo(harmless(str(event.data.get("text", ""))), nl=False)
             sys.stdout.flush()
         elif event.name == "completed":
             text = str(event.data.get("text", ""))
-            click.echo(text.removeprefix(shown) if text.startswith(shown) else text, nl=False)
+            click.echo(harmless(text.removeprefix(shown) if text.startswith(shown) else text), nl=False)
             _end_line(text or shown)
             return known | event.data
     _end_line(shown)

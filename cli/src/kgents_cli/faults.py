@@ -25,13 +25,13 @@ class CliError(Exception):
 
     def show(self) -> None:
         """Prints the failure on stderr; colour only where stderr is a terminal and NO_COLOR is unset."""
-        from kgents_cli.terminal import style
+        from kgents_cli.terminal import harmless, style
 
-        print(f"{style('kgents:', 'red')} {self.message}", file=sys.stderr)
+        print(f"{style('kgents:', 'red')} {harmless(self.message)}", file=sys.stderr)
         for line in self.lines:
-            print(f"  {line}", file=sys.stderr)
+            print(f"  {harmless(line)}", file=sys.stderr)
         if self.hint:
-            print(f"  {style('→', 'cyan')} {self.hint}", file=sys.stderr)
+            print(f"  {style('→', 'cyan')} {harmless(self.hint)}", file=sys.stderr)
 
 
 class NotRunning(CliError):

@@ -1,6 +1,7 @@
 """What the terminal shows beside results: colour where it can, progress for whatever takes longer than a second."""
 
 import os
+import re
 import sys
 import threading
 import time
@@ -9,7 +10,15 @@ from contextlib import contextmanager
 from typing import TextIO
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
+# Everything that moves a cursor, sets a title or turns a line around (Unicode's C0, C1 and bidirectional controls), but
+# for tabs and line breaks. A lone surrogate can't be written at all.
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]|\r(?!\n)")
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+def harmless(text: str) -> str:
+    """`text` that came from an agent or a server, with what would steer the terminal made visible: `\\x1b` for ESC."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def wants_colour(stream: TextIO) -> bool:

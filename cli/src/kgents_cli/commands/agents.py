@@ -32,6 +32,7 @@ def list_agents(as_json: bool) -> None:
       kgents agents list --json
     """
     from kgents_cli.client import ApiClient
+    from kgents_cli.terminal import harmless
 
     with ApiClient() as api:
         items = list(api.pages("/agents", {"limit": 200}))
@@ -43,7 +44,7 @@ def list_agents(as_json: bool) -> None:
         return
     width = max(len(str(item["name"])) for item in items)
     for item in items:
-        description = item["draft"]["description"].partition("\n")[0]
+        description = harmless(item["draft"]["description"].partition("\n")[0])
         click.echo(f"{item['name']:{width}}  {item['status']:9}  {_version(item):10}  {description}".rstrip())
 
 
@@ -64,13 +65,14 @@ def get(agent: str, as_json: bool) -> None:
       kgents agents get my-agent --json
     """
     from kgents_cli.client import ApiClient
+    from kgents_cli.terminal import harmless
 
     with ApiClient() as api:
         found = api.call("GET", f"/agents/{agent}")
         if as_json:
             click.echo(json.dumps(found))
             return
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(harmless(json.dumps(found, indent=2, ensure_ascii=False)))
         if found["version"] is not None:
             for deployment in api.pages(f"/agents/{agent}/deployments"):
                 for instance in deployment.get("instances", []):

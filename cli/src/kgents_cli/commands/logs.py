@@ -20,6 +20,7 @@ def command(agent: str, tail: int, as_json: bool) -> None:
       kgents logs my-agent --tail 20
     """
     from kgents_cli.client import ApiClient
+    from kgents_cli.terminal import harmless
 
     with ApiClient() as api:
         items = api.call("GET", f"/agents/{agent}/logs", params={"tail": tail})["items"]
@@ -27,4 +28,5 @@ def command(agent: str, tail: int, as_json: bool) -> None:
         click.echo(json.dumps(items))
         return
     for item in items:
-        click.echo(item if isinstance(item, str) else item.get("line") or item.get("text") or json.dumps(item))
+        line = item if isinstance(item, str) else item.get("line") or item.get("text") or json.dumps(item)
+        click.echo(harmless(str(line)))
