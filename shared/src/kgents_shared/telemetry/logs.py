@@ -1,6 +1,7 @@
 """Structured logging: JSON lines for machines, coloured lines where there is a terminal."""
 
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -12,6 +13,17 @@ from kgents_shared.telemetry.correlation import correlation_id
 
 def _add_correlation_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     event.setdefault("correlation_id", correlation_id())
+    return event
+
+
+# What moves a terminal's cursor or sets its title; a path or another service's words may have it in them.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _make_harmless(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if isinstance(value, str) and _CONTROLS.search(value):
+            event[name] = _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], value)
     return event
 
 
@@ -38,7 +50,7 @@ def configure_logging(*, as_json: bool, level: str = "INFO") -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _make_harmless, renderer],
         )
     )
     root = logging.getLogger()
