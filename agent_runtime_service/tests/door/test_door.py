@@ -105,7 +105,7 @@ async def test_only_the_runs_own_instance_comes_in(runtime: Runtime, model: Mode
         "/internal/llm/openai/v1/models",
         "/internal/llm/openai/v1/files",
         "/internal/llm/../../instances",
-        f"/internal/runs/{uuid4()}/steps",
+        "/internal/runs/01a1fb7e-99f0-7139-92b8-1393f9fb4630/steps",
     ],
 )
 async def test_nothing_else_is_behind_the_door(runtime: Runtime, model: ModelServer, path: str):
