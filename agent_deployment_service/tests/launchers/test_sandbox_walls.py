@@ -104,6 +104,20 @@ result = listener.accept()[0].recv(5).decode()
     assert await result_of(sandbox, source) == "hello"
 
 
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "os.mkdir(folder + '/x')",
+        "os.mkfifo(folder + '/x')",
+        "open(folder + '/x', 'w')",
+        "os.symlink('/run/kgents/door/door.sock', folder + '/x')",
+        "open('/tmp/x', 'w').close(); os.rename('/tmp/x', folder + '/x')",
+    ],
+)
+async def test_nothing_but_its_socket_can_be_made_where_the_host_looks(sandbox: ProcessBench, attempt: str):
+    assert await errno_of(sandbox, f"import os; folder = '/run/kgents/instance'; {attempt}") in {*REFUSED, errno.EXDEV}
+
+
 async def test_another_agents_socket_is_out_of_reach(sandbox: ProcessBench):
     neighbour = await sandbox.started("neighbour")
     path = neighbour.endpoint_url.removeprefix("unix:")

@@ -105,7 +105,8 @@ class ProcessLauncher:
         leftovers = self._record.reap()
         for folder in (self._instances_dir, run_dir / "root"):
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(mode=0o700)
+            # What a worker closed to its own user is left: that is no reason not to start.
+            folder.mkdir(mode=0o700, exist_ok=True)
         if self._options.door_dir is not None:
             self._options.door_dir.mkdir(parents=True, exist_ok=True)
             # Workers may have a user id of their own: they must be able to walk in, not to list. What closes the

@@ -63,7 +63,9 @@ class Applied:
         self.missing[step.value] = str(error)
 
 
-_SCRATCH_RULES: Final = (filesystem.INSTANCE_INSIDE, filesystem.SCRATCH_INSIDE)
+# The instance's folder lies on the host's disk, which nothing else would keep a worker from filling, and the front
+# dials what stands there: no link may lead it to another socket of the host's.
+_SOCKET_ONLY: Final = landlock.READ | landlock.MAKE_SOCKET | landlock.REMOVE_FILE
 
 
 def begin(plan: SandboxPlan, group: CgroupOfInstance | None) -> Applied:
@@ -157,15 +159,15 @@ def _lock(plan: SandboxPlan, instance: Path, applied: Applied) -> None:
 
 
 def _landlock_rules(plan: SandboxPlan, instance: Path) -> list[tuple[Path, int]]:
-    writable = landlock.writable_rights(plan.landlock_abi)
     devices = [(Path("/dev/null"), landlock.READ_FILE | landlock.WRITE_FILE)]
     if plan.isolation is not Isolation.NONE:
         return [
             (Path("/"), landlock.READ),
-            *((Path(inside), writable) for inside in _SCRATCH_RULES),
+            (Path(filesystem.INSTANCE_INSIDE), _SOCKET_ONLY),
+            (Path(filesystem.SCRATCH_INSIDE), landlock.writable_rights(plan.landlock_abi)),
             *devices,
         ]
     readable = [*plan.trees, Path("/dev/urandom"), Path("/proc/self")]
     if plan.door is not None:
         readable.append(plan.door)
-    return [*((path, landlock.READ) for path in readable), (instance, writable), *devices]
+    return [*((path, landlock.READ) for path in readable), (instance, _SOCKET_ONLY), *devices]
