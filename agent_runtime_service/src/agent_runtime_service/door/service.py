@@ -58,14 +58,18 @@ class DoorService:
     async def store_step(self, run: ActiveRun, body: bytes) -> int:
         """Store an assistant message with tool calls; its place in the transcript."""
         message = StepRequest.model_validate_json(body).message
-        if message.role != "assistant" or not message.tool_calls or run.waiting_calls:
+        if message.role != "assistant" or not message.tool_calls or run.waiting_calls or run.stores_a_step:
             raise InvalidInput("A step is an assistant message with tool calls, after all earlier calls were made.")
         if len(message.tool_calls) > _MAX_CALLS_PER_STEP:
             raise TooManyRequests("That is more tool calls than one step may have.", code="too_many_tool_calls")
         if plan_steps(run) <= run.steps:
             raise TooManyRequests("The run has taken all the steps that it may.", code="too_many_steps")
         payload = _payload(message)
-        seq = await self._journal.append_assistant(run, payload.decode())
+        run.stores_a_step = True  # a second one at the same time would find the limits as this one did
+        try:
+            seq = await self._journal.append_assistant(run, payload.decode())
+        finally:
+            run.stores_a_step = False
         run.steps += 1
         run.waiting_calls = {call.id: call for call in message.tool_calls}
         if run.feed.heard:

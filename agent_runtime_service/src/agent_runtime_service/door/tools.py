@@ -12,7 +12,7 @@ from agent_runtime_service.execution.feed import FeedEvent
 from agent_runtime_service.execution.repository import RunJournal
 from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.contracts.worker import Message, ToolCall, ToolCallRequest, ToolCallResult
-from kgents_shared.errors import ApiError, InvalidInput, Unavailable
+from kgents_shared.errors import ApiError, Conflict, InvalidInput, Unavailable
 
 _log = structlog.get_logger("kgents.runtime.tools")
 _RETRY_PAUSE_S = 0.5
@@ -33,6 +33,16 @@ class ToolCaller:
         call = run.waiting_calls.get(request.tool_call_id)
         if call is None or call.name != request.name or call.arguments != request.arguments:
             raise InvalidInput("No stored step asks for this tool call.", code="unknown_tool_call")
+        mark = (run.epoch, call.id)
+        if mark in run.calls_under_way:
+            raise Conflict("This tool call is under way already.", code="tool_call_under_way")
+        run.calls_under_way.add(mark)
+        try:
+            return await self._once(run, call)
+        finally:
+            run.calls_under_way.discard(mark)
+
+    async def _once(self, run: ActiveRun, call: ToolCall) -> ToolCallResult:
         key = hashlib.sha256(f"{run.run_id}/{call.id}".encode()).hexdigest()
         state, stored = await self._journal.dispatch_tool(
             run,
@@ -47,6 +57,7 @@ class ToolCaller:
             message = Message.model_validate_json(stored)
             return ToolCallResult(content=message.text, is_error=message.is_error)
         state, result = await self._carry_out(run, call, key)
+        result = ToolCallResult(content=_storable(result.content), is_error=result.is_error)
         await self._store(run, call, state, result)
         return result
 
@@ -83,3 +94,8 @@ class ToolCaller:
         run.waiting_calls.pop(call.id, None)
         if run.feed.heard:
             run.feed.push(FeedEvent("step", seq=seq, payload=orjson.loads(payload)))
+
+
+def _storable(text: str) -> str:
+    """A tool's text without the lone surrogates that a JSON parser lets in and UTF-8 can't hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -107,6 +107,8 @@ class ActiveRun:
     feed: Feed = field(default_factory=Feed)
     done: "asyncio.Future[RunEnd]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     waiting_calls: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
+    calls_under_way: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])  # epoch, tool call id
+    stores_a_step: bool = False
     steps: int = 0
     model_fault: ApiError | None = None
     model_requests: int = 0
