@@ -1,6 +1,6 @@
 """This service's errors."""
 
-from kgents_shared.errors import Conflict, InvalidInput, NotFound, Unavailable
+from kgents_shared.errors import Conflict, InvalidInput, NotFound, TooManyRequests, Unavailable
 
 
 class AgentNotFound(NotFound):
@@ -64,3 +64,15 @@ class TooManyRuns(Unavailable):
     """The front has all the runs that it may have."""
 
     default_code = "busy"
+
+
+class TooManyOfOwner(TooManyRequests):
+    """One person has all the runs that one may have."""
+
+    default_code = "too_many_runs"
+
+
+class TooManyOfConversation(TooManyRequests):
+    """The line of a conversation is full."""
+
+    default_code = "conversation_busy"

@@ -27,6 +27,7 @@ from agent_runtime_service.gateway.service import ModelGateway
 from agent_runtime_service.instances.directory import InstanceDirectory
 from agent_runtime_service.instances.repository import InstanceRepository
 from agent_runtime_service.instances.service import InstanceService
+from agent_runtime_service.messages.places import Places
 from agent_runtime_service.messages.service import AgentFinder, MessageService
 from agent_runtime_service.metadata import SCHEMA
 from agent_runtime_service.runs.repository import RunRepository
@@ -64,7 +65,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.instances = instances
         app.state.run_repository = stored
         app.state.conversations = ConversationRepository(pool)
-        app.state.messages = MessageService(finder, journal, driver, runs, stored, settings.max_active_runs)
+        places = Places(settings.max_active_runs_of_owner)
+        app.state.messages = MessageService(finder, journal, driver, runs, stored, settings.max_active_runs, places)
         app.state.door = DoorService(directory, runs, journal, gateway, ToolCaller(journal, registry))
         app.state.health_probes["database"] = lambda: _answers(pool)
         recovery = Recovery(journal, runs, driver)

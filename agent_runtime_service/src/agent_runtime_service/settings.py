@@ -46,4 +46,5 @@ class RuntimeSettings(ServiceSettings):
     database_patience_s: float = 30.0
     shutdown_patience_s: float = 10.0
     max_active_runs: int = 1000
+    max_active_runs_of_owner: int = 500
     hot_pool_size: int = 12

@@ -18,6 +18,7 @@ from agent_runtime_service.execution.active import ActiveRun, ActiveRuns, Driven
 from agent_runtime_service.execution.driver import RunDriver
 from agent_runtime_service.execution.repository import KeyTaken, NewRun, RunJournal
 from agent_runtime_service.instances.directory import Instance, InstanceDirectory
+from agent_runtime_service.messages.places import Places
 from agent_runtime_service.messages.schemas import MessageRequest
 from agent_runtime_service.runs.repository import RunRepository, StoredRun
 from kgents_shared.auth import Principal
@@ -111,6 +112,7 @@ class MessageService:
         runs: ActiveRuns,
         stored: RunRepository,
         max_active_runs: int,
+        places: Places,
     ) -> None:
         self._finder = finder
         self._journal = journal
@@ -118,6 +120,7 @@ class MessageService:
         self._runs = runs
         self._stored = stored
         self._max_active_runs = max_active_runs
+        self._places = places
 
     async def accept(self, principal: Principal, agent: str, body: MessageRequest, key: str | None) -> Accepted:
         """Begin a run for the message, or find the one that the key stands for."""
@@ -138,10 +141,16 @@ class MessageService:
             text=body.text,
             timeout_s=registration.spec.limits.timeout_s,
         )
+        give_back = self._places.take(owner_id, body.conversation_id)
         try:
             await self._journal.begin(NewRun(run, body.conversation_id is None, key, request_hash))
         except KeyTaken:
+            give_back()
             return await self._earlier(run, key or "", request_hash)
+        except BaseException:
+            give_back()
+            raise
+        run.done.add_done_callback(lambda _: give_back())
         self._driver.start(run)
         return Accepted(run.run_id, run.conversation_id, owner_id, run)
 
