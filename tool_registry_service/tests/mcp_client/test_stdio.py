@@ -75,6 +75,23 @@ async def test_where_nothing_holds_a_warning_says_so(capsys: pytest.CaptureFixtu
     assert "stdio_servers_not_isolated" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("at_most", PROTECTIONS)
+async def test_what_is_hidden_cannot_be_uncovered_by_root_either(tmp_path: Path, at_most: Protection) -> None:
+    hidden = tmp_path / "secrets"
+    hidden.mkdir()
+    (hidden / "admin.json").write_text("canary")
+    sandbox = StdioSandbox([hidden], at_most=at_most)
+    if await sandbox.protection() is not at_most:
+        pytest.skip(f"{at_most} does not hold on this machine")
+    uncover = f"umount {hidden}; unshare -rm umount {hidden}; cat {hidden}/admin.json; grep CapEff /proc/self/status"
+    argv = await sandbox.argv(StdioCommand(command=Path("/bin/sh"), args=("-c", uncover)), ())
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    told, _ = await process.communicate()
+    assert told.split() == [b"CapEff:", b"0000000000000000"]
+
+
 async def test_a_command_in_a_hidden_folder_is_refused(tmp_path: Path) -> None:
     sandbox = StdioSandbox([tmp_path])
     with pytest.raises(NeverSent, match="may not see"):

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 REFUSED = 97
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
 _NEWNS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x00020000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 
@@ -77,6 +77,9 @@ def _isolate(kernel: _Kernel, *, network: bool, hidden: list[str]) -> int | None
         kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         # Within the new namespace the processes outside are not to be seen.
         kernel.mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+        # Root would keep its capabilities over this namespace through execve, and take the mounts off what is hidden.
+        for capability in range(int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="ascii")) + 1):
+            kernel.prctl(_PR_CAPBSET_DROP, capability)
         return None
     for descriptor in (0, 1, 2):
         os.close(descriptor)
