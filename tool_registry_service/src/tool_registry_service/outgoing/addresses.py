@@ -30,6 +30,8 @@ def reached_address(address: IPAddress) -> IPAddress:
 def is_public(address: IPAddress) -> bool:
     """Whether `address` is one of the public internet: not loopback, private, link-local, multicast or reserved."""
     reached = reached_address(address)
+    if isinstance(reached, ipaddress.IPv6Address) and reached.is_site_local:
+        return False  # private before fc00::/7 was (RFC 3879), and still routed within some networks
     return reached.is_global and not (reached.is_multicast or reached.is_reserved or reached.is_unspecified)
 
 
