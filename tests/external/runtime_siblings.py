@@ -86,7 +86,8 @@ class RuntimeSiblings:
         self.invocations.append(call)
         if call.idempotency_key not in self.effects:
             self.effects[call.idempotency_key] = await self.invoke(call)
-        return web.json_response(self.effects[call.idempotency_key].model_dump(mode="json"))
+        result = self.effects[call.idempotency_key]
+        return web.json_response({"content": result.content, "is_error": result.is_error})
 
 
 class Gate:

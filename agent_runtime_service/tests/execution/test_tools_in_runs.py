@@ -3,6 +3,7 @@
 from typing import Any
 
 import psycopg
+import pytest
 
 from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.contracts.worker import ToolCallResult
@@ -74,6 +75,21 @@ async def test_a_tool_that_reports_an_error_is_told_to_the_model(runtime: Runtim
     siblings.invoke = fail
     await runtime.add_agent(**TOOLS)
     assert "no such zone" in (await runtime.say("call time.now"))["text"]
+
+
+@pytest.mark.parametrize(
+    ("content", "stored"), [("nul \x00 in it", "nul \x00 in it"), ("half \ud800 of one", "half ? of one"), ("", "")]
+)
+async def test_whatever_a_tool_says_can_be_stored_and_read(
+    runtime: Runtime, siblings: RuntimeSiblings, content: str, stored: str
+):
+    async def tell(_: InvokeToolRequest) -> ToolCallResult:
+        return ToolCallResult.model_construct(content=content, is_error=False)
+
+    siblings.invoke = tell
+    await runtime.add_agent(**TOOLS)
+    answer = await runtime.say("call time.now")
+    assert (await runtime.transcript(answer["conversation_id"]))[2] == ("tool", stored)
 
 
 async def test_a_model_that_only_calls_tools_ends_with_its_steps(runtime: Runtime, model: ModelServer):

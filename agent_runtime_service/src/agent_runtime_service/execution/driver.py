@@ -20,6 +20,7 @@ from kgents_shared.errors import ApiError
 
 _log = structlog.get_logger("kgents.runtime.driver")
 MAX_ATTEMPTS = 3
+MAX_RUN_BYTES = 24 * 1024 * 1024
 # The worker watches the deadline itself; the front waits this much longer for its word on it.
 _GRACE_S = 1.0
 _TURN_POLL_S = 0.25
@@ -130,10 +131,14 @@ class RunDriver:
         left = run.time_left()
         if left <= 0:
             return _out_of_time(run)
+        body = _request_body(run, run.plan.wire, left)
+        if len(body) > MAX_RUN_BYTES:
+            detail = "The conversation is longer than a run can take; begin another."
+            return _failed("conversation_too_long", detail, 422)
         instance.runs += 1
         try:
             async with asyncio.timeout(left + _GRACE_S):
-                return await self._listen(run, instance, _request_body(run, run.plan.wire, left))
+                return await self._listen(run, instance, body)
         except TimeoutError:
             return _out_of_time(run)
         finally:

@@ -31,13 +31,15 @@ async def run_events(service: MessageService, accepted: Accepted, listener: List
         async for event in _alive(listener):
             yield _of(event, accepted) if event is not None else b": still running\n\n"
     ended = asyncio.ensure_future(service.outcome(accepted))
-    while not (await asyncio.wait({ended}, timeout=_KEEPALIVE_S))[0]:
-        yield b": still running\n\n"
     try:
+        while not (await asyncio.wait({ended}, timeout=_KEEPALIVE_S))[0]:
+            yield b": still running\n\n"
         end = ended.result()
     except ApiError as error:
         yield sse("failed", {**ids, "code": error.code, "detail": error.detail, "status": error.status})
         return
+    finally:
+        ended.cancel()
     if end.end.fault is None:
         yield sse("completed", answer_body(accepted, end), _event_id(accepted, end.end.final_seq))
     else:
