@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,12 @@ class KeySettings(ServiceSettings):
     admin_email: str
     admin_password: SecretStr
     service_clients: dict[str, SecretStr]
+
+
+class HidingSettings(ServiceSettings):
+    """Settings of a service that starts programs of others."""
+
+    stdio_hidden: list[Path] = Field(default_factory=list[Path])
 
 
 def create_app(_: ServiceSettings) -> FastAPI:
@@ -142,3 +149,14 @@ def test_all_faults_of_all_sections_are_told_at_once(tmp_path: Path) -> None:
         "config.toml: [runtime] 'database_url' is decided by the host",
         "settings of runtime: patience_s: Input should be greater than 0",
     )
+
+
+def test_programs_of_others_see_neither_the_home_nor_the_sockets_wherever_they_lie(tmp_path: Path) -> None:
+    tools = {"tools": ServiceDefinition("tools", "tool_registry_service", "tools", HidingSettings, create_app)}
+    for home in (tmp_path / "short", tmp_path / ("long" * 25)):
+        around = surroundings(home, {"tools": {"stdio_hidden": ["/srv/other"]}})
+        around = dataclasses.replace(around, database_urls={"tools": "postgresql://t@h/kgents"})
+        hidden = getattr(build_settings(tools, around)["tools"], "stdio_hidden", [])
+        assert {home, Path("/srv/other")} <= set(hidden)
+        for needed in (around.settings.paths.secrets, around.settings.paths.door):
+            assert any(needed.is_relative_to(path) for path in hidden)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from kgents_shared.http.service import ServiceDefinition
     from kgents_shared.http.settings import ServiceSettings
+    from platform_host.config import HomePaths
 
 ADMIN_EMAIL = "admin@localhost"
 
@@ -70,7 +71,7 @@ def build_settings(definitions: Mapping[str, ServiceDefinition], around: Surroun
         faults += _unknown_keys(name, chosen, definition, decided)
         values = {**_unless_in_environment(chosen, definition), **decided}
         try:
-            built[name] = _with_home_hidden(definition.settings_type(**values), around.settings.home)
+            built[name] = _with_home_hidden(definition.settings_type(**values), around.settings.paths)
         except ValidationError as error:
             faults += _sentences(name, error)
     if faults:
@@ -119,11 +120,15 @@ def _own_values(name: str, around: Surroundings) -> dict[str, Any]:
     return {}
 
 
-def _with_home_hidden(built: ServiceSettings, home: Path) -> ServiceSettings:
-    """Tool servers that run on this machine never see the home, whatever else the operator hides from them."""
+def _with_home_hidden(built: ServiceSettings, paths: HomePaths) -> ServiceSettings:
+    """Tool servers that run on this machine never see the home, whatever else the operator hides from them.
+
+    Nor the agents' sockets, which lie elsewhere where the home's path is long.
+    """
     if "stdio_hidden" not in type(built).model_fields:
         return built
-    return built.model_copy(update={"stdio_hidden": [home, *cast("list[Path]", getattr(built, "stdio_hidden", []))]})
+    ours = [path for path in (paths.home, paths.sockets) if path == paths.home or not path.is_relative_to(paths.home)]
+    return built.model_copy(update={"stdio_hidden": [*ours, *cast("list[Path]", getattr(built, "stdio_hidden", []))]})
 
 
 def _environment_names(field: str, info: FieldInfo, definition: ServiceDefinition) -> set[str]:
