@@ -88,7 +88,11 @@ async def test_a_killed_worker_is_replaced_and_the_conversation_goes_on(
     name = fresh_name()
     await publish_agent(client, name)
     first = await say(client, name, "before")
-    [worker] = [row for row in await platform.processes("worker") if row["agent"] == name]
+
+    async def workers() -> list[dict[str, Any]]:
+        return [row for row in await platform.processes("worker") if row["agent"] == name]
+
+    [worker] = await eventually(workers, timeout=20, describe="its worker is listed")
     os.kill(int(worker["pid"]), signal.SIGKILL)
 
     async def answers_again() -> bool:
@@ -179,7 +183,7 @@ async def test_a_stopped_and_a_deleted_agent_are_torn_down(client: httpx.AsyncCl
     async def worker_rows() -> list[dict[str, Any]]:
         return [row for row in await platform.processes("worker") if row["agent"] == name]
 
-    assert len(await worker_rows()) == 1
+    await eventually(worker_rows, timeout=20, describe="its worker is listed")
     assert (await client.post(f"/api/v1/agents/{name}/stop", json={})).status_code == 200
 
     async def gone() -> bool:
