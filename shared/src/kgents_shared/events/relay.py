@@ -1,7 +1,6 @@
 """From the outbox to JetStream: one relay per outbox, each event deleted after its ack."""
 
 import asyncio
-import json
 from typing import Any
 
 import psycopg
@@ -29,7 +28,7 @@ class OutboxRelay:
         self._bus = bus
         self._wake = asyncio.Event()
         table = sql.Identifier(schema, "outbox")
-        self._select = sql.SQL("SELECT id, subject, body FROM {} ORDER BY id LIMIT %s").format(table)
+        self._select = sql.SQL("SELECT id, subject, body::text FROM {} ORDER BY id LIMIT %s").format(table)
         self._delete = sql.SQL("DELETE FROM {} WHERE id = ANY(%s)").format(table)
 
     def wake(self) -> None:
@@ -82,10 +81,10 @@ class OutboxRelay:
         return len(rows)
 
 
-async def _publish(jetstream: JetStreamContext, event_id: str, subject: str, body: Any) -> None:
+async def _publish(jetstream: JetStreamContext, event_id: str, subject: str, body: str) -> None:
     await jetstream.publish(
         subject,
-        json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
+        body.encode(),
         timeout=_PUBLISH_TIMEOUT_S,
         stream=STREAM,
         headers={"Nats-Msg-Id": event_id},
