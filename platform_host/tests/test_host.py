@@ -112,6 +112,11 @@ async def test_every_part_is_well_after_the_first_boot(host: RunningHost) -> Non
     assert {part["status"] for part in document["parts"].values()} == {"ok"}
 
 
+async def test_connections_are_not_bounded_by_the_usual_1024_open_files(host: RunningHost) -> None:
+    soft, hard = psutil.Process(int(host.record["pid"])).rlimit(psutil.RLIMIT_NOFILE)
+    assert soft >= min(hard, 65_536)
+
+
 async def test_the_first_administrator_works_at_every_service(host: RunningHost) -> None:
     url = host.record["url"]
     assert (await host.client.get(f"{url}/agents")).status_code == 401

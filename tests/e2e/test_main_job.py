@@ -92,8 +92,8 @@ async def test_a_killed_worker_is_replaced_and_the_conversation_goes_on(
     async def workers() -> list[dict[str, Any]]:
         return [row for row in await platform.processes("worker") if row["agent"] == name]
 
-    [worker] = await eventually(workers, timeout=20, describe="its worker is listed")
-    os.kill(int(worker["pid"]), signal.SIGKILL)
+    rows: list[dict[str, Any]] = await eventually(workers, timeout=20, describe="its worker is listed")
+    os.kill(int(rows[0]["pid"]), signal.SIGKILL)
 
     async def answers_again() -> bool:
         answer = await client.post(

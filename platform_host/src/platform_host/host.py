@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import signal
 import socket
 import time
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from platform_host.composition import Composer, Composition
     from platform_host.config import HostSettings
 
+_OPEN_FILES = 65_536
 _log = structlog.get_logger("kgents.host")
 # `kgents server stop` kills after 30 s: what is slow to close must leave the servers their time to end in order.
 _CLOSING_S = 15.0
@@ -229,8 +231,17 @@ def _load_composer() -> Composer:
 def run_host(settings: HostSettings) -> None:
     """Run a host in this process, on uvloop, until it is told to stop. Raises what `Host.run` raises."""
     setproctitle.setproctitle("kgents: host")
+    _raise_open_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings))
+
+
+def _raise_open_files() -> None:
+    """More descriptors, where the system lets us: each connection takes one, and the usual 1,024 are soon gone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _run(settings: HostSettings) -> None:
