@@ -88,3 +88,21 @@ async def test_an_event_is_not_poison_because_something_else_is_away(
     await outbox.tell(Fact(thing="a", generation=1))
     await eventually(lambda: tries == 5, timeout=30)
     assert await buried(bus, spec) is None
+
+
+async def test_an_event_too_large_for_nats_keeps_back_none_of_the_others(
+    outbox: Outbox, bus: EventBus, parts: Parts
+) -> None:
+    handled: list[UUID] = []
+
+    async def handle(event: CloudEvent) -> None:
+        handled.append(event.id)
+
+    parts.consumer(bus, handle)
+    huge, good = await outbox.tell(Fact(thing="x" * 2_000_000, generation=1), Fact(thing="good", generation=1))
+    parts.relay(bus)
+    await eventually(lambda: handled == [good.id])
+    assert await outbox.count() == 0
+    letter = await (await bus.jetstream()).get_last_msg(STREAM, "kgents.dead.outbox")
+    assert letter.data == str(huge.id).encode()
+    assert (letter.headers or {})["Kgents-Subject"] == f"kgents.{outbox.schema}.thing.changed"

@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 import structlog
+from nats.errors import MaxPayloadError
 from nats.js import JetStreamContext
 from psycopg import AsyncConnection, sql
 
@@ -82,10 +83,15 @@ class OutboxRelay:
 
 
 async def _publish(jetstream: JetStreamContext, event_id: str, subject: str, body: str) -> None:
-    await jetstream.publish(
-        subject,
-        body.encode(),
-        timeout=_PUBLISH_TIMEOUT_S,
-        stream=STREAM,
-        headers={"Nats-Msg-Id": event_id},
-    )
+    headers = {"Nats-Msg-Id": event_id}
+    try:
+        await jetstream.publish(
+            subject, body.encode(), timeout=_PUBLISH_TIMEOUT_S, stream=STREAM, headers=dict(headers)
+        )
+    except MaxPayloadError:
+        # It can never be sent, and must not keep back what comes after it: its consumers heal by resync.
+        _log.error("event_too_large", subject=subject, event_id=event_id, size=len(body.encode()))
+        headers |= {"Kgents-Error": "MaxPayloadError", "Kgents-Subject": subject}
+        await jetstream.publish(
+            "kgents.dead.outbox", event_id.encode(), timeout=_PUBLISH_TIMEOUT_S, stream=STREAM, headers=headers
+        )
