@@ -307,6 +307,23 @@ async def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert (server.state, server.pid) == ("stopped", None)
 
 
+async def test_what_an_earlier_start_logged_is_no_reason_for_this_one(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "pg")
+    (tmp_path / "pg" / "data").mkdir(parents=True)
+    server.log_path.write_text("FATAL: could not write: No space left on device\n", "utf-8")
+    with pytest.raises(EmbeddedStartError, match="postgres ended while starting"):
+        await server.start()
+
+
+async def test_the_servers_run_below_a_folder_of_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / 'Grüße 日本 "quoted" back\\slash'
+    async with EmbeddedNats(folder / "nats") as server, EmbeddedPostgres(folder / "postgres") as postgres:
+        client = await nats.connect(server.url, token=server.token)
+        await client.jetstream().add_stream(name="KEPT", subjects=["kept.>"])
+        await client.close()
+        assert await scalar(postgres.url, "SELECT 1") == 1
+
+
 async def test_a_first_boot_that_was_cut_short_is_begun_again(tmp_path: Path) -> None:
     half = tmp_path / "pg" / "init" / "data"
     half.mkdir(parents=True)

@@ -61,12 +61,18 @@ def test_a_home_that_is_no_folder_is_one_sentence_and_1(tmp_path: Path) -> None:
     assert sentences(ended) == [f"kgents: {home}: there is a file where a folder should be; set KGENTS_HOME to another"]
 
 
+def test_a_home_where_no_folder_can_be_made_is_one_sentence_and_1() -> None:
+    ended = run(Path("/proc/kgents"))
+    assert ended.returncode == 1
+    assert sentences(ended) == ["kgents: /proc/kgents: no folder can be made there; set KGENTS_HOME to another"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ("size=64k,nr_inodes=6", "the disk is full; free some space and start again"),
-        ("size=8m", "No space left on device"),
+        ("size=8m", "the disk is full; free some space and start again (initdb ended"),
         ("ro", "the file system is read-only; set KGENTS_HOME to a folder that can be written"),
     ],
     ids=["full at once", "full during the first boot", "read-only"],

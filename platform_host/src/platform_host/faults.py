@@ -20,6 +20,7 @@ _HINTS = {
     errno.EPERM: "this user may not do that; set KGENTS_HOME to a folder of yours",
     errno.EROFS: "the file system is read-only; set KGENTS_HOME to a folder that can be written",
     errno.EEXIST: "there is a file where a folder should be; set KGENTS_HOME to another",
+    errno.ENOENT: "no folder can be made there; set KGENTS_HOME to another",
     errno.ENOTDIR: "something on this path is no folder; set KGENTS_HOME to another",
 }
 

@@ -59,7 +59,9 @@ class EmbeddedNats(SupervisedServer):
         private_folder(self.folder / "jetstream")
 
     def _command(self) -> Command:
-        quoted = json.dumps  # NATS reads JSON strings
+        def quoted(text: str) -> str:
+            return json.dumps(text, ensure_ascii=False)  # NATS reads JSON strings, but for \\uXXXX
+
         write_private(
             self._configuration,
             f"# Written by the Kgents host at each start.\n"

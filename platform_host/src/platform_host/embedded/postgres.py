@@ -28,7 +28,7 @@ import psutil
 from platform_host.embedded.identity import ProcessIdentity, end_process
 from platform_host.embedded.ports import LOOPBACK
 from platform_host.embedded.secret_file import private_folder, read_or_create, sync_folder
-from platform_host.embedded.supervisor import Command, EmbeddedStartError, SupervisedServer, ended, spawn
+from platform_host.embedded.supervisor import Command, EmbeddedStartError, SupervisedServer, ended
 
 SUPERUSER = "postgres"
 _MAJOR = 18
@@ -112,7 +112,7 @@ class EmbeddedPostgres(SupervisedServer):
         arguments += ["--no-sync", "--no-instructions", "--set", "dynamic_shared_memory_type=posix"]
         arguments += ["--set", "max_connections=200", "--set", "scram_iterations=1"]
         for argv in ([initdb, *arguments], [initdb, "-D", made, "--sync-only"]):
-            process = spawn(Command(argv, signal.SIGKILL, demote=True, own=[draft]), self.log_path)
+            process = self._spawn(Command(argv, signal.SIGKILL, demote=True, own=[draft]))
             try:
                 code = await ended(process)
             except BaseException:
@@ -120,7 +120,7 @@ class EmbeddedPostgres(SupervisedServer):
                 process.wait()
                 raise
             if code != 0:
-                raise EmbeddedStartError(f"initdb ended with code {code}: {self._last_lines()}")
+                raise self._start_fault(f"initdb ended with code {code}")
         self._take_cluster(draft)
 
     def _take_cluster(self, draft: Path) -> None:

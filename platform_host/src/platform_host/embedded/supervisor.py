@@ -8,6 +8,7 @@ thread lives as long as the servers shall.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -110,6 +111,7 @@ class SupervisedServer(ABC):
         self.restarts = 0
         self.state: State = "stopped"
         self.last_error: str | None = None
+        self._log_begin = 0
         self._process: subprocess.Popen[str] | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -179,7 +181,7 @@ class SupervisedServer(ABC):
         """End what else a dead server left behind; called before each start."""
 
     async def _launch(self) -> None:
-        process = spawn(self._command(), self.log_path)
+        process = self._spawn(self._command())
         self._process = process
         identity = ProcessIdentity.of(process.pid)
         record = {"port": self.port, "pid": process.pid, "started": identity.started if identity else ""}
@@ -189,11 +191,9 @@ class SupervisedServer(ABC):
         while not await self._answers():
             if process.poll() is not None:
                 self._process = None
-                raise EmbeddedStartError(f"{self.role} ended while starting: {self._last_lines()}")
+                raise self._start_fault(f"{self.role} ended while starting")
             if loop.time() > deadline:
-                raise EmbeddedStartError(
-                    f"{self.role} wasn't ready after {self.start_patience:.0f} s: {self._last_lines()}"
-                )
+                raise self._start_fault(f"{self.role} wasn't ready after {self.start_patience:.0f} s")
             await asyncio.sleep(0.005)
 
     async def _keep_running(self) -> None:
@@ -267,9 +267,20 @@ class SupervisedServer(ABC):
         if self.log_path.exists() and self.log_path.stat().st_size > _LOG_LIMIT:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
 
-    def _last_lines(self) -> str:
+    def _spawn(self, command: Command) -> subprocess.Popen[str]:
+        self._log_begin = self.log_path.stat().st_size if self.log_path.exists() else 0
+        return spawn(command, self.log_path)
+
+    def _start_fault(self, what: str) -> EmbeddedStartError:
+        """`what` went wrong, and why: the last lines of the process that was started last, or the sentence for them."""
         try:
-            lines = self.log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            with self.log_path.open("rb") as log:
+                log.seek(self._log_begin)
+                lines = log.read().decode(errors="replace").strip().splitlines()
         except OSError:
-            return f"nothing in {self.log_path}"
-        return " | ".join(lines[-3:]) + f" (see {self.log_path})"
+            return EmbeddedStartError(f"{what}: nothing in {self.log_path}")
+        if any(os.strerror(errno.ENOSPC) in line for line in lines):
+            return EmbeddedStartError(
+                f"the disk is full; free some space and start again ({what}; see {self.log_path})"
+            )
+        return EmbeddedStartError(f"{what}: {' | '.join(lines[-3:])} (see {self.log_path})")
