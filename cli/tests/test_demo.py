@@ -41,7 +41,7 @@ def test_the_demo_shows_the_whole_job_and_leaves_nothing(kgents: Kgents, folder:
     [killed] = re.findall(r"kill -9 (\d+)", ran.out)
     pids = {int(pid) for pid in re.findall(r"process (\d+)", ran.out)}
     assert int(killed) in pids
-    assert len(pids) == 5
+    assert len(pids) >= 5  # a spare worker may stand ready, too
     assert [pid for pid in pids if start_mark(pid) is not None] == []
     assert list(folder.iterdir()) == []
 

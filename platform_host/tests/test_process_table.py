@@ -15,7 +15,6 @@ from platform_host.process_table import (
     end_left_over,
     process_row,
     recorded_rows,
-    titled_descendants,
 )
 
 SLEEPER = "import setproctitle, sys, time; setproctitle.setproctitle(sys.argv[1]); print(flush=True); time.sleep(600)"
@@ -34,15 +33,6 @@ def end(*children: subprocess.Popen[bytes]) -> None:
     for child in children:
         child.kill()
         child.wait()
-
-
-def test_the_fork_server_and_the_workers_are_known_by_their_titles() -> None:
-    children = [sleeper("kgents: forkserver"), sleeper("kgents: worker my-agent"), sleeper("something else")]
-    try:
-        found = {row.pid: (row.role, row.agent) for row in titled_descendants()}
-        assert found == {children[0].pid: ("forkserver", None), children[1].pid: ("worker", "my-agent")}
-    finally:
-        end(*children)
 
 
 def test_a_row_is_only_made_of_a_process_that_runs() -> None:

@@ -20,7 +20,7 @@ from platform_host.migrations import migrate
 from platform_host.openapi_document import merged_openapi
 from platform_host.pages import health_page, public_pages
 from platform_host.private import PrivateRouter
-from platform_host.process_table import ProcessRow, Role, process_row, titled_descendants
+from platform_host.process_table import ProcessRow, Role, process_row
 from platform_host.service_settings import Surroundings, build_settings
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ class Composition:
         return Listener(cast("ASGIApp", door.create_door_app(self._apps["runtime"])), unix_path=path)
 
     def processes(self) -> list[ProcessRow | None]:
-        """The fork server and the workers, as the launcher knows them, or else by their titles."""
+        """The fork server and the workers, as the launcher knows them; none before it is there."""
         deployment = self._apps.get("deployment")
         launcher: Any = None if deployment is None else getattr(deployment.state, "launcher", None)
         if launcher is None:
-            return list(titled_descendants())
+            return []
         rows = cast("Iterable[Any]", launcher.processes())
         return [process_row(cast("Role", row.role), row.pid, row.state, row.agent) for row in rows]
 

@@ -13,8 +13,6 @@ import signal
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import psutil
-
 from platform_host.embedded.identity import ProcessIdentity, end_process
 
 if TYPE_CHECKING:
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Role = Literal["host", "worker", "forkserver", "postgres", "nats"]
-_WORKER = "kgents: worker"
-_FORKSERVER = "kgents: forkserver"
 _REFRESH_S = 1.0
 
 
@@ -42,25 +38,6 @@ def process_row(role: Role, pid: int | None, state: str, agent: str | None = Non
     """A row for a process that runs; None for one that doesn't."""
     identity = None if pid is None else ProcessIdentity.of(pid)
     return None if identity is None else ProcessRow(role, identity.pid, identity.started, agent, state)
-
-
-def titled_descendants() -> list[ProcessRow]:
-    """The fork server and the workers below this process, known by their titles."""
-    found: list[ProcessRow] = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            title = " ".join(process.cmdline()).strip()
-        except psutil.Error:
-            continue
-        if title.startswith(_WORKER):
-            row = process_row("worker", process.pid, "running", title[len(_WORKER) :].strip() or None)
-        elif title.startswith(_FORKSERVER):
-            row = process_row("forkserver", process.pid, "running")
-        else:
-            continue
-        if row is not None:
-            found.append(row)
-    return found
 
 
 class HostRecord:

@@ -273,7 +273,7 @@ async def test_the_process_tells_its_address_answers_and_stops_on_sigterm():
             assert answer["choices"][0]["message"]["content"] == "You said: Hello [1 messages seen]"
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), timeout=10) == 0
+        assert await asyncio.wait_for(process.wait(), timeout=60) == 0
 
 
 def sse(text: str, *, done: bool = True) -> list[dict[str, object]]:
