@@ -186,7 +186,16 @@ def test_agents_get_update_publish_stop_and_delete_ask_for_what_their_names_say(
 def test_delete_asks_first(kgents: Kgents, api: Api, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     ran = kgents("agents", "delete", "my-agent")
-    assert ran.code == 130
+    assert ran.code == 1
+    assert "nothing was deleted" in ran.err
+    assert [seen.method for seen in api.seen if seen.method == "DELETE"] == []
+
+
+def test_delete_where_nobody_can_answer_says_how_to_go_on(kgents: Kgents, api: Api, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    ran = kgents("agents", "delete", "my-agent")
+    assert ran.code == 2
+    assert "kgents agents delete my-agent --yes" in ran.err
     assert [seen.method for seen in api.seen if seen.method == "DELETE"] == []
 
 

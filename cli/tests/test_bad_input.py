@@ -11,7 +11,7 @@ import pytest
 
 from kgents_cli.home import Home
 
-from .conftest import Kgents
+from .conftest import Api, Kgents
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,7 @@ def test_an_address_where_nothing_answers_is_exit_3(kgents: Kgents, monkeypatch:
     ran = kgents("agents", "list")
     assert ran.code == 3
     assert "no server answers at http://127.0.0.1:9" in ran.err
+    assert "KGENTS_URL" in ran.err
 
 
 def test_a_config_file_that_is_not_there_is_exit_2(kgents: Kgents, tmp_path: Path):
@@ -72,6 +73,69 @@ def test_a_config_file_that_is_not_there_is_exit_2(kgents: Kgents, tmp_path: Pat
 
 def test_an_empty_message_is_exit_2(kgents: Kgents):
     assert kgents("message", "a", "  ").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("message", "a", "not UTF-8: \udcff"), "not UTF-8 text"),
+        (("message", "a", "Hello", "--conversation", ""), "--conversation is empty"),
+        (("message", "a", "Hello", "--conversation", "c-1", "--continue"), "say different things"),
+        (("create", "--config", "a.toml", "--timeout", "-1"), "-1.0 is not in the range"),
+        (("man", "--directory", "/proc/nowhere"), "/proc/nowhere"),
+    ],
+)
+def test_what_can_be_no_input_is_exit_2_without_a_server(kgents: Kgents, arguments: tuple[str, ...], said: str):
+    ran = kgents(*arguments)
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_an_agent_without_a_name_is_exit_2(kgents: Kgents, api: Api):
+    ran = kgents("agents", "get", "")
+    assert ran.code == 2
+    assert "the agent's name is empty" in ran.err
+    assert [seen for seen in api.seen if seen.method == "GET"] == []
+
+
+def test_an_agents_name_is_one_segment_of_the_path(kgents: Kgents, api: Api):
+    assert kgents("agents", "get", "a/../b?x#y ü").code == 2
+    assert api.seen[-1].path == "/api/v1/agents/a%2F..%2Fb%3Fx%23y%20%C3%BC"
+
+
+@pytest.mark.parametrize("arguments", [(), ("agents",), ("server",)])
+def test_a_group_alone_shows_its_help_once_on_stderr(kgents: Kgents, arguments: tuple[str, ...]):
+    ran = kgents(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("Usage: kgents")
+    assert ran.err.count("Usage:") == 1
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ftp://x", "http://", "http://[", "http://a:b"])
+def test_a_url_that_is_no_address_is_exit_2(kgents: Kgents, monkeypatch: pytest.MonkeyPatch, address: str):
+    monkeypatch.setenv("KGENTS_URL", address)
+    monkeypatch.setenv("KGENTS_TOKEN", "t")
+    ran = kgents("agents", "list")
+    assert ran.code == 2
+    assert "KGENTS_URL is no address" in ran.err
+
+
+@pytest.mark.parametrize("token", ["a\nb", "ü"])
+def test_a_token_that_can_be_none_is_exit_2(kgents: Kgents, api: Api, monkeypatch: pytest.MonkeyPatch, token: str):
+    monkeypatch.setenv("KGENTS_TOKEN", token)
+    ran = kgents("agents", "list")
+    assert ran.code == 2
+    assert "KGENTS_TOKEN" in ran.err
+    assert api.seen == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_behind_the_output_is_one_sentence(tmp_path: Path):
+    command = f"{sys.executable} -m kgents_cli completion zsh >/dev/full"
+    environment = os.environ | {"KGENTS_HOME": str(tmp_path), "NO_COLOR": "1"}
+    answer = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1
+    assert answer.stderr == "kgents: No space left on device\n"
 
 
 def test_a_broken_config_toml_names_its_line(kgents: Kgents, home: Home):

@@ -77,6 +77,36 @@ def test_a_text_of_one_hyphen_reads_standard_input(kgents: Kgents, api: Api, mon
     assert json.loads(api.bodies("POST", PATH)[0]) == {"text": "from a pipe"}
 
 
+def test_continue_goes_on_with_the_newest_conversation(kgents: Kgents, api: Api):
+    newest = {"items": [{"id": "c-9"}, {"id": "c-8"}], "next_cursor": None}
+    api.will("GET", "/api/v1/agents/my-agent/conversations", Answer(200, newest))
+    api.will("POST", PATH, Answer(200, RUN | {"text": "ok"}))
+    assert kgents("message", "my-agent", "Hi", "--continue", "--json").code == 0
+    assert json.loads(api.bodies("POST", PATH)[0]) == {"text": "Hi", "conversation_id": "c-9"}
+
+
+def test_continue_without_a_conversation_is_bad_input(kgents: Kgents, api: Api):
+    api.will("GET", "/api/v1/agents/my-agent/conversations", Answer(200, {"items": [], "next_cursor": None}))
+    ran = kgents("message", "my-agent", "Hi", "--continue")
+    assert ran.code == 2
+    assert "no conversation with my-agent yet" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (404, "conversation_not_found", "leave --conversation out"),
+        (404, "agent_not_found", "kgents agents list"),
+        (502, "provider_unreachable", "OPENAI_BASE_URL"),
+        (502, "provider_refused", "OPENAI_API_KEY"),
+        (503, "database_away", "kgents doctor"),
+    ],
+)
+def test_a_refusal_says_what_to_do_about_its_cause(kgents: Kgents, api: Api, status: int, code: str, said: str):
+    api.will("POST", PATH, Answer(status, {"detail": "No.", "code": code}))
+    assert said in kgents("message", "my-agent", "Hi", "--json").err
+
+
 def test_events_are_read_as_the_standard_says():
     lines = [
         ": keep-alive",

@@ -6,11 +6,12 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import httpx
 
-from kgents_cli.faults import CliError, NotRunning
+from kgents_cli.faults import BadInput, CliError, NotRunning
 from kgents_cli.home import DEFAULT_PORT, Home
 from kgents_cli.problems import problem_error
 from kgents_cli.processes import find_server
@@ -22,14 +23,36 @@ def server_url(home: Home, env: Mapping[str, str] = os.environ) -> str:
 
     Raises:
         NotRunning: neither is there.
+        BadInput: `KGENTS_URL` is no address.
     """
     named = env.get("KGENTS_URL")
     if named:
+        if not _is_address(named):
+            raise BadInput(f"KGENTS_URL is no address: {named}", hint="write it as http://127.0.0.1:8080, or unset it")
         return named.rstrip("/")
     server = find_server(home)
     if server is None:
         raise NotRunning(f"no server is running for {home.path}")
     return (server.url or f"http://127.0.0.1:{env.get('KGENTS_PORT', DEFAULT_PORT)}").rstrip("/")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:
+        return False
+
+
+def agent_path(agent: str, *below: str) -> str:
+    """`/agents/<agent>/<below>`, whatever the user wrote as the agent's name.
+
+    Raises:
+        BadInput: the name is empty.
+    """
+    if not agent:
+        raise BadInput("the agent's name is empty", hint="see what there is with: kgents agents list")
+    return "/".join(("/agents", quote(agent, safe="", errors="replace"), *below))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +150,8 @@ class ApiClient:
 
     def _unreachable(self, fault: httpx.TransportError) -> CliError:
         if isinstance(fault, httpx.ConnectError | httpx.ConnectTimeout):
+            if self._env.get("KGENTS_URL"):
+                return NotRunning(f"no server answers at {self.url}", hint="KGENTS_URL names it: correct or unset it")
             return NotRunning(f"no server answers at {self.url}")
         return CliError(
             f"the connection to {self.url} broke ({type(fault).__name__})",

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kgents_cli.client import ApiClient, ServerEvent
+from kgents_cli.client import ApiClient, ServerEvent, agent_path
 from kgents_cli.faults import BadInput, CliError
 from kgents_cli.problems import problem_error
 from kgents_cli.terminal import harmless, style
@@ -16,21 +16,47 @@ from kgents_cli.terminal import harmless, style
 _LONGEST_RUN_S = 3700.0
 
 
-def send_message(agent: str, text: str, conversation: str | None, *, as_json: bool) -> None:
-    """What `kgents message` does."""
-    if text == "-":
-        text = sys.stdin.read()
+def send_message(agent: str, text: str, conversation: str | None, *, go_on: bool, as_json: bool) -> None:
+    """What `kgents message` does. `go_on` takes the caller's newest conversation with the agent."""
+    text = _readable(text)
     if not text.strip():
         raise BadInput("the message is empty", hint='say something: kgents message AGENT "Hello"')
-    body = {"text": text} | ({"conversation_id": conversation} if conversation else {})
+    if conversation is not None and not conversation.strip():
+        raise BadInput("--conversation is empty", hint="name a conversation, or leave --conversation out to begin one")
+    if conversation is not None and go_on:
+        raise BadInput("--conversation and --continue say different things", hint="give one of them")
     with ApiClient() as api:
+        if go_on:
+            conversation = _newest_conversation(api, agent)
+        body = {"text": text} | ({"conversation_id": conversation} if conversation else {})
         if as_json:
-            click.echo(json.dumps(api.call("POST", f"/agents/{agent}/message", body=body, timeout_s=_LONGEST_RUN_S)))
+            click.echo(json.dumps(api.call("POST", agent_path(agent, "message"), body=body, timeout_s=_LONGEST_RUN_S)))
             return
-        with api.stream(f"/agents/{agent}/message", body) as events:
+        with api.stream(agent_path(agent, "message"), body) as events:
             result = print_answer(events)
     if sys.stderr.isatty() and (identifier := result.get("conversation_id")):
         click.echo(style(f"(go on with: --conversation {harmless(str(identifier))})", "dim"), err=True)
+
+
+def _newest_conversation(api: ApiClient, agent: str) -> str:
+    newest = next(api.pages(agent_path(agent, "conversations"), {"limit": 1}), None)
+    if newest is None:
+        raise BadInput(f"there is no conversation with {agent} yet", hint="leave --continue out to begin one")
+    return str(newest["id"])
+
+
+def _readable(text: str) -> str:
+    """The text, or standard input where it is `-`.
+
+    Raises:
+        BadInput: it is not UTF-8, which Python shows by lone surrogates.
+    """
+    try:
+        text = sys.stdin.read() if text == "-" else text
+        text.encode()
+    except UnicodeError as fault:
+        raise BadInput("the message is not UTF-8 text", hint="convert it: iconv -t UTF-8") from fault
+    return text
 
 
 def print_answer(events: Iterator[ServerEvent]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -104,6 +105,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line and returns its exit code; every expected failure is one message on stderr."""
     try:
         outcome: Any = cli.main(args=arguments, prog_name="kgents", standalone_mode=False)
+        sys.stdout.flush()
     except CliError as fault:
         fault.show()
         return fault.exit_code
@@ -117,10 +119,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe left (`kgents logs x | head`): nothing to say, and nothing may be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OTHER
+    except OSError as fault:
+        # A full disk behind `> file`, a folder that can't be made: whatever is left in stdout can't be written either.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        where = "" if fault.filename is None else f"{fault.filename}: "
+        CliError(f"{where}{fault.strerror or fault}").show()
+        return EXIT_OTHER
     return outcome if isinstance(outcome, int) else 0
 
 
 def _show_usage_fault(fault: click.ClickException) -> None:
+    if isinstance(fault, click.exceptions.NoArgsIsHelpError):
+        click.echo(fault.format_message(), err=True)
+        return
     click.echo(f"kgents: {fault.format_message()}", err=True)
     context = fault.ctx if isinstance(fault, click.UsageError) else None
     if context is not None:

@@ -11,7 +11,14 @@ _NEXT: Mapping[int, str] = {
     403: "this identity may not do that: use a token with the scope that the message names",
     404: "see what there is with: kgents agents list",
     429: "wait a moment and try again",
-    503: "wait a moment and try again; kgents server status says what runs",
+    503: "wait a moment and try again; if it stays so, kgents doctor looks for the cause",
+}
+_CREDENTIAL = "the server's own settings are meant: OPENAI_API_KEY and OPENAI_BASE_URL where it is started"
+_NEXT_BY_CODE: Mapping[str, str] = {
+    "conversation_not_found": "leave --conversation out to begin a new one",
+    "provider_refused": _CREDENTIAL,
+    "provider_unreachable": _CREDENTIAL,
+    "provider_garbage": _CREDENTIAL,
 }
 
 # Said to a program; here the list follows.
@@ -29,8 +36,8 @@ def problem_error(status: int, body: Any, *, source: str | None = None) -> ApiFa
     lines = [_line(cast("Mapping[str, Any]", item), source) for item in faults] if isinstance(faults, list) else []
     if lines:
         detail = _LISTED.sub(":", detail)
-    hint = _NEXT.get(status)
-    if status >= 500 and status != 503 and (identifier := problem.get("correlation_id")):
+    hint = _NEXT_BY_CODE.get(str(problem.get("code")), _NEXT.get(status))
+    if hint is None and status >= 500 and (identifier := problem.get("correlation_id")):
         hint = f"kgents server logs has more under {identifier}"
     exit_code = EXIT_BAD_INPUT if status in (400, 404, 409, 413, 415, 422) else EXIT_OTHER
     return ApiFault(

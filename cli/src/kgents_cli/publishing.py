@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from kgents_cli.client import ApiClient
+from kgents_cli.client import ApiClient, agent_path
 from kgents_cli.faults import ApiFault, BadInput, CliError
 from kgents_cli.terminal import progress, style
 
@@ -62,7 +62,7 @@ def create_or_update(api: ApiClient, content: bytes, source: str) -> tuple[dict[
         if fault.code != "name_taken":
             raise
     name = str(tomllib.loads(content.decode())["name"])
-    return api.call("PUT", f"/agents/{name}", content=content, content_type=kind, source=source), False
+    return api.call("PUT", agent_path(name), content=content, content_type=kind, source=source), False
 
 
 def publish(api: ApiClient, name: str, timeout_s: float) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def publish(api: ApiClient, name: str, timeout_s: float) -> dict[str, Any]:
     Raises:
         CliError: it failed to start, or was not ready in time.
     """
-    published = api.call("POST", f"/agents/{name}/publish", body={})
+    published = api.call("POST", agent_path(name, "publish"), body={})
     version = int(published["version"])
     deadline = time.monotonic() + timeout_s
     with progress(f"starting {name} version {version}") as shown:
@@ -98,7 +98,7 @@ def publish(api: ApiClient, name: str, timeout_s: float) -> dict[str, Any]:
 
 def _instances(api: ApiClient, name: str, version: int) -> list[dict[str, Any]]:
     try:
-        items = list(api.pages(f"/agents/{name}/deployments"))
+        items = list(api.pages(agent_path(name, "deployments")))
     except ApiFault as fault:
         # Deployment learns of an agent through an event: until then it knows none of that name.
         if fault.status == 404:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from kgents_cli.faults import CliError, NotRunning
+from kgents_cli.faults import BadInput, CliError, NotRunning
 from kgents_cli.home import Home
 from kgents_cli.problems import problem_error
 
@@ -21,11 +21,14 @@ def access_token(home: Home, url: str, *, fresh: bool = False, env: Mapping[str,
     """`KGENTS_TOKEN`; else the kept token unless it is about to expire or `fresh` is asked; else a login as admin.
 
     Raises:
+        BadInput: `KGENTS_TOKEN` can be no token.
         CliError: this machine holds no admin password for the server, or the login was refused.
         NotRunning: nothing answers at `url`.
     """
-    given = env.get("KGENTS_TOKEN")
+    given = env.get("KGENTS_TOKEN", "").strip()
     if given:
+        if not (given.isascii() and given.isprintable()):
+            raise BadInput("KGENTS_TOKEN holds characters that no token has", hint="set it anew, or unset it")
         return given
     if not fresh and (kept := _kept(home.token_file, url)) is not None:
         return kept

@@ -1,6 +1,7 @@
 """`kgents agents list|get|update|publish|stop|delete`."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,17 +65,17 @@ def get(agent: str, as_json: bool) -> None:
       kgents agents get my-agent
       kgents agents get my-agent --json
     """
-    from kgents_cli.client import ApiClient
+    from kgents_cli.client import ApiClient, agent_path
     from kgents_cli.terminal import harmless
 
     with ApiClient() as api:
-        found = api.call("GET", f"/agents/{agent}")
+        found = api.call("GET", agent_path(agent))
         if as_json:
             click.echo(json.dumps(found))
             return
         click.echo(harmless(json.dumps(found, indent=2, ensure_ascii=False)))
         if found["version"] is not None:
-            for deployment in api.pages(f"/agents/{agent}/deployments"):
+            for deployment in api.pages(agent_path(agent, "deployments")):
                 for instance in deployment.get("instances", []):
                     click.echo(
                         f"instance {instance['id']}: version {instance['version']}, {instance['state']}, "
@@ -96,7 +97,7 @@ def update(agent: str, config: Path, as_json: bool) -> None:
     Examples:
       kgents agents update my-agent --config my-agent.toml
     """
-    from kgents_cli.client import ApiClient
+    from kgents_cli.client import ApiClient, agent_path
     from kgents_cli.faults import BadInput
 
     try:
@@ -104,9 +105,7 @@ def update(agent: str, config: Path, as_json: bool) -> None:
     except OSError as fault:
         raise BadInput(f"{config}: {fault.strerror}", hint="name a TOML file") from fault
     with ApiClient() as api:
-        found = api.call(
-            "PUT", f"/agents/{agent}", content=content, content_type="application/toml", source=str(config)
-        )
+        found = api.call("PUT", agent_path(agent), content=content, content_type="application/toml", source=str(config))
     click.echo(
         json.dumps(found) if as_json else f"{agent}: draft updated; publish it with: kgents agents publish {agent}"
     )
@@ -115,7 +114,12 @@ def update(agent: str, config: Path, as_json: bool) -> None:
 @command.command()
 @click.argument("agent")
 @click.option(
-    "--timeout", default=60.0, show_default=True, metavar="SECONDS", help="How long to wait until it answers."
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait until it answers.",
+    type=click.FloatRange(min=0),
 )
 @_JSON
 def publish(agent: str, timeout: float, as_json: bool) -> None:
@@ -143,10 +147,10 @@ def stop(agent: str, as_json: bool) -> None:
     Examples:
       kgents agents stop my-agent
     """
-    from kgents_cli.client import ApiClient
+    from kgents_cli.client import ApiClient, agent_path
 
     with ApiClient() as api:
-        found = api.call("POST", f"/agents/{agent}/stop", body={})
+        found = api.call("POST", agent_path(agent, "stop"), body={})
     click.echo(json.dumps(found) if as_json else f"{agent} is being stopped.")
 
 
@@ -161,10 +165,25 @@ def delete(agent: str, yes: bool) -> None:
       kgents agents delete my-agent
       kgents agents delete my-agent --yes
     """
-    from kgents_cli.client import ApiClient
+    from kgents_cli.client import ApiClient, agent_path
+    from kgents_cli.faults import CliError
 
     with ApiClient() as api:
-        if not yes:
-            click.confirm(f"Delete {agent}? This can't be undone", abort=True, err=True)
-        api.call("DELETE", f"/agents/{agent}")
+        if not yes and not _confirmed(agent):
+            raise CliError("nothing was deleted")
+        api.call("DELETE", agent_path(agent))
     click.echo(f"{agent} is deleted.")
+
+
+def _confirmed(agent: str) -> bool:
+    from kgents_cli.faults import BadInput
+
+    try:
+        return click.confirm(f"Delete {agent}? This can't be undone", err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)
+        raise BadInput(
+            "nobody answers here", hint=f"to delete without being asked: kgents agents delete {agent} --yes"
+        ) from None

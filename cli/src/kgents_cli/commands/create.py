@@ -12,7 +12,12 @@ import click
 )  # fmt: skip
 @click.option("--draft", is_flag=True, help="Store it without publishing.")
 @click.option(
-    "--timeout", default=60.0, show_default=True, metavar="SECONDS", help="How long to wait until it answers."
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait until it answers.",
+    type=click.FloatRange(min=0),
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(config: Path, draft: bool, timeout: float, as_json: bool) -> None:

@@ -19,11 +19,11 @@ def command(agent: str, tail: int, as_json: bool) -> None:
       kgents logs my-agent
       kgents logs my-agent --tail 20
     """
-    from kgents_cli.client import ApiClient
+    from kgents_cli.client import ApiClient, agent_path
     from kgents_cli.terminal import harmless
 
     with ApiClient() as api:
-        items = api.call("GET", f"/agents/{agent}/logs", params={"tail": tail})["items"]
+        items = api.call("GET", agent_path(agent, "logs"), params={"tail": tail})["items"]
     if as_json:
         click.echo(json.dumps(items))
         return

@@ -20,7 +20,11 @@ def command(directory: Path) -> None:
       kgents man --directory ~/.local/share/man
       man -M man kgents
     """
+    from kgents_cli.faults import BadInput
     from kgents_cli.manual import write_manual
 
-    pages = write_manual(directory / "man1")
+    try:
+        pages = write_manual(directory / "man1")
+    except OSError as fault:
+        raise BadInput(f"{fault.filename}: {fault.strerror}", hint="name a folder that you can write") from fault
     click.echo(f"{len(pages)} pages in {directory / 'man1'}; read them with: man -M {directory} kgents")
