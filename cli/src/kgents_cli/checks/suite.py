@@ -37,12 +37,23 @@ def run_chaos(root: Path, pytest_args: Sequence[str]) -> int:
 
 
 def _run_covered(root: Path) -> int:
-    """The whole suite. pytest-cov measures the tests' process, coverage's own hook each one that they start.
+    """The whole suite, file by file on as many processes as there are cores, each with servers of its own.
+
+    pytest-cov measures the tests' processes, coverage's own hook each one that they start.
 
     The table of what is covered comes before pytest's closing line, which stays the last one on stdout.
     """
     return run_pytest(
         root,
-        ["--cov", "--cov-config=pyproject.toml", "--cov-report=term:skip-covered", "--cov-fail-under=85"],
+        [
+            "-n",
+            "auto",
+            "--maxprocesses=4",
+            "--dist=loadfile",
+            "--cov",
+            "--cov-config=pyproject.toml",
+            "--cov-report=term:skip-covered",
+            "--cov-fail-under=85",
+        ],
         {"COVERAGE_PROCESS_START": str(root / "pyproject.toml"), "COVERAGE_FILE": str(root / ".coverage")},
     )
