@@ -14,7 +14,14 @@ from sqlalchemy.exc import TimeoutError as SqlTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from kgents_shared.errors.api_errors import ApiError, InvalidInput, PayloadTooLarge, RequestTimeout, Unavailable
+from kgents_shared.errors.api_errors import (
+    ApiError,
+    FaultItem,
+    InvalidInput,
+    PayloadTooLarge,
+    RequestTimeout,
+    Unavailable,
+)
 from kgents_shared.errors.validation import faults_of
 from kgents_shared.telemetry.correlation import CORRELATION_HEADER, correlation_id
 
@@ -76,8 +83,26 @@ async def _on_api_error(_: Request, error: Exception) -> Response:
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     invalid = cast("RequestValidationError", error)
-    faults = faults_of(invalid.errors(), _body_model(request))
+    faults = _body_faults(invalid) or faults_of(invalid.errors(), _body_model(request))
     return problem_response(InvalidInput("The request has faults; each is listed in errors.", errors=faults))
+
+
+def _body_faults(invalid: RequestValidationError) -> list[FaultItem]:
+    """What is wrong with the body as a whole: none was sent, it is no JSON, or nothing said that it is."""
+    for fault in cast("list[dict[str, Any]]", invalid.errors()):
+        if fault["type"] == "json_invalid":
+            place = {"line": 1, "column": 1}
+            if isinstance(text := invalid.body, str) and isinstance(at := fault["loc"][-1], int):
+                place = {"line": text.count("\n", 0, at) + 1, "column": at - text.rfind("\n", 0, at)}
+            said = str(fault.get("ctx", {}).get("error", "it can't be read"))
+            msg = f"is no JSON at line {place['line']}, column {place['column']}: {said}"
+            return [FaultItem(("body",), msg, "json_invalid", 'send an object: {"…": …}', place)]
+        if tuple(fault["loc"]) == ("body",) and fault["type"] == "missing":
+            return [FaultItem(("body",), "a body is required", "missing", 'send an object: {"…": …}')]
+        if tuple(fault["loc"]) == ("body",) and isinstance(fault.get("input"), bytes | str):
+            hint = "send the header content-type: application/json and an object"
+            return [FaultItem(("body",), "is not taken as JSON", "not_json", hint)]
+    return []
 
 
 def _body_model(request: Request) -> type[BaseModel] | None:

@@ -33,7 +33,7 @@ _HINTS = {
     "greater_than": "choose more than {gt}",
     "less_than_equal": "choose {le} or less",
     "less_than": "choose less than {lt}",
-    "string_too_short": "write at least {min_length} characters",
+    "string_too_short": "write {min_length} or more characters",
     "string_too_long": "shorten it to {max_length} characters",
     "too_short": "give at least {min_length}",
     "too_long": "give at most {max_length}",
