@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from agent_runtime_service.main import SERVICE, create_app
 from agent_runtime_service.settings import RuntimeSettings
@@ -76,6 +76,18 @@ def test_the_providers_settings_have_the_names_that_people_know(
     assert settings.openai_api_key.get_secret_value() == "sk-from-outside"
     assert settings.default_model == "a-model"
     assert settings.lease_s == 33
+
+
+@pytest.mark.parametrize("given", ["nonsense", "127.0.0.1:8000/v1", "http://", "http://["])
+def test_a_model_servers_address_that_is_none_is_refused_at_the_start(
+    make_settings: Callable[..., RuntimeSettings], given: str
+):
+    with pytest.raises(ValidationError, match=r"must be an http or https address|Invalid IPv6 URL"):
+        make_settings(openai_base_url=given)
+
+
+def test_an_empty_address_of_a_model_server_is_none(make_settings: Callable[..., RuntimeSettings]):
+    assert make_settings(openai_base_url="").openai_base_url is None
 
 
 @pytest.fixture

@@ -59,6 +59,18 @@ def test_a_home_below_a_file_fails(tmp_path: Path):
     assert examination.check_home(Home(tmp_path / "file/home")).level == "fail"
 
 
+def test_a_home_below_a_file_is_no_fault_of_the_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KGENTS_PORT", "0")
+    assert examination.check_port(Home(tmp_path / "file/home")).level == "ok"
+
+
+def test_a_model_address_that_is_none_fails(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "nonsense")
+    finding = examination.check_provider()
+    assert (finding.level, finding.detail) == ("fail", "OPENAI_BASE_URL is no http address: nonsense")
+
+
 def test_a_disk_that_is_nearly_full_is_seen(home: Home, monkeypatch: pytest.MonkeyPatch):
     class Usage:
         free = 500 * 2**20

@@ -1,13 +1,23 @@
 """This service's settings: `RUNTIME_…` in the environment, the provider's under the names that its users know."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from kgents_shared.http.settings import ServiceSettings
 
 DEFAULT_MODEL = "gpt-4.1-mini"
+
+
+def _address(given: str | None) -> str | None:
+    if not given:
+        return None
+    parts = urlsplit(given)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http or https address such as http://127.0.0.1:8000/v1")
+    return given
 
 
 class RuntimeSettings(ServiceSettings):
@@ -23,7 +33,9 @@ class RuntimeSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="RUNTIME_", populate_by_name=True)
 
     openai_base_url: Annotated[
-        str | None, Field(validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"))
+        str | None,
+        Field(validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url")),
+        AfterValidator(_address),
     ] = None
     openai_api_key: Annotated[
         SecretStr | None, Field(validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"))

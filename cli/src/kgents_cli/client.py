@@ -27,7 +27,7 @@ def server_url(home: Home, env: Mapping[str, str] = os.environ) -> str:
     """
     named = env.get("KGENTS_URL")
     if named:
-        if not _is_address(named):
+        if not is_address(named):
             raise BadInput(f"KGENTS_URL is no address: {named}", hint="write it as http://127.0.0.1:8080, or unset it")
         return named.rstrip("/")
     server = find_server(home)
@@ -36,7 +36,8 @@ def server_url(home: Home, env: Mapping[str, str] = os.environ) -> str:
     return (server.url or f"http://127.0.0.1:{env.get('KGENTS_PORT', DEFAULT_PORT)}").rstrip("/")
 
 
-def _is_address(url: str) -> bool:
+def is_address(url: str) -> bool:
+    """Whether this is an http or https URL that names a machine."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable()

@@ -82,7 +82,9 @@ def check_port(home: Home) -> Finding:
         bind = os.environ.get("KGENTS_BIND") or str(settings.get("bind", "127.0.0.1"))
         if not 0 <= port <= 65535:
             raise ValueError(port)
-    except (CliError, TypeError, ValueError):
+    except CliError as fault:
+        return Finding("fail", "port", fault.message, fault.hint)
+    except (TypeError, ValueError):
         return Finding("fail", "port", "KGENTS_PORT or config.toml names no port", "set it to a number from 0 to 65535")
     try:
         with socket.create_server((bind, port), reuse_port=False):
@@ -155,6 +157,11 @@ def _version(name: str, program: Callable[[], Path]) -> Finding:
 
 def check_provider() -> Finding:
     """Which model answers agents that name none."""
+    from kgents_cli.client import is_address
+
+    if (named := os.environ.get("OPENAI_BASE_URL")) and not is_address(named):
+        fix = "set it to one such as http://127.0.0.1:8000/v1, or unset it"
+        return Finding("fail", "model", f"OPENAI_BASE_URL is no http address: {named}", fix)
     if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
         return Finding("ok", "model", f"default provider: {os.environ.get('OPENAI_BASE_URL') or 'the OpenAI API'}")
     return Finding(

@@ -83,7 +83,7 @@ class Home:
         try:
             with file.open("rb") as opened:
                 return tomllib.load(opened)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except tomllib.TOMLDecodeError as fault:
             raise BadInput(f"{file}: {fault}", hint="correct the file, or move it away to use the defaults") from fault
