@@ -140,3 +140,15 @@ async def test_an_administrator_who_is_no_superuser_can_provision(provisioned: P
 )
 def test_a_service_url_keeps_the_servers_address_and_parameters(given: str, expected: str) -> None:
     assert url_with(given, user="r", password="p/", database="kgents") == expected
+
+
+async def test_the_database_is_utf_8_where_the_template_is_not(provisioned: Provisioned, tmp_path: Path) -> None:
+    encoding = "UPDATE pg_database SET encoding = pg_char_to_encoding(%s) WHERE datname = 'template1'"
+    found = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'from_ascii'"
+    async with await AsyncConnection.connect(provisioned.server.url, autocommit=True) as admin:
+        await admin.execute(encoding, ("SQL_ASCII",))
+        try:
+            await provision(provisioned.server.url, [], tmp_path / "secrets", database="from_ascii")
+        finally:
+            await admin.execute(encoding, ("UTF8",))
+        assert await (await admin.execute(found)).fetchone() == ("UTF8",)

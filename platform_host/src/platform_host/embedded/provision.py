@@ -102,7 +102,9 @@ async def _make_database(server: AsyncConnection, database: str) -> None:
     found = await server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
     if await found.fetchone() is None:
         try:
-            await server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+            # Not as the server's template is: in a cluster of encoding SQL_ASCII, text would come back as bytes.
+            made = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(database))
+            await server.execute(made)
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             return  # another host made it just now
 
