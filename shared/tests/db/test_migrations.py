@@ -106,6 +106,15 @@ async def test_a_new_revision_is_seen_and_applied(scratch: Scratch) -> None:
     migrations.check(scratch.definition, scratch.url)
 
 
+async def test_a_role_whose_search_path_is_its_schema_sees_the_same(scratch: Scratch) -> None:
+    url = f"{scratch.url}?options=-csearch_path%3D{scratch.schema}"
+    await asyncio.to_thread(migrations.upgrade, scratch.definition, url)
+    await asyncio.to_thread(migrations.check, scratch.definition, url)
+    scratch.model(', Column("forgotten", Integer)')
+    with pytest.raises(CommandError, match="forgotten"):
+        await asyncio.to_thread(migrations.check, scratch.definition, url)
+
+
 async def test_models_that_no_migration_makes_are_told(scratch: Scratch) -> None:
     await asyncio.to_thread(migrations.upgrade, scratch.definition, scratch.url)
     scratch.model(', Column("forgotten", Integer)')

@@ -7,7 +7,7 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, create_engine, text
+from sqlalchemy import Connection, MetaData, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from kgents_shared.db.engine import sqlalchemy_url
@@ -29,9 +29,17 @@ def run_env(metadata: MetaData) -> None:
     if not url:
         raise RuntimeError("no database address: set the service's DATABASE_URL")
     engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
+    event.listen(engine, "connect", _leave_schema_path, insert=True)
     with engine.connect() as connection:
         _migrate(connection, metadata)
     engine.dispose()
+
+
+def _leave_schema_path(connection: Any, _: Any) -> None:
+    # A provisioned role has its schema on the search path, and what is found there is reflected without its schema:
+    # every table would seem to be missing. Before SQLAlchemy's own first look, as its documentation advises.
+    connection.execute("SET search_path = public, extensions")
+    connection.commit()
 
 
 def _migrate(connection: Connection, metadata: MetaData) -> None:
