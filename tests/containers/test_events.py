@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import AsyncGenerator
+from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
 import pytest
-from nats.errors import Error as NatsError
 
 from kgents_shared.contracts.events import CloudEvent
-from kgents_shared.events import STREAM, EventBus
+from kgents_shared.events import EventBus
 from kgents_shared.http.background import BackgroundTasks
 from kgents_shared.testing.event_parts import Fact, Outbox, Parts, open_outbox
 from kgents_shared.testing.polling import eventually
+from platform_host.embedded.provision import DATABASE, provision, url_with
 from tests.containers.conftest import NatsInContainer
+
+# A connection that the engine's proxy takes while the server is away is dropped by nats-py without closing it.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning")
 
 # How `docker restart` ends the server: gently, or as a crash would.
 PATIENCES = pytest.mark.parametrize("patience_s", [10, 0], ids=["sigterm", "sigkill"])
 
 
 @pytest.fixture
-async def outbox(container_postgres_url: str) -> AsyncGenerator[Outbox]:
-    async with open_outbox(container_postgres_url) as outbox:
+async def outbox(container_postgres_url: str, tmp_path: Path) -> AsyncGenerator[Outbox]:
+    await provision(container_postgres_url, [], tmp_path / "secrets")
+    async with open_outbox(url_with(container_postgres_url, database=DATABASE)) as outbox:
         yield outbox
 
 
@@ -36,6 +44,7 @@ async def parts(outbox: Outbox) -> AsyncGenerator[Parts]:
 async def bus(container_nats: NatsInContainer) -> AsyncGenerator[EventBus]:
     async with EventBus(container_nats.url, container_nats.token) as bus:
         yield bus
+    gc.collect()  # so that no other file's test is told of it
 
 
 async def drained(outbox: Outbox) -> None:
@@ -75,11 +84,13 @@ async def test_no_event_is_lost_when_nats_restarts_in_the_middle(
 
     parts.relay(bus)
     parts.consumer(bus, keep)
-    told = [event.id for event in await outbox.tell(*(Fact(thing="a", generation=n) for n in range(300)))]
+    told = [event.id for event in await outbox.tell(Fact(thing="before", generation=0))]
     await eventually(lambda: bool(seen), timeout=30, describe="the first event came")
-    await container_nats.restart(patience_s)
-    for number in range(20):
-        told += [event.id for event in await outbox.tell(Fact(thing="b", generation=number))]
+    restarting = asyncio.create_task(container_nats.restart(patience_s))
+    while not restarting.done() or len(told) < 100:
+        told += [event.id for event in await outbox.tell(Fact(thing="meanwhile", generation=len(told)))]
+    await restarting
+    told += [event.id for event in await outbox.tell(Fact(thing="after", generation=len(told)))]
     await eventually(lambda: seen == set(told), timeout=60, describe="every event came")
     await drained(outbox)
 
@@ -102,8 +113,14 @@ async def test_what_nats_acknowledged_outlives_its_restart(
     assert sorted(seen) == sorted(event.id for event in told)
 
 
-async def test_nobody_gets_in_without_the_token(container_nats: NatsInContainer, bus: EventBus) -> None:
-    assert (await (await bus.jetstream()).stream_info(STREAM)).config.name == STREAM
-    async with EventBus(container_nats.url, "guessed") as stranger:
-        with pytest.raises((NatsError, TimeoutError), match=r"(?i)authorization"):
-            await stranger.jetstream()
+async def test_nobody_gets_in_without_the_token(container_nats: NatsInContainer) -> None:
+    address = urlsplit(container_nats.url)
+    said: dict[str, bytes] = {}
+    for token in ("guessed", container_nats.token):
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        assert (await reader.readline()).startswith(b"INFO ")
+        writer.write(f'CONNECT {{"auth_token":"{token}","verbose":false}}\r\nPING\r\n'.encode())
+        said[token] = (await reader.readline()).strip()
+        writer.close()
+        await writer.wait_closed()
+    assert said == {"guessed": b"-ERR 'Authorization Violation'", container_nats.token: b"PONG"}
