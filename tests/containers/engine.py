@@ -1,6 +1,8 @@
 """What the tests in containers start from: an engine that answers, and the images of docker-compose.yml.
 
 Nothing here is asked, and testcontainers isn't even imported, before the first fixture that needs it.
+Where pytest itself runs in a container and the engine publishes ports on the loopback that both share, testcontainers
+has to be told: TESTCONTAINERS_CONNECTION_MODE=docker_host.
 """
 
 from __future__ import annotations
