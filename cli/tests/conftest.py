@@ -35,7 +35,9 @@ Kgents = Callable[..., Ran]
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """An empty KGENTS_HOME, and no setting of this machine's."""
-    for name in ("KGENTS_TOKEN", "KGENTS_URL", "KGENTS_PORT", "KGENTS_BIND", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+    for name in ("TOKEN", "URL", "PORT", "BIND", "CALLED"):
+        monkeypatch.delenv(f"KGENTS_{name}", raising=False)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("KGENTS_HOME", str(tmp_path / "home"))

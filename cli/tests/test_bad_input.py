@@ -56,6 +56,14 @@ def test_without_a_server_everything_that_needs_one_is_exit_3_and_says_how_to_st
     assert "kgents server start" in ran.err
 
 
+@pytest.mark.parametrize("arguments", [("token",), ("server", "status")])
+def test_the_next_step_is_written_as_the_command_was_called(
+    kgents: Kgents, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+):
+    monkeypatch.setenv("KGENTS_CALLED", "./kgents")
+    assert "tart it with: ./kgents server start\n" in kgents(*arguments).err
+
+
 def test_an_address_where_nothing_answers_is_exit_3(kgents: Kgents, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("KGENTS_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("KGENTS_TOKEN", "t")

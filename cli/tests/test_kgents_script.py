@@ -150,6 +150,22 @@ def test_the_script_works_through_links_and_from_other_folders(checkout: Checkou
     assert ran.stdout == "ran x\n", ran.stderr
 
 
+def test_the_command_learns_how_it_was_called_where_it_is_not_on_path(checkout: Checkout, tmp_path: Path):
+    said = "import os\nprint(os.environ.get('KGENTS_CALLED'))\n"
+    (checkout.root / "cli/src/kgents_cli/__main__.py").write_text(said)
+    environment = {name: value for name, value in checkout.environment().items() if name != "KGENTS_CALLED"}
+
+    def called(command: str, path: str) -> str:
+        env = environment | {"PATH": path}
+        ran = subprocess.run(
+            ["/bin/sh", "-c", command], cwd=checkout.root, env=env, capture_output=True, text=True, check=True
+        )
+        return ran.stdout.splitlines()[-1]
+
+    assert called("./kgents", "/usr/bin:/bin") == "./kgents"
+    assert called("kgents", f"{checkout.root}:/usr/bin:/bin") == "None"
+
+
 def test_files_of_the_current_folder_are_never_imported(checkout: Checkout, tmp_path: Path):
     (tmp_path / "kgents_cli").mkdir()
     (tmp_path / "kgents_cli/__main__.py").write_text("print('hijacked')\n")

@@ -5,13 +5,19 @@ from typing import Annotated
 
 import pytest
 from fastapi import FastAPI
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from kgents_shared.http.service import ServiceDefinition
 from kgents_shared.http.settings import ServiceSettings
 from platform_host.config import ConfigError, HostSettings
 from platform_host.service_settings import Surroundings, admin_credentials, build_settings, client_secret
+
+
+def _red(colour: str) -> str:
+    if colour != "red":
+        raise ValueError("must be red")
+    return colour
 
 
 class ModelSettings(ServiceSettings):
@@ -21,6 +27,7 @@ class ModelSettings(ServiceSettings):
 
     retries: int = 2
     patience_s: Annotated[float, Field(gt=0)] = 1.0
+    colour: Annotated[str, AfterValidator(_red)] = "red"
     openai_base_url: Annotated[
         str | None, Field(validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"))
     ] = None
@@ -138,7 +145,7 @@ def test_the_environment_can_not_override_what_the_host_decides(
 
 def test_all_faults_of_all_sections_are_told_at_once(tmp_path: Path) -> None:
     sections: dict[str, dict[str, object]] = {
-        "runtime": {"retires": 1, "patience_s": -1, "database_url": "x"},
+        "runtime": {"retires": 1, "patience_s": -1, "colour": "blue", "database_url": "x"},
         "auth": {"colour": "red"},
     }
     with pytest.raises(ConfigError) as caught:
@@ -148,6 +155,7 @@ def test_all_faults_of_all_sections_are_told_at_once(tmp_path: Path) -> None:
         "config.toml: [runtime] 'retires' is not a setting; did you mean \"retries\"?",
         "config.toml: [runtime] 'database_url' is decided by the host",
         "settings of runtime: patience_s: Input should be greater than 0",
+        "settings of runtime: colour: must be red",
     )
 
 

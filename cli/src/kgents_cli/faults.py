@@ -1,11 +1,21 @@
 """Failures that a person reads: what happened, where, and what to do next."""
 
+import os
+import re
 import sys
 from collections.abc import Sequence
 
 EXIT_OTHER = 1
 EXIT_BAD_INPUT = 2
 EXIT_NOT_RUNNING = 3
+
+_OWN_COMMAND = re.compile(r"(?<![\w./-])kgents (?=(?:agents|create|doctor|logs|message|server|token)\b)")
+
+
+def as_called(text: str) -> str:
+    """`text` with each `kgents server start` and the like as the command was called: `./kgents server start`."""
+    called = os.environ.get("KGENTS_CALLED")
+    return _OWN_COMMAND.sub(lambda _: f"{called} ", text) if called else text
 
 
 class CliError(Exception):
@@ -27,11 +37,11 @@ class CliError(Exception):
         """Prints the failure on stderr; colour only where stderr is a terminal and NO_COLOR is unset."""
         from kgents_cli.terminal import harmless, style
 
-        print(f"{style('kgents:', 'red')} {harmless(self.message)}", file=sys.stderr)
+        print(f"{style('kgents:', 'red')} {harmless(as_called(self.message))}", file=sys.stderr)
         for line in self.lines:
             print(f"  {harmless(line)}", file=sys.stderr)
         if self.hint:
-            print(f"  {style('→', 'cyan')} {harmless(self.hint)}", file=sys.stderr)
+            print(f"  {style('→', 'cyan')} {harmless(as_called(self.hint))}", file=sys.stderr)
 
 
 class NotRunning(CliError):

@@ -10,7 +10,7 @@ from typing import Any, cast
 import click
 
 from kgents_cli.client import ApiClient, agent_path
-from kgents_cli.faults import ApiFault, BadInput, CliError
+from kgents_cli.faults import ApiFault, BadInput, CliError, as_called
 from kgents_cli.terminal import progress, style
 
 _POLL_S = 0.05
@@ -26,20 +26,20 @@ def create_from_file(config: Path, *, draft: bool, timeout_s: float, as_json: bo
             if as_json:
                 click.echo(json.dumps(agent))
             else:
-                click.echo(
-                    f"{name}: draft {'made' if is_new else 'updated'}; publish it with: kgents agents publish {name}"
-                )
+                done = "made" if is_new else "updated"
+                click.echo(as_called(f"{name}: draft {done}; publish it with: kgents agents publish {name}"))
             return
         instance = publish(api, name, timeout_s)
         if as_json:
             click.echo(json.dumps({**agent, "version": instance["version"], "instance": instance}))
             return
         click.echo(f"{style(name, 'green', sys.stdout)} version {instance['version']} is running.")
-        click.echo(f'Talk to it:  kgents message {name} "Hello"')
-        click.echo(
+        click.echo(as_called(f'Talk to it:  kgents message {name} "Hello"'))
+        curl = (
             f'or:          curl -X POST {api.url}/agents/{name}/message -H "Authorization: Bearer $(kgents token)" '
             "-H 'content-type: application/json' -d '{\"text\":\"Hello\"}'"
         )
+        click.echo(as_called(curl))
 
 
 def _read(config: Path) -> tuple[str, bytes]:

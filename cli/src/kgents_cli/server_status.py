@@ -3,7 +3,7 @@
 import json
 import sys
 
-from kgents_cli.faults import EXIT_NOT_RUNNING
+from kgents_cli.faults import EXIT_NOT_RUNNING, as_called
 from kgents_cli.home import Home
 from kgents_cli.processes import find_server
 
@@ -17,7 +17,7 @@ def print_status(*, as_json: bool) -> int:
             print(json.dumps({"running": False, "home": str(home.path), "processes": []}))
         else:
             line = f"Kgents is not running (home: {home.path}). Start it with: kgents server start"
-            print(line, file=sys.stderr)
+            print(as_called(line), file=sys.stderr)
         return EXIT_NOT_RUNNING
     if as_json:
         print(json.dumps({**server.as_json(), "home": str(home.path)}))

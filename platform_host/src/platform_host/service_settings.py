@@ -166,6 +166,7 @@ def _unknown_keys(
 
 def _sentences(service: str, error: ValidationError) -> list[str]:
     return [
-        f"settings of {service}: {'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        f"settings of {service}: {'.'.join(str(part) for part in fault['loc'])}: "
+        + fault["msg"].removeprefix("Value error, ")
         for fault in error.errors(include_url=False, include_input=False)
     ]
