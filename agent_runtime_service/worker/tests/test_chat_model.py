@@ -121,3 +121,11 @@ def test_tools_with_the_same_safe_name_are_told_apart():
     assert [names.from_wire(wire) for wire in wires] == ["a.b", "a_b", "a-b", "ü.x", "x" * 80, "x" * 90]
     assert names.to_wire("gone.tool") == "gone_tool"
     assert names.from_wire("never_offered") == "never_offered"
+
+
+def test_a_stream_that_ends_without_a_word_is_no_answer() -> None:
+    completion = Completion("openai")
+    assert completion.feed(b"data: [DONE]\n\n") == ""
+    with pytest.raises(RunFailed) as failed:
+        completion.close()
+    assert failed.value.code == "provider_garbage"

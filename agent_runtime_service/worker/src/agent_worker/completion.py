@@ -32,6 +32,7 @@ class Completion:
     finish_reason: str | None = None
     usage: dict[str, Any] | None = None
     done: bool = False
+    spoke: bool = False
     _rest: bytes = b""
     _seen: int = 0
     _garbled: RunFailed | None = None
@@ -57,6 +58,8 @@ class Completion:
             raise RunFailed(
                 "provider_cut", f"The provider {self.provider} broke off in the middle of its answer.", again=True
             )
+        if not self.spoke:
+            raise self._garbage()
         return text
 
     def whole(self, body: bytes) -> str:
@@ -112,6 +115,7 @@ class Completion:
             choices = document.get("choices")
             if not choices:
                 return ""
+            self.spoke = True
             choice = choices[0]
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
             message = choice.get(part) or {}

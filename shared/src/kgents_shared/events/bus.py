@@ -32,6 +32,7 @@ class EventBus:
         self._client: Client | None = None
         self._jetstream: JetStreamContext | None = None
         self._lock = asyncio.Lock()
+        self._last_error = ""
 
     @property
     def connected(self) -> bool:
@@ -81,7 +82,10 @@ class EventBus:
         self._jetstream = None
 
     async def _on_error(self, error: Exception) -> None:
-        _log.debug("nats_connection", error=repr(error))
+        told = repr(error)
+        if told != self._last_error:  # tried again four times a second: each kind of trouble is told once
+            _log.warning("nats_connection", error=told)
+            self._last_error = told
 
     async def close(self) -> None:
         """Close the connection."""
