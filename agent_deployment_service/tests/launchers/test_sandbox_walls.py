@@ -111,7 +111,7 @@ result = listener.accept()[0].recv(5).decode()
         "os.mkfifo(folder + '/x')",
         "open(folder + '/x', 'w')",
         "os.symlink('/run/kgents/door/door.sock', folder + '/x')",
-        "open('/tmp/x', 'w').close(); os.rename('/tmp/x', folder + '/x')",
+        "open('/scratch/x', 'w').close(); os.rename('/scratch/x', folder + '/x')",
     ],
 )
 async def test_nothing_but_its_socket_can_be_made_where_the_host_looks(sandbox: ProcessBench, attempt: str):
@@ -181,7 +181,7 @@ for entry in [sys.base_prefix, *sys.path]:
 
 async def test_the_password_file_is_the_sandboxes_own(sandbox: ProcessBench):
     text = await result_of(sandbox, "result = open('/etc/passwd').read()")
-    assert text == "agent:x:1000:1000::/tmp:/nonexistent\n"
+    assert text == "agent:x:1000:1000::/scratch:/nonexistent\n"
 
 
 async def test_the_platforms_home_and_secrets_are_not_there(sandbox: ProcessBench):
@@ -210,9 +210,9 @@ async def test_the_code_cannot_be_changed(sandbox: ProcessBench):
 
 
 async def test_scratch_can_be_written_up_to_its_size(sandbox: ProcessBench):
-    source = "open('/tmp/x', 'w').write('hello'); result = open('/tmp/x').read()"
+    source = "open('/scratch/x', 'w').write('hello'); result = open('/scratch/x').read()"
     assert await result_of(sandbox, source) == "hello"
-    flood = "f = open('/tmp/big', 'wb'); [f.write(b'x' * 1048576) for _ in range(100)]; f.flush()"
+    flood = "f = open('/scratch/big', 'wb'); [f.write(b'x' * 1048576) for _ in range(100)]; f.flush()"
     assert await errno_of(sandbox, flood) in {errno.ENOSPC, errno.EFBIG}
 
 
@@ -231,12 +231,12 @@ async def test_a_process_of_the_host_cannot_be_signalled(sandbox: ProcessBench):
 @pytest.mark.parametrize(
     ("call", "number", "arguments"),
     [
-        ("mount", 165, "b'none', b'/tmp', b'tmpfs', 0, 0"),
-        ("umount2", 166, "b'/tmp', 2"),
+        ("mount", 165, "b'none', b'/scratch', b'tmpfs', 0, 0"),
+        ("umount2", 166, "b'/scratch', 2"),
         ("fsopen", 430, "b'tmpfs', 0"),
         ("open_tree", 428, "-100, b'/', 1"),
-        ("pivot_root", 155, "b'/tmp', b'/tmp'"),
-        ("chroot", 161, "b'/tmp'"),
+        ("pivot_root", 155, "b'/scratch', b'/scratch'"),
+        ("chroot", 161, "b'/scratch'"),
         ("ptrace", 101, "0, 0, 0, 0"),
         ("process_vm_readv", 310, "1, 0, 0, 0, 0, 0"),
         ("pidfd_getfd", 438, "0, 0, 0"),
@@ -280,7 +280,7 @@ async def test_no_device_of_the_host_is_there(sandbox: ProcessBench):
     devices = await result_of(sandbox, "import os; result = sorted(os.listdir('/dev'))")
     assert devices == ["fd", "full", "null", "random", "stderr", "stdout", "urandom", "zero"]
     assert (
-        await errno_of(sandbox, "import os, stat; os.mknod('/tmp/vda', stat.S_IFBLK | 0o600, os.makedev(254, 0))")
+        await errno_of(sandbox, "import os, stat; os.mknod('/scratch/vda', stat.S_IFBLK | 0o600, os.makedev(254, 0))")
         in REFUSED
     )
 

@@ -21,7 +21,8 @@ PROBES = {
     "vsock": "import socket; socket.socket(40, socket.SOCK_STREAM)",
     "home": "import os; os.stat({home!r})",
     "secret": "open({home!r} + '/secret').read()",
-    "scratch": "open('/tmp/x', 'w').write('x'); result = 'written'",
+    "scratch": "import os; folder = '/scratch' if os.path.isdir('/scratch') else '/tmp'; "
+    "open(folder + '/x', 'w').write('x'); result = 'written'",
     "exec": "import os; os.execv('/bin/true', ['true'])",
 }
 

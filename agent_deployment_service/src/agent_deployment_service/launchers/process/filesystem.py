@@ -16,11 +16,12 @@ from agent_deployment_service.launchers.process import kernel
 
 INSTANCE_INSIDE: Final = "/run/kgents/instance"
 DOOR_INSIDE: Final = "/run/kgents/door"
-SCRATCH_INSIDE: Final = "/tmp"  # noqa: S108  each sandbox's own tmpfs, not the host's
+SCRATCH_INSIDE: Final = "/scratch"
+"""Each sandbox's own tmpfs. Not `/tmp`: that would hide code which lies below the host's `/tmp`."""
 
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom")
 _ETC: Final = {
-    "passwd": "agent:x:1000:1000::/tmp:/nonexistent\n",
+    "passwd": "agent:x:1000:1000::/scratch:/nonexistent\n",
     "group": "agent:x:1000:\n",
     "hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "hostname": "sandbox\n",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent_deployment_service.launchers.process import wire
+from agent_deployment_service.launchers.process.filesystem import SCRATCH_INSIDE
 from agent_deployment_service.launchers.process.identity import ProcessIdentity
 from agent_deployment_service.launchers.process.namespaces import Isolation
 from agent_deployment_service.launchers.protocol import LaunchError
@@ -51,7 +52,8 @@ class ServerCommand:
     def environment(self) -> dict[str, str]:
         """The scrubbed environment: what Python and the C library need, and nothing of the platform's."""
         kept = {name: os.environ[name] for name in self.passed_environment if name in os.environ}
-        return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", **kept}
+        fixed = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", "TMPDIR": SCRATCH_INSIDE}
+        return fixed | kept
 
 
 class ForkServerLink:
