@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("kgents.host")
 # Stopped from the back: workers before the front that they talk to, tokens last.
 _PUBLIC_GRACE_S = 3
+_FIRST_ALONE_S = 2.0
 _ORDER = ("auth", "management", "tools", "runtime", "deployment")
 
 
@@ -50,10 +51,16 @@ class Composition:
         self._running = [RunningService(name, apps[name]) for name in sorted(apps, key=_rank)]
 
     async def open(self, board: HealthBoard) -> None:
-        """Open every lifespan at once. Raises ServiceStartError for the first that fails; the others stay open."""
+        """Open auth, without whose tokens the others only wait and retry, then every other lifespan at once.
+
+        Raises ServiceStartError for the first that fails; the others stay open.
+        """
         for service in self._running:
             board.watch_service(service.name, service.app.state.health_probes)
-        outcomes = await asyncio.gather(*(service.start() for service in self._running), return_exceptions=True)
+        first, *others = self._running
+        await first.start()
+        await board.until_well(first.name, _FIRST_ALONE_S)
+        outcomes = await asyncio.gather(*(service.start() for service in others), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Phase = Literal["starting", "ready", "stopping"]
 _ROUND_S = 1.0
 _FIRST_ROUNDS_S = 0.05
+_FIRST_LOOK_S = 0.01
 _PATIENCE_S = 2.0
 _log = structlog.get_logger("kgents.host")
 
@@ -46,6 +48,13 @@ class HealthBoard:
             await self.probe()
             settled = settled or self.healthy
             await asyncio.sleep(_ROUND_S if settled else _FIRST_ROUNDS_S)
+
+    async def until_well(self, name: str, within_s: float) -> None:
+        """Wait until every part of the service answers, but no longer than `within_s`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while not all((await self._probe_service(self._probes[name])).values()):  # noqa: ASYNC110 - probes are asked
+                    await asyncio.sleep(_FIRST_LOOK_S)
 
     async def probe(self) -> None:
         """One round: every probe of every service at once, each with a limit."""

@@ -51,6 +51,10 @@ class ServerRefused(InvalidInput):
     default_code = "mcp_server_refused"
 
 
+class SchemaTooComplex(Exception):
+    """A check of arguments that takes more steps than it may."""
+
+
 class ToolCallFault(Exception):
     """A call that gave no result; the text is a sentence for the model. `outcome` goes to the invocation's row."""
 

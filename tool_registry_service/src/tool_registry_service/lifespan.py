@@ -13,8 +13,6 @@ from tool_registry_service.invocation.repository import InvocationRepository
 from tool_registry_service.invocation.service import InvocationLimits, InvocationService
 from tool_registry_service.mcp_client.pool import SessionPool, TransportMaker
 from tool_registry_service.mcp_client.sandbox import StdioSandbox
-from tool_registry_service.outgoing.addresses import AddressPolicy
-from tool_registry_service.outgoing.client import OutgoingHttp
 from tool_registry_service.registry import Registry
 from tool_registry_service.settings import ToolsSettings
 
@@ -24,12 +22,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Calls no sibling and no MCP server; sessions open when they are first used."""
     settings = cast("ToolsSettings", app.state.settings)
     url = settings.database_url.get_secret_value()
-    outgoing = OutgoingHttp(
-        AddressPolicy(settings.ssrf_allowed_hosts),
-        max_answer_bytes=settings.max_answer_bytes,
-        timeout_s=settings.call_timeout_s + settings.connect_timeout_s,
-    )
-    maker = TransportMaker(settings, outgoing, StdioSandbox(settings.stdio_hidden))
+    maker = TransportMaker(settings, StdioSandbox(settings.stdio_hidden))
     sessions = SessionPool(maker, settings)
     database = Database(url, pool_size=settings.database_pool_size)
     app.state.health_probes["database"] = database.answers

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tool_registry_service.invocation.arguments import SchemaTooComplex, argument_faults, schema_fault
+from tool_registry_service.errors import SchemaTooComplex
+from tool_registry_service.invocation.arguments import argument_faults, schema_fault
 
 
 def test_every_fault_is_named_with_its_place() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SECTIONS = ("global", "install", "download")
+# What pip and uv ask where nobody told them otherwise: a machine with neither has nobody else to name it.
 _DEFAULT_INDEX = "https://pypi.org/simple"
 
 

@@ -15,6 +15,8 @@ from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from tool_registry_service.errors import SchemaTooComplex
+
 _MAX_STEPS = 20_000
 _MAX_DEPTH = 32
 _MAX_FAULTS = 5
@@ -26,10 +28,6 @@ _AFTER_PATTERNS = frozenset({"additionalProperties", "unevaluatedProperties"})
 _steps_left: ContextVar["_Budget"] = ContextVar("steps_left")
 
 Keyword = Callable[[Any, Any, Any, Any], Generator[ValidationError] | None]
-
-
-class SchemaTooComplex(Exception):
-    """A check that takes more steps than it may."""
 
 
 class _Budget:

@@ -12,8 +12,8 @@ import structlog
 from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.contracts.worker import ToolCallResult
 from kgents_shared.db import new_id
-from tool_registry_service.errors import DefinitionChanged, IdempotencyKeyReused, ToolCallFault
-from tool_registry_service.invocation.arguments import SchemaTooComplex, argument_faults
+from tool_registry_service import heavy_imports
+from tool_registry_service.errors import DefinitionChanged, IdempotencyKeyReused, SchemaTooComplex, ToolCallFault
 from tool_registry_service.invocation.masking import fingerprint, masked
 from tool_registry_service.invocation.presence import RunnerPresence
 from tool_registry_service.invocation.repository import (
@@ -148,7 +148,7 @@ class InvocationService:
         if tool.state != "active":
             return _Outcome("changed", True, _switched_off(call.name, tool.state))
         try:
-            faults = argument_faults(tool.input_schema, call.arguments)
+            faults = await heavy_imports.argument_faults(tool.input_schema, call.arguments)
         except SchemaTooComplex as error:
             return _Outcome("invalid_schema", True, f"{call.name} can't be called: {error}")
         if faults:

@@ -9,11 +9,10 @@ from uuid import UUID
 
 import structlog
 
+from tool_registry_service import heavy_imports
 from tool_registry_service.errors import CommandNotAllowed, DefinitionChanged, NeverSent, ToolCallFault
-from tool_registry_service.mcp_client import sdk
 from tool_registry_service.mcp_client.sandbox import StdioSandbox
 from tool_registry_service.mcp_client.targets import RemoteTool, ServerTarget, ToolAnswer
-from tool_registry_service.outgoing.client import OutgoingHttp
 from tool_registry_service.settings import StdioCommand, ToolsSettings
 
 if TYPE_CHECKING:
@@ -30,21 +29,20 @@ _REAP_EVERY_S = 5.0
 class TransportMaker:
     """Gives the way to a server: over the guarded HTTP client, or as a process from the operator's list."""
 
-    def __init__(self, settings: ToolsSettings, outgoing: OutgoingHttp, sandbox: StdioSandbox) -> None:
+    def __init__(self, settings: ToolsSettings, sandbox: StdioSandbox) -> None:
         self._settings = settings
-        self._outgoing = outgoing
         self._sandbox = sandbox
 
     async def transport(self, target: ServerTarget) -> McpTransport:
         """The transport of `target`; raises `NeverSent` where it can't be had."""
         if target.transport == "streamable_http":
-            return await sdk.streamable_http(target, self._outgoing)
+            return await heavy_imports.streamable_http(target, self._settings)
         try:
             command = self.allowed(target.command or "")
         except CommandNotAllowed as error:
             raise NeverSent(error.detail) from error
         argv = await self._sandbox.argv(command, target.args)
-        return await sdk.stdio(argv, self._sandbox.environment(command), self._settings.max_answer_bytes)
+        return await heavy_imports.stdio(argv, self._sandbox.environment(command), self._settings.max_answer_bytes)
 
     def allowed(self, name: str) -> StdioCommand:
         """The operator's entry of this name; raises `CommandNotAllowed`."""
@@ -130,7 +128,7 @@ class ServerLink:
             if lived_s < _CALM_AFTER_S:
                 self._failed()
         await self._wait_out()
-        connection = await sdk.connection(
+        connection = await heavy_imports.connection(
             await self._maker.transport(self.target), connect_timeout_s=self._settings.connect_timeout_s
         )
         try:

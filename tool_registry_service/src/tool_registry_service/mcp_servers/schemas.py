@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import httpx
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -16,6 +15,8 @@ ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61
 
 
 def _http_url(url: str) -> str:
+    import httpx  # noqa: PLC0415 -- the HTTP client isn't part of the service's start
+
     try:
         parts = urlsplit(url)
         httpx.URL(url)

@@ -3,13 +3,14 @@
 import ssl
 from dataclasses import dataclass, field
 from functools import cache
-from typing import cast
+from typing import Self, cast
 
 import httpcore
 import httpx
 
 from tool_registry_service.outgoing.addresses import AddressPolicy
 from tool_registry_service.outgoing.transport import CheckedNetwork, GuardedTransport, Resolver, SystemResolver, Tell
+from tool_registry_service.settings import ToolsSettings
 
 _MAX_REDIRECTS = 5
 
@@ -28,6 +29,15 @@ class OutgoingHttp:
     timeout_s: float = 30
     connect_timeout_s: float = 5
     resolver: Resolver = field(default_factory=SystemResolver)
+
+    @classmethod
+    def of(cls, settings: ToolsSettings) -> Self:
+        """As the operator set it: the allowed private addresses, the largest answer and the times."""
+        return cls(
+            AddressPolicy(settings.ssrf_allowed_hosts),
+            max_answer_bytes=settings.max_answer_bytes,
+            timeout_s=settings.call_timeout_s + settings.connect_timeout_s,
+        )
 
     def client(self, *, tell: Tell = lambda _: None) -> httpx.AsyncClient:
         """A new client; its caller closes it. Redirects are followed, each through the same check."""

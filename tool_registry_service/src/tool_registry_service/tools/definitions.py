@@ -10,7 +10,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from kgents_shared.contracts.agent_spec import Text
 from kgents_shared.db import new_id
-from tool_registry_service.invocation.arguments import schema_fault
 from tool_registry_service.mcp_client.targets import RemoteTool
 from tool_registry_service.mcp_servers.models import McpServer
 from tool_registry_service.tools.models import Tool
@@ -53,6 +52,8 @@ def _fault(tool: RemoteTool) -> str | None:
     schema = json.dumps(tool.input_schema, ensure_ascii=False)
     if len(schema) > _MAX_SCHEMA_BYTES:
         return f"has an input schema over {_MAX_SCHEMA_BYTES} bytes"
+    from tool_registry_service.invocation.arguments import schema_fault  # noqa: PLC0415 -- loaded with the SDK
+
     try:
         for text in (tool.description, schema):
             _STORABLE.validate_python(text, strict=True)

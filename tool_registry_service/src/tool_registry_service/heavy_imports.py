@@ -1,0 +1,63 @@
+"""What stands on the MCP SDK, httpx and jsonschema, which take longer to import than the rest of the service.
+
+`load` is called when the first server is used, so that a start doesn't wait for what it may not need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tool_registry_service.mcp_client.connection import McpConnection, McpTransport
+    from tool_registry_service.mcp_client.targets import ServerTarget
+    from tool_registry_service.settings import ToolsSettings
+
+_MODULES = frozenset(
+    f"tool_registry_service.{module}"
+    for module in ("mcp_client.connection", "mcp_client.stdio", "mcp_client.streamable_http", "invocation.arguments")
+)
+
+
+async def load() -> None:
+    """Import it all beside the loop; costs nothing the second time."""
+    if not sys.modules.keys() >= _MODULES:
+        for module in _MODULES:
+            await asyncio.to_thread(import_module, module)
+
+
+async def connection(transport: McpTransport, *, connect_timeout_s: float) -> McpConnection:
+    """A session over `transport`, not open yet."""
+    await load()
+    from tool_registry_service.mcp_client.connection import McpConnection  # noqa: PLC0415 -- see the module's text
+
+    return McpConnection(transport, connect_timeout_s=connect_timeout_s)
+
+
+async def streamable_http(target: ServerTarget, settings: ToolsSettings) -> McpTransport:
+    """The way to a server over the guarded HTTP client."""
+    await load()
+    from tool_registry_service.mcp_client.streamable_http import StreamableHttp  # noqa: PLC0415
+    from tool_registry_service.outgoing.client import OutgoingHttp  # noqa: PLC0415
+
+    return StreamableHttp(target.url or "", OutgoingHttp.of(settings))
+
+
+async def stdio(argv: list[str], environment: dict[str, str], max_answer_bytes: int) -> McpTransport:
+    """The way to a server that is a process of its own."""
+    await load()
+    from tool_registry_service.mcp_client.stdio import StdioProcess  # noqa: PLC0415
+
+    return StdioProcess(argv, environment, max_answer_bytes)
+
+
+async def argument_faults(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a call's arguments, in sentences for a model. Raises SchemaTooComplex."""
+    await load()
+    from tool_registry_service.invocation import arguments as checking  # noqa: PLC0415
+
+    return checking.argument_faults(schema, arguments)
