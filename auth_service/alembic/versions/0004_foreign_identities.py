@@ -1,0 +1,19 @@
+"""Identities from Supabase and OIDC issuers.
+
+Revision: 0004, after 0003.
+"""
+
+from collections.abc import Sequence
+
+revision: str = "0004"
+down_revision: str | None = "0003"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """Expand."""
+
+
+def downgrade() -> None:
+    """Take back."""
