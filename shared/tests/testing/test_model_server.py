@@ -1,6 +1,5 @@
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -263,9 +262,7 @@ def test_importing_it_does_not_import_pytest():
 
 async def test_the_process_tells_its_address_answers_and_stops_on_sigterm():
     command = [sys.executable, "-m", "kgents_shared.testing.model_server", "--model", "a", "--model", "b"]
-    # Without coverage: what it does at a process' end can meet the signal, and hang there.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
         told = json.loads(await asyncio.wait_for(process.stdout.readline(), timeout=30))

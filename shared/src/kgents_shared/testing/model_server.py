@@ -12,10 +12,10 @@ As a process: `python -m kgents_shared.testing.model_server --port 9000`.
 
 import argparse
 import asyncio
-import contextlib
 import inspect
 import itertools
 import json
+import signal
 import sys
 from collections import deque
 from typing import Self
@@ -205,27 +205,27 @@ async def _health(_: web.Request) -> web.Response:
 
 
 async def serve(host: str, port: int, models: tuple[str, ...]) -> None:
-    """Run until cancelled; the first line on stdout is `{"base_url": …, "port": …}` once it listens."""
+    """Run until SIGTERM or SIGINT; the first line on stdout is `{"base_url": …, "port": …}` once it listens."""
+    ended = asyncio.Event()
+    # Through the loop: an exception out of a signal's handler is lost where it meets a finalizer.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with ModelServer(host=host, port=port, models=models, keep=0) as server:
         sys.stdout.write(json.dumps({"base_url": server.base_url, "port": server.port}) + "\n")
         sys.stdout.flush()
-        await asyncio.Event().wait()
+        await ended.wait()
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line of the process."""
-    import signal  # noqa: PLC0415 - only the process needs these two
-
-    import uvloop  # noqa: PLC0415
+    import uvloop  # noqa: PLC0415 - only the process needs it
 
     parser = argparse.ArgumentParser(description="A model server for tests: OpenAI's wire, no latency, no model.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one, told on stdout")
     parser.add_argument("--model", action="append", help="a model's name to list; more than once for more")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(serve(options.host, options.port, tuple(options.model or ["fake-model"])))
+    uvloop.run(serve(options.host, options.port, tuple(options.model or ["fake-model"])))
 
 
 if __name__ == "__main__":
