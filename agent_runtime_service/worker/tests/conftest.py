@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -48,6 +49,10 @@ class Door:
     headers: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     steps: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     tool_calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def forget(self) -> None:
+        for kept in (self.answers, self.completions, self.headers, self.steps, self.tool_calls):
+            kept.clear()
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         self.completions.append(await request.json())
@@ -102,8 +107,28 @@ class RunningWorker:
             return [json.loads(line) for line in (await answer.text()).splitlines()]
 
 
+@pytest.fixture(scope="session")
+async def shared_worker() -> AsyncGenerator[RunningWorker]:
+    async with _running_worker() as running:
+        yield running
+
+
 @pytest.fixture
-async def worker() -> AsyncGenerator[RunningWorker]:
+def worker(shared_worker: RunningWorker) -> RunningWorker:
+    """The one process that the tests share, with a door that remembers nothing of the test before."""
+    shared_worker.door.forget()
+    return shared_worker
+
+
+@pytest.fixture
+async def own_worker() -> AsyncGenerator[RunningWorker]:
+    """A process that a test may end."""
+    async with _running_worker() as running:
+        yield running
+
+
+@asynccontextmanager
+async def _running_worker() -> AsyncGenerator[RunningWorker]:
     # A Unix socket's path holds 107 bytes; the test runner's folders are longer.
     with tempfile.TemporaryDirectory(prefix="kw") as folder:
         door = Door()

@@ -185,7 +185,7 @@ async def test_a_run_can_be_cancelled(worker: Any):
             assert answer.status == 404
 
 
-async def test_sigterm_lets_the_running_run_end_and_takes_no_other(worker: Any):
+async def test_sigterm_lets_the_running_run_end_and_takes_no_other(own_worker: Any):
     reached, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(_: web.Request) -> web.Response:
@@ -193,21 +193,23 @@ async def test_sigterm_lets_the_running_run_end_and_takes_no_other(worker: Any):
         await go_on.wait()
         return web.Response(body=chunk({"content": "late"}, "stop"), content_type="text/event-stream")
 
-    worker.door.answers.append(slow)
-    running = asyncio.create_task(worker.run(worker.request()))
+    own_worker.door.answers.append(slow)
+    running = asyncio.create_task(own_worker.run(own_worker.request()))
     await reached.wait()
-    worker.process.send_signal(signal.SIGTERM)
+    own_worker.process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(10):
         while True:
-            async with worker.session.get("http://worker/health") as answer:
+            async with own_worker.session.get("http://worker/health") as answer:
                 if answer.status == 503:
                     break
-    async with worker.session.post("http://worker/runs", json=worker.request(), headers=worker.admitted) as answer:
+    async with own_worker.session.post(
+        "http://worker/runs", json=own_worker.request(), headers=own_worker.admitted
+    ) as answer:
         assert answer.status == 503
     go_on.set()
     assert (await running)[-1] == {"type": "final", "text": "late"}
-    assert await asyncio.wait_for(worker.process.wait(), 10) == 0
-    lines = [json.loads(line) for line in (await worker.process.stderr.read()).splitlines()]
+    assert await asyncio.wait_for(own_worker.process.wait(), 10) == 0
+    lines = [json.loads(line) for line in (await own_worker.process.stderr.read()).splitlines()]
     assert [line["event"] for line in lines] == ["worker_ready", "run_completed", "worker_stopped"]
     with pytest.raises(aiohttp.ClientError):
-        await worker.session.get("http://worker/health")
+        await own_worker.session.get("http://worker/health")
