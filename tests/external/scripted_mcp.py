@@ -38,6 +38,12 @@ class ScriptedServer:
         """Change what it does; see the script."""
         (self.folder / name).write_text(text, encoding="utf-8")
 
+    def forget(self) -> None:
+        """Drop what it was told and what it was called for; its address stays."""
+        for file in self.folder.iterdir():
+            if file.name != "port":
+                file.unlink()
+
     async def start(self) -> None:
         """Start the process and wait until it listens."""
         self.process = await asyncio.create_subprocess_exec(sys.executable, str(SCRIPT), "http", str(self.folder))

@@ -46,15 +46,22 @@ async def registry(database_url: str, stdio_command: StdioCommand) -> AsyncGener
         yield running
 
 
-@pytest.fixture
-async def scripted(tmp_path: Path) -> AsyncGenerator[ScriptedServer]:
-    """The scripted server over HTTP."""
-    folder = tmp_path / "http"
-    folder.mkdir()
-    server = ScriptedServer(folder)
+@pytest.fixture(scope="session")
+async def shared_scripted(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ScriptedServer]:
+    """The scripted server over HTTP, one process for all tests."""
+    server = ScriptedServer(tmp_path_factory.mktemp("http"))
     await server.start()
     yield server
     await server.kill()
+
+
+@pytest.fixture
+async def scripted(shared_scripted: ScriptedServer) -> ScriptedServer:
+    """The scripted server, running and as it is when nobody told it anything."""
+    shared_scripted.forget()
+    if shared_scripted.process is None:
+        await shared_scripted.start()
+    return shared_scripted
 
 
 @pytest.fixture(scope="session")
