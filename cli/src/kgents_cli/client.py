@@ -15,14 +15,15 @@ from kgents_cli.faults import BadInput, CliError, NotRunning
 from kgents_cli.home import DEFAULT_PORT, Home
 from kgents_cli.problems import problem_error
 from kgents_cli.processes import find_server
+from kgents_cli.session import read_session
 from kgents_cli.tokens import access_token
 
 
 def server_url(home: Home, env: Mapping[str, str] = os.environ) -> str:
-    """`KGENTS_URL`, or where this home's running host answers, without a trailing slash.
+    """`KGENTS_URL`, or where this home's running host answers, or where somebody is logged in; no trailing slash.
 
     Raises:
-        NotRunning: neither is there.
+        NotRunning: there is none of them.
         BadInput: `KGENTS_URL` is no address.
     """
     named = env.get("KGENTS_URL")
@@ -32,7 +33,10 @@ def server_url(home: Home, env: Mapping[str, str] = os.environ) -> str:
         return named.rstrip("/")
     server = find_server(home)
     if server is None:
-        raise NotRunning(f"no server is running for {home.path}")
+        session = read_session(home)
+        if session is None:
+            raise NotRunning(f"no server is running for {home.path}")
+        return session.url
     return (server.url or f"http://127.0.0.1:{env.get('KGENTS_PORT', DEFAULT_PORT)}").rstrip("/")
 
 
@@ -53,7 +57,18 @@ def agent_path(agent: str, *below: str) -> str:
     """
     if not agent:
         raise BadInput("the agent's name is empty", hint="see what there is with: kgents agents list")
-    return "/".join(("/agents", quote(agent, safe="", errors="replace"), *below))
+    return path_below("/agents", agent, *below)
+
+
+def path_below(path: str, name: str, *below: str) -> str:
+    """`<path>/<name>/<below>`, whatever the user wrote as the name.
+
+    Raises:
+        BadInput: the name is empty.
+    """
+    if not name:
+        raise BadInput("the name is empty", hint="the same command with `list` shows what there is")
+    return "/".join((path, quote(name, safe="", errors="replace"), *below))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ EXIT_OTHER = 1
 EXIT_BAD_INPUT = 2
 EXIT_NOT_RUNNING = 3
 
-_OWN_COMMAND = re.compile(r"(?<![\w./-])kgents (?=(?:agents|create|doctor|logs|message|server|token)\b)")
+_NAMED = "agents|clients|create|credentials|doctor|keys|login|logs|message|roles|server|token|users"
+_OWN_COMMAND = re.compile(rf"(?<![\w./-])kgents (?=(?:{_NAMED})\b)")
 
 
 def as_called(text: str) -> str:

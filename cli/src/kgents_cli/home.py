@@ -71,6 +71,11 @@ class Home:
         """The access token that `kgents token` keeps until shortly before it expires (0600)."""
         return self.path / "secrets" / "cli-token.json"
 
+    @property
+    def session_file(self) -> Path:
+        """The session that `kgents login` keeps (0600)."""
+        return self.path / "secrets" / "cli-session.json"
+
     def settings(self) -> dict[str, Any]:
         """`config.toml`, or nothing where there is none.
 

@@ -1,7 +1,6 @@
 """`kgents agents list|get|update|publish|stop|delete`."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -167,23 +166,10 @@ def delete(agent: str, yes: bool) -> None:
     """
     from kgents_cli.client import ApiClient, agent_path
     from kgents_cli.faults import CliError
+    from kgents_cli.secret_input import confirmed
 
     with ApiClient() as api:
-        if not yes and not _confirmed(agent):
+        if not yes and not confirmed(f"Delete {agent}? This can't be undone", f"kgents agents delete {agent} --yes"):
             raise CliError("nothing was deleted")
         api.call("DELETE", agent_path(agent))
     click.echo(f"{agent} is deleted.")
-
-
-def _confirmed(agent: str) -> bool:
-    from kgents_cli.faults import BadInput
-
-    try:
-        return click.confirm(f"Delete {agent}? This can't be undone", err=True)
-    except click.Abort:
-        if sys.stdin.isatty():
-            raise
-        click.echo(err=True)
-        raise BadInput(
-            "nobody answers here", hint=f"to delete without being asked: kgents agents delete {agent} --yes"
-        ) from None

@@ -1,0 +1,157 @@
+"""Logging in, and the commands for keys and credentials: what they ask of the API and what they keep."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from kgents_cli.home import Home
+from kgents_cli.session import Session, keep_session, read_session
+
+from .conftest import Answer, Api, Kgents
+
+Says = Callable[[str], None]
+PAIR = {"access_token": "ada-1", "refresh_token": "kgr_1", "token_type": "Bearer", "expires_in": 900}
+ME = {"id": "u-1", "email": "ada@example.org", "name": "Ada", "roles": ["developer"], "scopes": ["agents:read"]}
+KEY = {
+    "id": "k-1", "name": "ci", "scopes": ["agents:read"], "expires_at": "2027-01-01T10:00:00Z", "last_used_at": None,
+}  # fmt: skip
+CREDENTIAL = {
+    "credential_ref": "cred_1", "name": "openai", "type": "llm_provider", "created_at": "2026-11-21T10:00:00Z",
+}  # fmt: skip
+
+
+@pytest.fixture
+def says(monkeypatch: pytest.MonkeyPatch) -> Says:
+    """What comes in on standard input."""
+
+    def put(text: str) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+    return put
+
+
+def logged_in(home: Home, api: Api, *, expires_in: float = 900) -> Session:
+    session = Session(api.url, "ada@example.org", "ada-1", "kgr_1", time.time() + expires_in)
+    keep_session(home, session)
+    return session
+
+
+def test_after_login_every_command_acts_as_the_person(kgents: Kgents, api: Api, home: Home, says: Says):
+    says("correct horse\n")
+    api.will("POST", "/auth/login", Answer(200, PAIR))
+    api.will("GET", "/api/v1/users/me", Answer(200, ME))
+    assert kgents("login", "--email", "ada@example.org").code == 0
+    assert api.bodies("POST", "/auth/login") == ['{"email":"ada@example.org","password":"correct horse"}']
+    assert home.session_file.stat().st_mode & 0o777 == 0o600
+    ran = kgents("whoami")
+    assert ran.out.splitlines() == [
+        f"ada@example.org (Ada) at {api.url}", "roles   developer", "scopes  agents:read"
+    ]  # fmt: skip
+    assert api.seen[-1].headers["authorization"] == "Bearer ada-1"
+
+
+def test_a_login_that_is_refused_keeps_nothing(kgents: Kgents, api: Api, home: Home, says: Says):
+    says("wrong")
+    api.will("POST", "/auth/login", Answer(401, {"detail": "The address or the password is wrong.", "code": "x"}))
+    ran = kgents("login", "--email", "ada@example.org")
+    assert (ran.code, "password is wrong" in ran.err) == (1, True)
+    assert read_session(home) is None
+
+
+def test_login_without_a_password_or_an_address_says_what_is_missing(kgents: Kgents, api: Api, says: Says):
+    says("")
+    assert "no password came in" in kgents("login", "--email", "ada@example.org").err
+    assert "kgents login --email ADDRESS" in kgents("login").err
+    assert kgents("login", "--url", "nowhere", "--email", "a@b.c").code == 2
+    assert api.seen == []
+
+
+def test_a_session_that_is_about_to_end_is_refreshed_and_kept(kgents: Kgents, api: Api, home: Home):
+    logged_in(home, api, expires_in=10)
+    api.will("POST", "/auth/refresh", Answer(200, PAIR | {"access_token": "ada-2", "refresh_token": "kgr_2"}))
+    assert kgents("token").out == "ada-2\n"
+    kept = read_session(home)
+    assert kept is not None
+    assert (kept.access_token, kept.refresh_token) == ("ada-2", "kgr_2")
+
+
+def test_a_session_that_is_over_says_how_to_begin_another(kgents: Kgents, api: Api, home: Home):
+    logged_in(home, api, expires_in=10)
+    api.will("POST", "/auth/refresh", Answer(401, {"detail": "not valid", "code": "invalid_refresh_token"}))
+    ran = kgents("token")
+    assert ran.code == 1
+    assert "the session of ada@example.org is over" in ran.err
+    assert "kgents login" in ran.err
+
+
+def test_another_servers_session_is_not_sent_here(kgents: Kgents, api: Api, home: Home):
+    keep_session(home, Session("http://127.0.0.1:9", "ada@example.org", "secret", "kgr_1", time.time() + 900))
+    assert kgents("token").out == "token-1\n"
+    assert all("secret" not in str(seen.headers) for seen in api.seen)
+
+
+def test_logout_ends_the_session_here_and_there(kgents: Kgents, api: Api, home: Home):
+    logged_in(home, api)
+    api.will("POST", "/api/v1/auth/logout", Answer(204))
+    assert "is logged out" in kgents("logout").out
+    assert json.loads(api.bodies("POST", "/api/v1/auth/logout")[0]) == {"refresh_token": "kgr_1"}
+    assert read_session(home) is None
+    assert kgents("logout").out == "Nobody is logged in.\n"
+
+
+def test_logout_forgets_the_session_where_the_server_is_away(kgents: Kgents, api: Api, home: Home):
+    del api
+    keep_session(home, Session("http://127.0.0.1:9", "ada@example.org", "a", "kgr_1", time.time() + 900))
+    ran = kgents("logout")
+    assert (ran.code, "was not told" in ran.err) == (0, True)
+    assert read_session(home) is None
+
+
+def test_a_key_is_printed_alone_so_that_it_can_be_sent_on(kgents: Kgents, api: Api):
+    api.will("POST", "/api/v1/users/me/api-keys", Answer(201, KEY | {"key": "kg_abc"}))
+    ran = kgents("keys", "create", "ci", "--scope", "agents:read", "--days", "7")
+    assert ran.out == "kg_abc\n"
+    assert json.loads(api.bodies("POST", "/api/v1/users/me/api-keys")[0]) == {
+        "name": "ci", "scopes": ["agents:read"], "expires_in_days": 7,
+    }  # fmt: skip
+
+
+def test_keys_are_listed_and_deleted(kgents: Kgents, api: Api):
+    api.will("GET", "/api/v1/users/me/api-keys", Answer(200, {"items": [KEY], "next_cursor": None}))
+    api.will("DELETE", "/api/v1/users/me/api-keys/k-1", Answer(204))
+    head, row = kgents("keys", "list").out.splitlines()
+    assert head.split() == ["ID", "NAME", "EXPIRES", "LAST", "USED", "SCOPES"]
+    assert row.split() == ["k-1", "ci", "2027-01-01", "10:00", "-", "agents:read"]
+    assert kgents("keys", "list", "--json").json == [KEY]
+    assert kgents("keys", "delete", "k-1").out == "k-1 is deleted.\n"
+
+
+def test_a_secret_comes_from_standard_input_and_only_its_reference_goes_out(kgents: Kgents, api: Api, says: Says):
+    says("sk-canary\n")
+    api.will("POST", "/api/v1/credentials", Answer(201, CREDENTIAL))
+    ran = kgents("credentials", "create", "openai", "--type", "llm_provider")
+    assert (ran.out, ran.err) == ("cred_1\n", "")
+    assert json.loads(api.bodies("POST", "/api/v1/credentials")[0])["secret"] == "sk-canary"
+
+
+def test_no_command_takes_a_secret_as_an_argument(kgents: Kgents, api: Api):
+    ran = kgents("credentials", "create", "openai", "sk-canary", "--type", "generic")
+    assert ran.code == 2
+    assert api.bodies("POST", "/api/v1/credentials") == []
+
+
+def test_credentials_are_listed_rotated_and_deleted(kgents: Kgents, api: Api, says: Says):
+    api.will("GET", "/api/v1/credentials", Answer(200, {"items": [CREDENTIAL], "next_cursor": None}))
+    api.will("POST", "/api/v1/credentials/cred_1/rotate", Answer(200, CREDENTIAL))
+    api.will("DELETE", "/api/v1/credentials/cred_1", Answer(204))
+    assert kgents("credentials", "list").out.splitlines()[1].split()[:2] == ["cred_1", "llm_provider"]
+    says("other")
+    assert "has another secret" in kgents("credentials", "rotate", "cred_1").out
+    says("")
+    assert "--yes" in kgents("credentials", "delete", "cred_1").err
+    assert kgents("credentials", "delete", "cred_1", "--yes").out == "cred_1 is deleted.\n"
