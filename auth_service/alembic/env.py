@@ -10,9 +10,12 @@ from auth_service.roles import models as roles
 from auth_service.schema import Base
 from auth_service.tokens import models as tokens
 from auth_service.users import models as users
+from auth_service.vault.control_plane import models as control_plane
+from auth_service.vault.credentials import models as credentials
+from auth_service.vault.rotation import models as vault_keys
 from kgents_shared.db.migrations import run_env
 
-MODELS = (machines, people, roles, tokens, users)  # imported so that their tables are known
+MODELS = (machines, people, roles, tokens, users, control_plane, credentials, vault_keys)  # imported so that their tables are known
 
 if not context.config.get_main_option("sqlalchemy.url"):
     context.config.set_main_option("sqlalchemy.url", os.environ.get("AUTH_DATABASE_URL", "").replace("%", "%%"))

@@ -23,7 +23,22 @@ def test_the_public_routes_are_these(auth: RunningAuth):
 
 
 def test_the_other_routes_ask_for_a_token(auth: RunningAuth):
-    assert set(route_scopes(auth.app)) == {"GET /api/v1/users/me", "PUT /api/v1/users/me"}
+    assert set(route_scopes(auth.app)) == {
+        "GET /api/v1/users/me",
+        "PUT /api/v1/users/me",
+        "DELETE /api/v1/credentials/{credential_ref}",
+        "GET /api/v1/admin/vault",
+        "GET /api/v1/cp/exchange-setup",
+        "GET /api/v1/cp/platform-credentials",
+        "GET /api/v1/credentials",
+        "GET /api/v1/credentials/{credential_ref}",
+        "GET /api/v1/credentials/{credential_ref}/uses",
+        "POST /api/v1/admin/vault/rotate",
+        "POST /api/v1/credentials",
+        "POST /api/v1/credentials/{credential_ref}/rotate",
+        "PUT /api/v1/cp/exchange-setup",
+        "PUT /api/v1/cp/platform-credentials",
+    }
     assert internal_routes_without_service(auth.app) == []
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -20,6 +20,11 @@ from auth_service.storage import Storage
 from auth_service.tokens.access_tokens import AccessTokens
 from auth_service.tokens.service import Sessions
 from auth_service.tokens.sweeping import Sweeping
+from auth_service.vault.control_plane.service import ControlPlane
+from auth_service.vault.credentials.service import Credentials
+from auth_service.vault.keeper import Cipher, MasterKeys
+from auth_service.vault.opening import Vault
+from auth_service.vault.rotation.service import Rewrapping, Rotation
 from kgents_shared.contracts.path_table import load_path_table
 from kgents_shared.db import Database
 from kgents_shared.events import EventBus, OutboxRelay
@@ -37,6 +42,7 @@ def lifespan_of(settings: AuthSettings, keys: SigningKeys) -> Callable[[FastAPI]
         database = Database(url, pool_size=settings.database_pool_size)
         try:
             async with (
+                AsyncExitStack() as stack,
                 _hasher(settings) as hasher,
                 EventBus(settings.nats_url, nats_token, name="auth") as bus,
                 BackgroundTasks() as tasks,
@@ -44,11 +50,15 @@ def lifespan_of(settings: AuthSettings, keys: SigningKeys) -> Callable[[FastAPI]
                 relay = OutboxRelay(url, SCHEMA, bus)
                 parts = _wire(settings, keys, database, hasher, relay.wake)
                 app.state.parts = parts
+                stack.push_async_callback(parts.vault.close)
+                await parts.vault.open()
                 app.state.database, app.state.password_hasher, app.state.event_bus = database, hasher, bus
                 app.state.health_probes["database"] = database.answers
                 app.state.health_probes["first_boot"] = parts.first_boot.answers
+                app.state.health_probes["vault"] = parts.vault.answers
                 tasks.start("auth first boot", parts.first_boot.run)
                 tasks.start("auth outbox relay", relay.run)
+                tasks.start("auth vault", parts.vault.run)
                 tasks.start("auth sweeping", Sweeping(parts.storage).run)
                 yield
         finally:
@@ -75,6 +85,9 @@ def _wire(
     provider = LocalIdentityProvider(LocalAccounts(database), hasher)
     people = People(provider, sessions)
     targets = frozenset(load_path_table().services) | frozenset(settings.service_clients)
+    master_keys = MasterKeys(settings)
+    rewrapping = Rewrapping(storage, master_keys)
+    credentials = Credentials(Cipher(master_keys))
     return Parts(
         settings=settings,
         keys=keys,
@@ -83,4 +96,8 @@ def _wire(
         sessions=sessions,
         machines=Machines(access_tokens, targets),
         first_boot=FirstBoot(settings, storage, people, provider),
+        vault=Vault(storage, master_keys, rewrapping),
+        credentials=credentials,
+        control_plane=ControlPlane(credentials),
+        vault_rotation=Rotation(master_keys, rewrapping),
     )

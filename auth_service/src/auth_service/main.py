@@ -11,6 +11,10 @@ from auth_service.settings import AuthSettings
 from auth_service.tokens.endpoints import router as tokens_router
 from auth_service.tokens.oauth_errors import OAuthError, on_oauth_error
 from auth_service.users.endpoints import router as users_router
+from auth_service.vault.control_plane.endpoints import router as control_plane_router
+from auth_service.vault.credentials.endpoints import internal_router as resolve_router
+from auth_service.vault.credentials.endpoints import router as credentials_router
+from auth_service.vault.rotation.endpoints import router as vault_router
 from kgents_shared.auth import KeySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
@@ -31,7 +35,16 @@ def create_app(settings: AuthSettings | None = None, *, keys: KeySource | None =
             title="Kgents auth",
             settings=used,
             lifespan=lifespan_of(used, signing_keys),
-            routers=[people_router, tokens_router, users_router, keys_router],
+            routers=[
+                people_router,
+                tokens_router,
+                users_router,
+                keys_router,
+                credentials_router,
+                resolve_router,
+                control_plane_router,
+                vault_router,
+            ],
             keys=keys or signing_keys,
             max_body_bytes=_MAX_BODY_BYTES,
         )

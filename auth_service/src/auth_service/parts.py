@@ -9,6 +9,10 @@ from auth_service.people.service import People
 from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
 from auth_service.tokens.service import Sessions
+from auth_service.vault.control_plane.service import ControlPlane
+from auth_service.vault.credentials.service import Credentials
+from auth_service.vault.opening import Vault
+from auth_service.vault.rotation.service import Rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +26,7 @@ class Parts:
     sessions: Sessions
     machines: Machines
     first_boot: FirstBoot
+    vault: Vault
+    credentials: Credentials
+    control_plane: ControlPlane
+    vault_rotation: Rotation

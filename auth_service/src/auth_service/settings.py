@@ -18,6 +18,9 @@ class AuthSettings(ServiceSettings):
     `signing_key_file` is a PEM file of one or more P-256 private keys: the first signs, all are published. It is
     made where it is missing and its folder can be written. `service_clients` maps each service's name to its secret
     (JSON). The first admin is made of `admin_email` and `admin_password` while there is none. Times are seconds.
+
+    The vault's master keys are kept by `vault_key_provider`: in `vault_key_file` (`vault-keys` beside the signing key
+    where none is named), or under `vault_key_name` in AWS Secrets Manager or in HashiCorp Vault's KV engine, version 2.
     """
 
     model_config = SettingsConfigDict(env_prefix="AUTH_")
@@ -35,3 +38,11 @@ class AuthSettings(ServiceSettings):
     argon2_parallelism: Annotated[int, Field(ge=1)] = 1
     argon2_threads: Annotated[int, Field(ge=1, le=64)] = 2
     argon2_waiting: Annotated[int, Field(ge=1)] = 64
+    vault_key_provider: Literal["local", "aws_secrets_manager", "vault"] = "local"
+    vault_key_file: Path | None = None
+    vault_key_name: str = "kgents/vault-keys"
+    vault_aws_region: str | None = None
+    vault_aws_endpoint_url: str | None = None
+    vault_hashicorp_url: str | None = None
+    vault_hashicorp_token: SecretStr | None = None
+    vault_hashicorp_mount: str = "secret"

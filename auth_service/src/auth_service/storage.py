@@ -12,6 +12,9 @@ from auth_service.roles.repository import RoleRepository
 from auth_service.schema import OUTBOX, SCHEMA
 from auth_service.tokens.repository import RefreshTokenRepository
 from auth_service.users.repository import UserRepository
+from auth_service.vault.control_plane.repository import ControlPlaneRepository
+from auth_service.vault.credentials.repository import CredentialRepository
+from auth_service.vault.rotation.repository import VaultKeyRepository
 from kgents_shared.db import Database
 from kgents_shared.events import add_to_outbox, make_event
 
@@ -25,6 +28,9 @@ class Work:
         self.roles = RoleRepository(session)
         self.clients = ClientRepository(session)
         self.refresh_tokens = RefreshTokenRepository(session)
+        self.credentials = CredentialRepository(session)
+        self.vault_keys = VaultKeyRepository(session)
+        self.control_plane = ControlPlaneRepository(session)
         self.has_told = False
 
     async def tell(self, event_type: str, subject: UUID, data: BaseModel) -> None:

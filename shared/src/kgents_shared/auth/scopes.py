@@ -11,11 +11,15 @@ ALL_SCOPES: frozenset[str] = frozenset(
         "tools:write",
         "runs:read",
         "conversations:read",
+        "credentials:read",
+        "credentials:write",
         "users:read",
         "users:write",
+        "vault:read",
+        "vault:write",
     }
 )
-_ADMIN_ONLY = frozenset({"users:read", "users:write"})
+_ADMIN_ONLY = frozenset({"users:read", "users:write", "vault:read", "vault:write"})
 
 ROLE_SCOPES: dict[str, frozenset[str]] = {
     "admin": ALL_SCOPES,

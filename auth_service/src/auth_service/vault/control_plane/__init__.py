@@ -1,0 +1,1 @@
+"""Platform credentials and the exchange setup, as document 004 names them."""

@@ -1,0 +1,1 @@
+"""Credentials: kept, listed, rotated, deleted, resolved."""

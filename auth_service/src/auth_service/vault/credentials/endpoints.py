@@ -1,0 +1,104 @@
+"""`/api/v1/credentials`: secrets go in, references come out. `/internal/credentials/resolve`: the one way back."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response, status
+
+from auth_service.dependencies import PartsDep
+from auth_service.vault.credentials.repository import CredentialRecord, NewCredentialRow, UseRecord
+from auth_service.vault.credentials.schemas import CredentialView, NewCredential, NewSecret, UseView
+from auth_service.vault.credentials.service import SERVICES, ref_of
+from auth_service.vault.owners import readable, writable
+from kgents_shared.auth import Principal, require, require_service
+from kgents_shared.contracts.credentials import CredentialType, ResolveCredentialRequest, ResolvedCredential
+from kgents_shared.db import Page, PageQuery, make_page, new_id
+
+router = APIRouter(prefix="/api/v1/credentials", tags=["credentials"])
+internal_router = APIRouter(prefix="/internal/credentials", tags=["internal"])
+CredentialsRead = Annotated[Principal, Depends(require("credentials:read"))]
+CredentialsWrite = Annotated[Principal, Depends(require("credentials:write"))]
+OfType = Annotated[CredentialType | None, Query(alias="type", description="this type alone")]
+ResolvingService = Annotated[Principal, Depends(require_service(*sorted(SERVICES)))]
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+async def create_credential(body: NewCredential, principal: CredentialsWrite, parts: PartsDep) -> CredentialView:
+    """Keep a secret; the answer has its reference, and no answer ever has the secret."""
+    new = NewCredentialRow(new_id(), principal.owner_id, body.name, body.type, body.provider, body.base_url)
+    async with parts.storage.transaction() as work:
+        return view_of(await parts.credentials.make(work, new, body.secret, by=principal.subject))
+
+
+@router.get("")
+async def list_credentials(
+    page: PageQuery, principal: CredentialsRead, parts: PartsDep, of_type: OfType = None
+) -> Page[CredentialView]:
+    """The caller's credentials, newest first."""
+    async with parts.storage.transaction() as work:
+        rows = await parts.credentials.page(work, readable(principal), page, of_type)
+    return make_page(rows, page, item=view_of, key=lambda row: (str(row.id),))
+
+
+@router.get("/{credential_ref}")
+async def get_credential(credential_ref: str, principal: CredentialsRead, parts: PartsDep) -> CredentialView:
+    """One credential, without its secret."""
+    async with parts.storage.transaction() as work:
+        return view_of(await parts.credentials.get(work, credential_ref, readable(principal)))
+
+
+@router.get("/{credential_ref}/uses")
+async def list_credential_uses(
+    credential_ref: str, page: PageQuery, principal: CredentialsRead, parts: PartsDep
+) -> Page[UseView]:
+    """Who was given this secret, newest first."""
+    async with parts.storage.transaction() as work:
+        rows = await parts.credentials.uses(work, credential_ref, readable(principal), page)
+    return make_page(rows, page, item=_use_view, key=lambda row: (str(row.id),))
+
+
+@router.post("/{credential_ref}/rotate")
+async def rotate_credential(
+    credential_ref: str, body: NewSecret, principal: CredentialsWrite, parts: PartsDep
+) -> CredentialView:
+    """Put another secret in place under the same reference; the old one is gone."""
+    async with parts.storage.transaction() as work:
+        owners = writable(principal)
+        record = await parts.credentials.rotate(work, credential_ref, owners, body.secret, by=principal.subject)
+        return view_of(record)
+
+
+@router.delete("/{credential_ref}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_credential(credential_ref: str, principal: CredentialsWrite, parts: PartsDep) -> None:
+    """Delete a credential. Who was given its secret stays on record."""
+    async with parts.storage.transaction() as work:
+        await parts.credentials.delete(work, credential_ref, writable(principal), by=principal.subject)
+
+
+@internal_router.post("/resolve")
+async def resolve_credential(
+    body: ResolveCredentialRequest, service: ResolvingService, parts: PartsDep, response: Response
+) -> ResolvedCredential:
+    """The secret behind a reference of `owner_id`, for the services that use it; each time is written down."""
+    async with parts.storage.transaction() as work:
+        resolved = await parts.credentials.resolve(work, body, service=service.subject)
+    response.headers["Cache-Control"] = "no-store"
+    return resolved
+
+
+def view_of(record: CredentialRecord) -> CredentialView:
+    """A credential as its owner sees it."""
+    return CredentialView(
+        credential_ref=ref_of(record.id),
+        name=record.name,
+        type=record.type,
+        owner_id=record.owner_id,
+        provider=record.provider,
+        base_url=record.base_url,
+        version=record.version,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+    )
+
+
+def _use_view(record: UseRecord) -> UseView:
+    return UseView(used_by=record.used_by, purpose=record.purpose, version=record.version, used_at=record.used_at)

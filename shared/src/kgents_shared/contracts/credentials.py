@@ -1,0 +1,37 @@
+"""Credentials on the wire: the reference that documents carry, and how named services resolve it (DESIGN §3)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints, field_serializer
+
+from kgents_shared.contracts.model import Contract
+
+CREDENTIAL_REF = r"^cred_[0-9a-f]{32}$"
+CredentialRef = Annotated[str, StringConstraints(pattern=CREDENTIAL_REF, max_length=37)]
+CredentialType = Literal["llm_provider", "platform", "exchange", "mcp", "generic"]
+Purpose = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,200}$")]
+
+
+class ResolveCredentialRequest(Contract):
+    """Body of `POST /internal/credentials/resolve`. `purpose` is kept with the use: what it is for, in few words."""
+
+    credential_ref: CredentialRef
+    owner_id: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
+    purpose: Purpose
+
+
+class ResolvedCredential(Contract):
+    """The answer, and the one place where a secret is on a wire. Keep it for 60 seconds at most."""
+
+    credential_ref: CredentialRef
+    type: CredentialType
+    version: int
+    provider: str | None = None
+    base_url: str | None = None
+    secret: SecretStr | Annotated[dict[str, SecretStr], Field(min_length=1)]
+
+    @field_serializer("secret", when_used="json")
+    def _reveal(self, secret: SecretStr | dict[str, SecretStr]) -> str | dict[str, str]:
+        if isinstance(secret, SecretStr):
+            return secret.get_secret_value()
+        return {name: value.get_secret_value() for name, value in secret.items()}
