@@ -1,21 +1,13 @@
+"""A definition takes no secret, wherever it stands in it."""
+
 import httpx
 import pytest
 
-from agent_management_service.definitions.secrets_in_text import secret_faults
-
 SECRETS = [
     "sk-" + "a1B2" * 10,
-    "sk-ant-api03-" + "a1B2" * 10,
-    "sk-proj-" + "a1B2" * 10,
     "AKIA" + "ABCD1234" * 2,
     "ghp_" + "a1B2" * 9,
-    "github_pat_" + "a1B2" * 9,
-    "kg_0123456789ab_" + "a1B2" * 8,
-    "AIza" + "a1B2c" * 7,
-    "xoxb-" + "1234567890-abcdef",
-    "sk_live_" + "a1B2" * 6,
     "-----BEGIN PRIVATE KEY-----",
-    "-----BEGIN RSA PRIVATE KEY-----",
     "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.c2lnbmF0dXJlLWhlcmU",
 ]
 
@@ -29,34 +21,31 @@ async def test_a_secret_in_any_text_is_refused_and_never_repeated(caller: httpx.
         ({"llm": {"model": secret}}, ["llm", "model"]),
         ({"api_key": secret}, ["api_key"]),
         ({"tools": {"allow": ["time.*", secret]}}, ["tools", "allow", 1]),
+        ({secret: "x"}, ["(hidden)"]),
+        ({"llm": {secret: {"deep": [1]}}}, ["llm", "(hidden)"]),
     ):
         answer = await caller.post("/api/v1/agents", json={"name": "leaky", "system_prompt": "Good.", **fields})
         assert answer.status_code == 422
-        found = [fault for fault in answer.json()["errors"] if fault["code"] == "secret_in_definition"]
+        assert answer.json()["code"] == "secret_in_document"
+        found = [fault for fault in answer.json()["errors"] if fault["code"] == "secret_in_document"]
         assert [fault["loc"] for fault in found] == [loc]
+        assert "POST /credentials" in found[0]["hint"]
         assert secret not in answer.text
 
 
-async def test_a_secret_alone_gives_the_problem_its_code(caller: httpx.AsyncClient) -> None:
-    answer = await caller.post("/api/v1/agents", json={"name": "leaky", "system_prompt": SECRETS[0]})
-    assert answer.json()["code"] == "secret_in_definition"
+async def test_every_place_is_told_at_once_in_toml_and_when_a_draft_is_replaced(caller: httpx.AsyncClient) -> None:
+    agent = (await caller.post("/api/v1/agents", json={"name": "clean", "system_prompt": "Good."})).json()["id"]
+    toml = f'name = "clean"\nsystem_prompt = "{SECRETS[0]}"\n[llm]\napi_key = "hunter2"\nmodel = "{SECRETS[1]}"\n'
+    headers = {"content-type": "application/toml"}
+    for method, path in (("POST", "/api/v1/agents"), ("PUT", f"/api/v1/agents/{agent}")):
+        answer = await caller.request(method, path, content=toml, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "secret_in_document")
+        found = [fault["loc"] for fault in answer.json()["errors"] if fault["code"] == "secret_in_document"]
+        assert found == [["system_prompt"], ["llm", "api_key"], ["llm", "model"]]
+        assert "hunter2" not in answer.text
 
 
-@pytest.mark.parametrize(
-    "prose",
-    [
-        "Ask about risk-taking-in-general-and-elsewhere, scikit (sk-learn) and AKIA.",
-        "The key looks like sk-... or ghp_..., never paste it.",
-        "-----BEGIN CERTIFICATE-----",
-        "cred_019a0000000070008000000000000000",
-        "kg_ is our prefix; kg_id_secret its form.",
-        "desk-" + "a" * 40,
-    ],
-)
-def test_prose_about_secrets_is_no_secret(prose: str) -> None:
-    assert secret_faults({"system_prompt": prose}) == []
-
-
-def test_the_places_of_secrets_come_in_the_order_of_the_document() -> None:
-    document = {"b": [SECRETS[0], {"c": SECRETS[3]}], "a": SECRETS[4], "n": 1}
-    assert [fault.loc for fault in secret_faults(document)] == [("b", 0), ("b", 1, "c"), ("a",)]
+async def test_a_prompt_may_speak_of_keys_and_passwords(caller: httpx.AsyncClient) -> None:
+    prompt = "Never ask for a password, an api_key=... or a token. Keys begin with sk- or ghp_; say so: secret: none."
+    answer = await caller.post("/api/v1/agents", json={"name": "careful", "system_prompt": prompt})
+    assert answer.status_code == 201

@@ -72,6 +72,25 @@ async def test_what_can_not_be_a_server_is_refused(registry: RunningRegistry, bo
     assert answer.json()["errors"]
 
 
+@pytest.mark.parametrize(
+    ("body", "loc"),
+    [
+        ({"transport": "streamable_http", "url": "http://h/?apiKey=hunter2"}, ["body", "url"]),
+        ({"transport": "stdio", "command": "scripted", "args": ["--token", "hunter2"]}, ["body", "args", 1]),
+        ({"transport": "stdio", "command": "scripted", "env": {"API_KEY": "hunter2"}}, ["body", "env", "API_KEY"]),
+    ],
+)
+async def test_a_server_with_a_secret_in_it_is_refused_and_the_secret_not_repeated(
+    registry: RunningRegistry, body: dict[str, Any], loc: list[str | int]
+) -> None:
+    answer = await registry.ask("POST", SERVERS, {"name": "leaky", **body})
+    assert (answer.status_code, answer.json()["code"]) == (422, "secret_in_document")
+    assert [fault["loc"] for fault in answer.json()["errors"]] == [loc]
+    assert "hunter2" not in answer.text
+    stranger = await registry.http.post(SERVERS, json={"name": "leaky", **body})
+    assert stranger.status_code == 401
+
+
 @pytest.mark.parametrize("name", ["", "Time", "a.b", "-a", "a" * 64, "a_b"])
 async def test_a_servers_name_is_a_dns_label(registry: RunningRegistry, name: str) -> None:
     answer = await registry.ask("POST", SERVERS, {"name": name, "transport": "stdio", "command": "scripted"})

@@ -7,9 +7,10 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agent_management_service.definitions.documents import Document
-from agent_management_service.definitions.secrets_in_text import secret_faults
 from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.refs import secrets_in
 from kgents_shared.errors import FaultItem, InvalidInput, faults_of
+from kgents_shared.errors.refs_only import SECRET_IN_DOCUMENT, secret_fault
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _MOST_FAULTS = 100
@@ -24,15 +25,20 @@ _PATTERN_HINTS = {
 
 def compile_spec(document: Document) -> AgentSpec:
     """The spec that a document defines; `InvalidInput` with all its faults, at most 100 of them."""
-    secrets = secret_faults(document.value)
+    found_secrets = secrets_in(document.value)
+    secrets = [secret_fault(found) for found in found_secrets]
+    if any(found.in_name for found in found_secrets):
+        # What else is wrong with the definition would be told with that name.
+        raise _refused("definition", secrets, SECRET_IN_DOCUMENT)
     faults = [*document.faults, *secrets]
     try:
         spec = AgentSpec.model_validate(document.value)
     except ValidationError as error:
         found = _faults(error, AgentSpec, ("llm_provider",))
-        raise _refused("definition", [*faults, *(_in_words(fault, document.value) for fault in found)]) from error
+        code = SECRET_IN_DOCUMENT if secrets else "invalid_input"
+        raise _refused("definition", [*faults, *(_in_words(fault, document.value) for fault in found)], code) from error
     if faults:
-        code = "secret_in_definition" if secrets else "invalid_input"
+        code = SECRET_IN_DOCUMENT if secrets else "invalid_input"
         raise _refused("definition", faults, code)
     return spec
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from kgents_shared.db import Page, PageQuery, make_page, new_id
+from kgents_shared.http.refs_only import RefsOnly
 from tool_registry_service.dependencies import RegistryDep, ToolsRead, ToolsWrite
 from tool_registry_service.mcp_client.targets import ServerTarget
 from tool_registry_service.mcp_servers.discovery import offer_from
@@ -17,7 +18,9 @@ router = APIRouter(prefix="/api/v1/mcp-servers", tags=["tools"])
 
 
 @router.post("", status_code=201)
-async def register_mcp_server(new: NewMcpServer, principal: ToolsWrite, registry: RegistryDep) -> McpServerView:
+async def register_mcp_server(
+    new: NewMcpServer, principal: ToolsWrite, registry: RegistryDep, _: RefsOnly
+) -> McpServerView:
     """Register an MCP server: it is connected to, and the definitions of its tools are pinned."""
     if new.command is not None:
         registry.maker.allowed(new.command)
