@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from math import inf
 
 import structlog
 from pydantic import SecretStr
@@ -33,7 +34,7 @@ class MasterKeys:
         self._settings = settings
         self._provider: KeyProvider | None = None
         self._ring: KeyRing | None = None
-        self._read_at = -_LOOK_AGAIN_AFTER_S
+        self._missed: dict[str, float] = {}
         self._lock = asyncio.Lock()
 
     async def provider(self) -> KeyProvider:
@@ -44,9 +45,12 @@ class MasterKeys:
 
     async def read(self) -> KeyRing | None:
         """The keys as the store has them now, None where it has none. Raises `MasterKeyError`."""
-        self._read_at = time.monotonic()
-        self._ring = await (await self.provider()).load()
-        return self._ring
+        found = await (await self.provider()).load()
+        if found is not None:
+            # A key that left the store while this process runs is still good for what is under it.
+            known = () if self._ring is None else self._ring.keys
+            self._ring = KeyRing((*found.keys, *(key for key in known if found.get(key.id) is None)))
+        return found
 
     async def add(self) -> KeyRing:
         """Have one more key made and kept; the keys as the store gives them back. Raises `MasterKeyError`."""
@@ -59,7 +63,7 @@ class MasterKeys:
         return ring
 
     async def key(self, key_id: str) -> MasterKey:
-        """The key of that id; asks the store at most once in two seconds for one that another replica may have added.
+        """The key of that id. For one that another replica may have added the store is asked, once in two seconds.
 
         Raises:
             Unavailable: there is none, or the store is away.
@@ -68,20 +72,20 @@ class MasterKeys:
         if known is not None:
             return known
         async with self._lock:
-            if time.monotonic() - self._read_at >= _LOOK_AGAIN_AFTER_S:
+            known = None if self._ring is None else self._ring.get(key_id)
+            if known is None and time.monotonic() - self._missed.get(key_id, -inf) >= _LOOK_AGAIN_AFTER_S:
                 await self._read_or_tell()
-        known = None if self._ring is None else self._ring.get(key_id)
+                known = None if self._ring is None else self._ring.get(key_id)
+                self._missed = {} if known is not None else self._missed | {key_id: time.monotonic()}
         if known is None:
             _log.error("master_key_missing", key_id=key_id)
             raise Unavailable("The master key of this credential can't be had right now.", code="master_key_missing")
         return known
 
     async def _read_or_tell(self) -> None:
-        kept = self._ring
         try:
             await self.read()
         except MasterKeyError as error:
-            self._ring = kept
             _log.error("master_keys_away", error=str(error))
 
     async def close(self) -> None:

@@ -64,14 +64,15 @@ class Rewrapping:
         done = 0
         while True:
             async with self._storage.transaction() as work:
-                seen, after, wrapped = await self._one_batch(work, after)
+                seen, after, wrapped = await self.one_batch(work, after)
             done += wrapped
             if seen < self._batch:
                 break
         if done:
             _log.info("data_keys_rewrapped", count=done)
 
-    async def _one_batch(self, work: Work, after: UUID | None) -> tuple[int, UUID | None, int]:
+    async def one_batch(self, work: Work, after: UUID | None) -> tuple[int, UUID | None, int]:
+        """Wrap the next data keys anew: how many were looked at, the last one's id, how many were wrapped."""
         in_force = await work.vault_keys.in_force()
         if in_force is None:
             return 0, after, 0
