@@ -132,7 +132,7 @@ async def settings(database_url: str, nats_server: Any, siblings: Siblings, home
 
 @asynccontextmanager
 async def running_app(settings: DeploymentSettings, issuer: TokenIssuer) -> AsyncGenerator[FastAPI]:
-    made = create_app(settings, keys=issuer.keys)
+    made = create_app(settings, identity=issuer.identity)
     async with made.router.lifespan_context(made):
         yield made
 

@@ -42,7 +42,7 @@ async def settings(database_url: str, nats_server: Any) -> ManagementSettings:
 
 @pytest.fixture(scope="session")
 async def app(settings: ManagementSettings, issuer: TokenIssuer) -> AsyncGenerator[FastAPI]:
-    app = create_app(settings, keys=issuer.keys)
+    app = create_app(settings, identity=issuer.identity)
     async with app.router.lifespan_context(app):
         yield app
 

@@ -4,8 +4,10 @@ import os
 
 from alembic import context
 
+from auth_service.api_keys import models as api_keys
 from auth_service.machines import models as machines
 from auth_service.people import models as people
+from auth_service.revocations import models as revocations
 from auth_service.roles import models as roles
 from auth_service.schema import Base
 from auth_service.tokens import models as tokens
@@ -15,7 +17,18 @@ from auth_service.vault.credentials import models as credentials
 from auth_service.vault.rotation import models as vault_keys
 from kgents_shared.db.migrations import run_env
 
-MODELS = (machines, people, roles, tokens, users, control_plane, credentials, vault_keys)  # imported so that their tables are known
+MODELS = (
+    api_keys,
+    machines,
+    revocations,
+    people,
+    roles,
+    tokens,
+    users,
+    control_plane,
+    credentials,
+    vault_keys,
+)  # imported so that their tables are known
 
 if not context.config.get_main_option("sqlalchemy.url"):
     context.config.set_main_option("sqlalchemy.url", os.environ.get("AUTH_DATABASE_URL", "").replace("%", "%%"))

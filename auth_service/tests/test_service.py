@@ -25,6 +25,9 @@ def test_the_public_routes_are_these(auth: RunningAuth):
 def test_the_other_routes_ask_for_a_token(auth: RunningAuth):
     assert set(route_scopes(auth.app)) == {
         "GET /api/v1/users/me",
+        "GET /api/v1/users/me/api-keys",
+        "POST /api/v1/users/me/api-keys",
+        "DELETE /api/v1/users/me/api-keys/{key_id}",
         "PUT /api/v1/users/me",
         "DELETE /api/v1/credentials/{credential_ref}",
         "GET /api/v1/admin/vault",

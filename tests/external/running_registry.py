@@ -93,7 +93,7 @@ async def running_registry(database_url: str, **changes: Any) -> AsyncGenerator[
         "ssrf_allowed_hosts": ["127.0.0.1"],
     }
     issuer = TokenIssuer()
-    app = create_app(ToolsSettings.model_validate(given | changes), keys=issuer.keys)
+    app = create_app(ToolsSettings.model_validate(given | changes), identity=issuer.identity)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tools") as http,

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 from agent_runtime_service.door.app import create_door_app
 from agent_runtime_service.main import create_app
 from agent_runtime_service.settings import RuntimeSettings
-from kgents_shared.auth import KeySource
+from kgents_shared.auth import IdentitySource
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.instances import InstanceRegistration
 from kgents_shared.contracts.worker import WorkerConfig
@@ -71,10 +71,10 @@ class RunningFront:
 
 @asynccontextmanager
 async def running_front(
-    settings: RuntimeSettings, keys: KeySource, door_path: Path, port: int = 0
+    settings: RuntimeSettings, identity: IdentitySource, door_path: Path, port: int = 0
 ) -> AsyncGenerator[RunningFront]:
     """The front as the host runs it: the API on TCP, the door on a Unix socket."""
-    app = create_app(settings, keys=keys)
+    app = create_app(settings, identity=identity)
     async with (
         serving(app, host="127.0.0.1", port=port) as server,
         serving(create_door_app(app), uds=str(door_path), lifespan="off"),
@@ -270,7 +270,7 @@ async def running_runtime(
     with tempfile.TemporaryDirectory(prefix="kg") as folder:
         path = Path(folder)
         async with (
-            running_front(settings, issuer.keys, path / "door.sock") as front,
+            running_front(settings, issuer.identity, path / "door.sock") as front,
             httpx.AsyncClient(base_url=front.url, timeout=60) as http,
         ):
             runtime = Runtime(front, issuer, http, path, nursery)

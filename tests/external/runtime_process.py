@@ -13,7 +13,7 @@ from typing import Any, Self
 from agent_runtime_service.settings import RuntimeSettings
 from kgents_shared.auth import StaticKeySource
 from kgents_shared.telemetry.logs import configure_logging
-from kgents_shared.testing.tokens import TokenIssuer
+from kgents_shared.testing.tokens import TokenIssuer, only_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,7 +65,7 @@ async def _serve(request: dict[str, Any]) -> None:
     settings = RuntimeSettings.model_validate(request["settings"])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with running_front(settings, StaticKeySource(request["jwks"]), Path(request["door"])) as front:
+    async with running_front(settings, only_keys(StaticKeySource(request["jwks"])), Path(request["door"])) as front:
         sys.stdout.write(json.dumps({"url": front.url, "pid": os.getpid()}) + "\n")
         sys.stdout.flush()
         await stop.wait()

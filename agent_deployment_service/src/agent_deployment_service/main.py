@@ -7,12 +7,12 @@ from agent_deployment_service.lifespan import lifespan
 from agent_deployment_service.metadata import SCHEMA
 from agent_deployment_service.processes.endpoints import router as processes_router
 from agent_deployment_service.settings import DeploymentSettings
-from kgents_shared.auth import KeySource
+from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 
 
-def create_app(settings: DeploymentSettings | None = None, *, keys: KeySource | None = None) -> FastAPI:
+def create_app(settings: DeploymentSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
     """The app; settings come from the environment where none are given. Nothing is opened before its lifespan."""
     return build_service_app(
         ServiceFrame(
@@ -21,7 +21,7 @@ def create_app(settings: DeploymentSettings | None = None, *, keys: KeySource | 
             settings=settings or DeploymentSettings.model_validate({}),
             lifespan=lifespan,
             routers=[deployments_router, processes_router],
-            keys=keys,
+            identity=identity,
         )
     )
 

@@ -10,12 +10,12 @@ from agent_management_service.metadata import SCHEMA
 from agent_management_service.publishing.endpoints import router as publishing_router
 from agent_management_service.settings import ManagementSettings
 from agent_management_service.versions.endpoints import router as versions_router
-from kgents_shared.auth import KeySource
+from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 
 
-def create_app(settings: ManagementSettings | None = None, *, keys: KeySource | None = None) -> FastAPI:
+def create_app(settings: ManagementSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
     """The app; settings come from the environment where none are given. Nothing is opened before its lifespan."""
     return build_service_app(
         ServiceFrame(
@@ -24,7 +24,7 @@ def create_app(settings: ManagementSettings | None = None, *, keys: KeySource | 
             settings=settings or ManagementSettings.model_validate({}),
             lifespan=lifespan,
             routers=[agents_router, publishing_router, versions_router, desired_router],
-            keys=keys,
+            identity=identity,
             max_body_bytes=MAX_DOCUMENT_BYTES,
         )
     )

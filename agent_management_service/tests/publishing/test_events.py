@@ -182,7 +182,7 @@ async def own_database_url(postgres_admin_url: str, database_url: str) -> str:
 
 @asynccontextmanager
 async def serving(settings: ManagementSettings, issuer: TokenIssuer) -> AsyncGenerator[httpx.AsyncClient]:
-    app = create_app(settings, keys=issuer.keys)
+    app = create_app(settings, identity=issuer.identity)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         headers = issuer.person(f"owner-{uuid4().hex}")

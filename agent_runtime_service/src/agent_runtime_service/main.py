@@ -9,12 +9,12 @@ from agent_runtime_service.messages.endpoints import router as messages_router
 from agent_runtime_service.metadata import SCHEMA
 from agent_runtime_service.runs.endpoints import router as runs_router
 from agent_runtime_service.settings import RuntimeSettings
-from kgents_shared.auth import KeySource
+from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 
 
-def create_app(settings: RuntimeSettings | None = None, *, keys: KeySource | None = None) -> FastAPI:
+def create_app(settings: RuntimeSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
     """The app; settings come from the environment where none are given. Nothing is opened before its lifespan."""
     return build_service_app(
         ServiceFrame(
@@ -23,7 +23,7 @@ def create_app(settings: RuntimeSettings | None = None, *, keys: KeySource | Non
             settings=settings or RuntimeSettings.model_validate({}),
             lifespan=lifespan,
             routers=[messages_router, conversations_router, runs_router, instances_router],
-            keys=keys,
+            identity=identity,
         )
     )
 

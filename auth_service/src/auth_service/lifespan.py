@@ -6,9 +6,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 from fastapi import FastAPI
 
+from auth_service.api_keys.pepper import Pepper
+from auth_service.api_keys.service import ApiKeys
 from auth_service.first_boot.seeding import FirstBoot
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.machines.service import Machines
+from auth_service.own_identity import OwnIdentity
 from auth_service.parts import Parts
 from auth_service.people.local_provider import LocalIdentityProvider
 from auth_service.people.password_hasher import HashCost, PasswordHasher
@@ -31,12 +34,16 @@ from kgents_shared.events import EventBus, OutboxRelay
 from kgents_shared.http.background import BackgroundTasks
 
 
-def lifespan_of(settings: AuthSettings, keys: SigningKeys) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def lifespan_of(
+    settings: AuthSettings, keys: SigningKeys, own: OwnIdentity
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """The lifespan: it opens what this service owns, and waits for nobody."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        pepper = Pepper(settings.api_key_pepper_file or settings.signing_key_file.with_name("api-key-pepper"))
         await asyncio.to_thread(keys.load)
+        await asyncio.to_thread(pepper.load)
         url = settings.database_url.get_secret_value()
         nats_token = settings.nats_token.get_secret_value() if settings.nats_token is not None else None
         database = Database(url, pool_size=settings.database_pool_size)
@@ -48,8 +55,8 @@ def lifespan_of(settings: AuthSettings, keys: SigningKeys) -> Callable[[FastAPI]
                 BackgroundTasks() as tasks,
             ):
                 relay = OutboxRelay(url, SCHEMA, bus)
-                parts = _wire(settings, keys, database, hasher, relay.wake)
-                app.state.parts = parts
+                parts = _wire(settings, keys, pepper, database, hasher, relay.wake)
+                app.state.parts = own.parts = parts
                 stack.push_async_callback(parts.vault.close)
                 await parts.vault.open()
                 app.state.database, app.state.password_hasher, app.state.event_bus = database, hasher, bus
@@ -59,6 +66,7 @@ def lifespan_of(settings: AuthSettings, keys: SigningKeys) -> Callable[[FastAPI]
                 tasks.start("auth first boot", parts.first_boot.run)
                 tasks.start("auth outbox relay", relay.run)
                 tasks.start("auth vault", parts.vault.run)
+                tasks.start("auth uses of API keys", parts.api_keys.write_uses)
                 tasks.start("auth sweeping", Sweeping(parts.storage).run)
                 yield
         finally:
@@ -75,6 +83,7 @@ def _hasher(settings: AuthSettings) -> PasswordHasher:
 def _wire(
     settings: AuthSettings,
     keys: SigningKeys,
+    pepper: Pepper,
     database: Database,
     hasher: PasswordHasher,
     events_written: Callable[[], None],
@@ -95,6 +104,7 @@ def _wire(
         people=people,
         sessions=sessions,
         machines=Machines(access_tokens, targets),
+        api_keys=ApiKeys(storage, pepper),
         first_boot=FirstBoot(settings, storage, people, provider),
         vault=Vault(storage, master_keys, rewrapping),
         credentials=credentials,

@@ -2,10 +2,14 @@
 
 from fastapi import FastAPI
 
+from auth_service.api_keys.endpoints import internal_router as resolve_api_key_router
+from auth_service.api_keys.endpoints import router as api_keys_router
 from auth_service.keys.endpoints import router as keys_router
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.lifespan import lifespan_of
+from auth_service.own_identity import OwnIdentity
 from auth_service.people.endpoints import router as people_router
+from auth_service.revocations.endpoints import internal_router as revocations_router
 from auth_service.schema import SCHEMA
 from auth_service.settings import AuthSettings
 from auth_service.tokens.endpoints import router as tokens_router
@@ -15,7 +19,7 @@ from auth_service.vault.control_plane.endpoints import router as control_plane_r
 from auth_service.vault.credentials.endpoints import internal_router as resolve_router
 from auth_service.vault.credentials.endpoints import router as credentials_router
 from auth_service.vault.rotation.endpoints import router as vault_router
-from kgents_shared.auth import KeySource
+from kgents_shared.auth import IdentitySource, RevocationFeed
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 
@@ -24,28 +28,31 @@ NAME = "auth"
 _MAX_BODY_BYTES = 64 * 1024
 
 
-def create_app(settings: AuthSettings | None = None, *, keys: KeySource | None = None) -> FastAPI:
-    """The service's app. It verifies tokens by its own keys, unless `keys` are given."""
+def create_app(settings: AuthSettings | None = None) -> FastAPI:
+    """The service's app. It verifies tokens by its own keys and tables."""
     # The values come from the environment, which the type checker can't see.
     used = settings or AuthSettings()  # pyright: ignore[reportCallIssue]
-    signing_keys = SigningKeys(used.signing_key_file)
+    signing_keys, own = SigningKeys(used.signing_key_file), OwnIdentity()
     app = build_service_app(
         ServiceFrame(
             name=NAME,
             title="Kgents auth",
             settings=used,
-            lifespan=lifespan_of(used, signing_keys),
+            lifespan=lifespan_of(used, signing_keys, own),
             routers=[
                 people_router,
                 tokens_router,
                 users_router,
+                api_keys_router,
+                resolve_api_key_router,
+                revocations_router,
                 keys_router,
                 credentials_router,
                 resolve_router,
                 control_plane_router,
                 vault_router,
             ],
-            keys=keys or signing_keys,
+            identity=IdentitySource(signing_keys, RevocationFeed(own.revocations_after), own),
             max_body_bytes=_MAX_BODY_BYTES,
         )
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from auth_service.api_keys.service import ApiKeys
 from auth_service.first_boot.seeding import FirstBoot
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.machines.service import Machines
@@ -25,6 +26,7 @@ class Parts:
     people: People
     sessions: Sessions
     machines: Machines
+    api_keys: ApiKeys
     first_boot: FirstBoot
     vault: Vault
     credentials: Credentials

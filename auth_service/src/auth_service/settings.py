@@ -16,8 +16,10 @@ class AuthSettings(ServiceSettings):
     """Read from `AUTH_*`.
 
     `signing_key_file` is a PEM file of one or more P-256 private keys: the first signs, all are published. It is
-    made where it is missing and its folder can be written. `service_clients` maps each service's name to its secret
-    (JSON). The first admin is made of `admin_email` and `admin_password` while there is none. Times are seconds.
+    made where it is missing and its folder can be written; so is `api_key_pepper_file`, beside it where it isn't named:
+    a file of at least 32 random bytes, without which no API key is known again. `service_clients` maps each service's
+    name to its secret (JSON). The first admin is made of `admin_email` and `admin_password` while there is none. Times
+    are seconds.
 
     The vault's master keys are kept by `vault_key_provider`: in `vault_key_file` (`vault-keys` beside the signing key
     where none is named), or under `vault_key_name` in AWS Secrets Manager or in HashiCorp Vault's KV engine, version 2.
@@ -26,6 +28,7 @@ class AuthSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="AUTH_")
 
     signing_key_file: Path
+    api_key_pepper_file: Path | None = None
     admin_email: str = "admin@localhost"
     admin_password: SecretStr | None = None
     service_clients: dict[str, ServiceSecret] = Field(default_factory=dict[str, ServiceSecret])

@@ -7,7 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth_service.api_keys.repository import ApiKeyRepository
 from auth_service.machines.repository import ClientRepository
+from auth_service.revocations.repository import RevocationRepository
 from auth_service.roles.repository import RoleRepository
 from auth_service.schema import OUTBOX, SCHEMA
 from auth_service.tokens.repository import RefreshTokenRepository
@@ -28,6 +30,8 @@ class Work:
         self.roles = RoleRepository(session)
         self.clients = ClientRepository(session)
         self.refresh_tokens = RefreshTokenRepository(session)
+        self.revocations = RevocationRepository(session)
+        self.api_keys = ApiKeyRepository(session)
         self.credentials = CredentialRepository(session)
         self.vault_keys = VaultKeyRepository(session)
         self.control_plane = ControlPlaneRepository(session)

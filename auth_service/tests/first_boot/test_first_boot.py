@@ -118,7 +118,10 @@ async def test_with_the_database_away_it_starts_says_so_and_answers_503(auth_set
     nowhere = auth_settings.model_copy(update={"database_url": SecretStr("postgresql://nobody:x@127.0.0.1:1/nowhere")})
     async with running(nowhere) as service:
         health = await service.client.get("/health")
-        assert (health.status_code, health.json()["parts"]) == (503, {"database": False, "first_boot": False, "vault": False})
+        assert (health.status_code, health.json()["parts"]) == (
+            503,
+            {"revocations": False, "database": False, "first_boot": False, "vault": False},
+        )
         login = await service.client.post("/api/v1/auth/login", json={"email": ADMIN_EMAIL, "password": "x"})
         assert (login.status_code, login.json()["code"]) == (503, "starting")
         assert login.headers["retry-after"] == "1"

@@ -19,6 +19,7 @@ from auth_service.keys.signing_keys import SigningKeyError, SigningKeys
 from auth_service.tokens.access_tokens import AccessTokens
 from kgents_shared.auth import TokenVerifier
 from kgents_shared.errors import Unauthenticated, Unavailable
+from kgents_shared.testing.tokens import only_keys
 
 ISSUER = "http://localhost:8080"
 
@@ -35,7 +36,7 @@ def loaded(file: Path) -> SigningKeys:
 
 def a_token(keys: SigningKeys) -> str:
     return AccessTokens(keys, ISSUER, 900).issue(
-        subject="s", audience="kgents", client_id="c", scopes={"agents:read"}, roles=()
+        subject="s", audience="kgents", client_id="c", scopes={"agents:read"}, roles=(), epoch=0
     )
 
 
@@ -44,7 +45,7 @@ async def test_a_missing_file_is_made_for_its_owner_alone_and_kept(tmp_path: Pat
     first = loaded(file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert await asyncio.to_thread(os.listdir, tmp_path) == ["key.pem"]
-    verifier = TokenVerifier(ISSUER, loaded(file), "auth")
+    verifier = TokenVerifier(ISSUER, only_keys(loaded(file)), "auth")
     assert (await verifier.verify(a_token(first))).subject == "s"
 
 
@@ -59,19 +60,19 @@ async def test_the_first_key_signs_and_the_old_one_still_verifies(tmp_path: Path
     old = loaded(file)
     file.write_text(a_pem() + file.read_text())
     rotated = loaded(file)
-    verifier = TokenVerifier(ISSUER, rotated, "auth")
+    verifier = TokenVerifier(ISSUER, only_keys(rotated), "auth")
     assert (await verifier.verify(a_token(old))).subject == "s"
     assert (await verifier.verify(a_token(rotated))).subject == "s"
     assert rotated.jwks()["keys"][0]["kid"] != old.jwks()["keys"][0]["kid"] == rotated.jwks()["keys"][1]["kid"]
     with pytest.raises(Unauthenticated):
-        await TokenVerifier(ISSUER, old, "auth").verify(a_token(rotated))
+        await TokenVerifier(ISSUER, only_keys(old), "auth").verify(a_token(rotated))
 
 
 async def test_keys_in_the_older_format_of_openssl_are_read(tmp_path: Path):
     file = tmp_path / "key.pem"
     file.write_text(a_pem(PrivateFormat.TraditionalOpenSSL))
     keys = loaded(file)
-    assert (await TokenVerifier(ISSUER, keys, "auth").verify(a_token(keys))).subject == "s"
+    assert (await TokenVerifier(ISSUER, only_keys(keys), "auth").verify(a_token(keys))).subject == "s"
 
 
 def bad_files() -> dict[str, bytes]:

@@ -33,7 +33,7 @@ async def test_a_persons_token_says_what_rfc_9068_asks_and_has_a_developers_scop
     assert claims["roles"] == ["developer"]
     assert set(claims["scope"].split()) == ROLE_SCOPES["developer"]
     assert claims["exp"] - claims["iat"] == 900
-    assert set(claims) == {"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "roles"}
+    assert set(claims) == {"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "roles", "epoch", "sid"}
 
 
 async def test_every_token_has_an_id_of_its_own(auth: RunningAuth):

@@ -19,6 +19,7 @@ from jose import jwk, jws, jwt
 
 from kgents_shared.auth import StaticKeySource, TokenVerifier
 from kgents_shared.errors import Unauthenticated
+from kgents_shared.testing.tokens import only_keys
 from tests.external.running_auth import ISSUER, RUNTIME_SECRET, RunningAuth
 
 Claims = dict[str, Any]
@@ -165,7 +166,7 @@ async def test_a_header_that_must_be_understood_and_is_not(auth: RunningAuth, fo
 
 
 async def test_a_token_that_was_good_is_refused_once_it_has_expired(auth: RunningAuth, forge: Forge):
-    verifier = TokenVerifier(ISSUER, StaticKeySource(auth.parts.keys.jwks()["keys"]), "auth")
+    verifier = TokenVerifier(ISSUER, only_keys(StaticKeySource(auth.parts.keys.jwks()["keys"])), "auth")
     token = forge.sign(forge.claims(exp=int(time.time()) + 1))
     assert (await verifier.verify(token)).subject == forge.subject
     while time.time() < jwt.get_unverified_claims(token)["exp"]:  # noqa: ASYNC110 -- the clock is what is waited for
@@ -210,11 +211,11 @@ async def test_one_services_token_does_not_work_at_another_service_nor_at_public
     )
     token = answer.json()["access_token"]
     keys = StaticKeySource(auth.parts.keys.jwks()["keys"])
-    at_tools = await TokenVerifier(ISSUER, keys, "tools").verify(token)
+    at_tools = await TokenVerifier(ISSUER, only_keys(keys), "tools").verify(token)
     assert (at_tools.kind, at_tools.subject, at_tools.client_id) == ("service", "runtime", "runtime")
     for elsewhere in ("management", "runtime", "deployment", "auth"):
         with pytest.raises(Unauthenticated):
-            await TokenVerifier(ISSUER, keys, elsewhere).verify(token)
+            await TokenVerifier(ISSUER, only_keys(keys), elsewhere).verify(token)
     assert await status_of(auth, token) == 401
 
 

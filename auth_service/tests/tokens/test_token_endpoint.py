@@ -9,6 +9,7 @@ from jose import jwt
 
 from auth_service.machines.service import add_application
 from kgents_shared.auth import ROLE_SCOPES, StaticKeySource, TokenVerifier
+from kgents_shared.testing.tokens import only_keys
 from tests.external.running_auth import ISSUER, RUNTIME_SECRET, TOOLS_SECRET, RunningAuth
 
 RUNTIME = {"grant_type": "client_credentials", "client_id": "runtime", "client_secret": RUNTIME_SECRET}
@@ -168,7 +169,7 @@ async def test_an_application_gets_a_machines_token_with_the_scopes_of_its_roles
     form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
     answer = await auth.token(**form)
     assert set(answer.json()["scope"].split()) == ROLE_SCOPES["viewer"]
-    verifier = TokenVerifier(ISSUER, StaticKeySource(auth.parts.keys.jwks()["keys"]), "tools")
+    verifier = TokenVerifier(ISSUER, only_keys(StaticKeySource(auth.parts.keys.jwks()["keys"])), "tools")
     principal = await verifier.verify(answer.json()["access_token"])
     assert (principal.kind, principal.subject) == ("machine", client_id)
     assert (await auth.token(**form, scope="runs:read")).json()["scope"] == "runs:read"

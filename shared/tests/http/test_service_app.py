@@ -88,7 +88,7 @@ def an_app(issuer: TokenIssuer, **more: object) -> FastAPI:
     settings = ServiceSettings.model_validate(
         {"database_url": "postgresql://x", "nats_url": "nats://x", "client_secret": SecretStr("x"), **more}
     )
-    frame = ServiceFrame("tools", "Test", settings, nothing, [router], keys=issuer.keys, max_body_bytes=LIMIT)
+    frame = ServiceFrame("tools", "Test", settings, nothing, [router], identity=issuer.identity, max_body_bytes=LIMIT)
     return build_service_app(frame)
 
 

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from kgents_shared.auth import KeySource
+from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 from tool_registry_service.invocation import endpoints as invocation
@@ -12,7 +12,7 @@ from tool_registry_service.settings import ToolsSettings
 from tool_registry_service.tools import endpoints as tools
 
 
-def create_app(settings: ToolsSettings | None = None, *, keys: KeySource | None = None) -> FastAPI:
+def create_app(settings: ToolsSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
     """The app; it opens nothing. Settings come from the environment where none are given."""
     return build_service_app(
         ServiceFrame(
@@ -21,7 +21,7 @@ def create_app(settings: ToolsSettings | None = None, *, keys: KeySource | None 
             settings=settings or ToolsSettings(),  # pyright: ignore[reportCallIssue] -- from the environment
             lifespan=lifespan,
             routers=(mcp_servers.router, tools.router, tools.internal_router, invocation.internal_router),
-            keys=keys,
+            identity=identity,
         )
     )
 

@@ -6,9 +6,7 @@ To rotate, put a new key first and keep the old one until the last token that it
 import base64
 import hashlib
 import json
-import os
 import re
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jose import jwk, jwt
 from jose.backends.base import Key
 
+from auth_service.secret_file import SecretFileMissing, make_secret_file
 from kgents_shared.auth import StaticKeySource
 from kgents_shared.auth.tokens import TOKEN_TYPE
 from kgents_shared.errors import Unavailable
@@ -111,22 +110,11 @@ def _base64url(data: bytes) -> str:
 
 
 def _create(file: Path) -> None:
-    """Write a new key beside its place and link it there: half a file is never seen, another process's never lost."""
-    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise SigningKeyError(f"{file} is missing and can't be made ({error.strerror}): {_ADVICE}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(pem)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.link(draft, file)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise SigningKeyError(f"{file} is missing and can't be made ({error.strerror}): {_ADVICE}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+        make_secret_file(file, _new_pem)
+    except SecretFileMissing as error:
+        raise SigningKeyError(f"{error}: {_ADVICE}") from error
+
+
+def _new_pem() -> bytes:
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -23,6 +23,7 @@ class ClientRecord:
     kind: ClientKind
     secret_hash: bytes
     roles: frozenset[str]
+    token_epoch: int
 
 
 class ClientRepository:
@@ -34,16 +35,16 @@ class ClientRepository:
     async def find_enabled(self, client_id: str) -> ClientRecord | None:
         """The client of that id, unless it or its owner is disabled."""
         wanted = (
-            select(AppClient.kind, AppClient.secret_hash)
+            select(AppClient.kind, AppClient.secret_hash, AppClient.token_epoch)
             .outerjoin(User, User.id == AppClient.owner_id)
             .where(AppClient.client_id == client_id, AppClient.disabled_at.is_(None), User.disabled_at.is_(None))
         )
         row = (await self._session.execute(wanted)).one_or_none()
         if row is None:
             return None
-        kind, secret_hash = row
+        kind, secret_hash, epoch = row
         roles = await self._session.scalars(select(AppClientRole.role).where(AppClientRole.client_id == client_id))
-        return ClientRecord(client_id, cast("ClientKind", kind), secret_hash, frozenset(roles))
+        return ClientRecord(client_id, cast("ClientKind", kind), secret_hash, frozenset(roles), epoch)
 
     async def add_app(
         self, client_id: str, *, name: str, owner_id: UUID, secret_hash: bytes, roles: frozenset[str]

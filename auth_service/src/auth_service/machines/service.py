@@ -47,7 +47,12 @@ class Machines:
             audience = PEOPLE_AUDIENCE
             scopes = narrowed(await work.roles.scopes_of(client.roles), scope)
         token = self._access_tokens.issue(
-            subject=client.client_id, audience=audience, client_id=client.client_id, scopes=scopes, roles=client.roles
+            subject=client.client_id,
+            audience=audience,
+            client_id=client.client_id,
+            scopes=scopes,
+            roles=client.roles,
+            epoch=client.token_epoch,
         )
         return TokenGrant(token, scopes, self._access_tokens.lifetime_s)
 

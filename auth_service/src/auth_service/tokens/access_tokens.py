@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from typing import Any, Protocol
+from uuid import UUID
 
 
 class Signer(Protocol):
@@ -22,8 +23,18 @@ class AccessTokens:
         self._issuer = issuer
         self.lifetime_s = lifetime_s
 
-    def issue(self, *, subject: str, audience: str, client_id: str, scopes: Iterable[str], roles: Iterable[str]) -> str:
-        """A token with the claims of RFC 9068 §2.2."""
+    def issue(
+        self,
+        *,
+        subject: str,
+        audience: str,
+        client_id: str,
+        scopes: Iterable[str],
+        roles: Iterable[str],
+        epoch: int,
+        session_id: UUID | None = None,
+    ) -> str:
+        """A token with the claims of RFC 9068 §2.2, and those that revocation goes by: `epoch` and `sid`."""
         now = int(time.time())
         claims = {
             "iss": self._issuer,
@@ -35,5 +46,8 @@ class AccessTokens:
             "client_id": client_id,
             "scope": " ".join(sorted(scopes)),
             "roles": sorted(roles),
+            "epoch": epoch,
         }
+        if session_id is not None:
+            claims["sid"] = str(session_id)
         return self._signer.sign(claims)

@@ -50,7 +50,7 @@ class Sessions:
         first = new_id()
         kept_scope = None if scope is None else " ".join(sorted(scopes))
         secret = await self._add(work, first, family=first, parent=None, user_id=user.id, scope=kept_scope)
-        return self._grant(user, scopes, secret)
+        return self._grant(user, scopes, secret, session_id=first)
 
     async def refresh(
         self, work: Work, refresh_token: str, *, client_id: str = PEOPLES_CLIENT, scope: str | None = None
@@ -77,10 +77,11 @@ class Sessions:
         secret = await self._add(
             work, new_id(), family=stored.family_id, parent=stored.id, user_id=user.id, scope=stored.scope
         )
-        return self._grant(user, scopes, secret)
+        return self._grant(user, scopes, secret, session_id=stored.family_id)
 
     async def _kill(self, work: Work, stored: StoredToken) -> RefreshRefused:
         if await work.refresh_tokens.revoke_family(stored.family_id):
+            await work.revocations.session(stored.family_id)
             told = TokenReuseDetected(user_id=stored.user_id, family_id=stored.family_id, client_id=stored.client_id)
             await work.tell(TOKEN_REUSE_DETECTED, stored.user_id, told)
         return RefreshRefused.INVALID
@@ -103,9 +104,15 @@ class Sessions:
         )
         return secret
 
-    def _grant(self, user: UserRecord, scopes: frozenset[str], refresh_token: str) -> TokenGrant:
+    def _grant(self, user: UserRecord, scopes: frozenset[str], refresh_token: str, *, session_id: UUID) -> TokenGrant:
         token = self._access_tokens.issue(
-            subject=str(user.id), audience=PEOPLE_AUDIENCE, client_id=PEOPLES_CLIENT, scopes=scopes, roles=user.roles
+            subject=str(user.id),
+            audience=PEOPLE_AUDIENCE,
+            client_id=PEOPLES_CLIENT,
+            scopes=scopes,
+            roles=user.roles,
+            epoch=user.token_epoch,
+            session_id=session_id,
         )
         return TokenGrant(token, scopes, self._access_tokens.lifetime_s, refresh_token)
 

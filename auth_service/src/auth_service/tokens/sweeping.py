@@ -22,4 +22,5 @@ class Sweeping:
             await asyncio.sleep(_EVERY_S)
             async with self._storage.transaction() as work:
                 deleted = await work.refresh_tokens.delete_expired_families()
+                await work.revocations.delete_expired()
             _log.info("refresh_tokens_swept", deleted=deleted)

@@ -22,6 +22,7 @@ class UserRecord:
     created_at: datetime
     disabled: bool
     roles: frozenset[str]
+    token_epoch: int
 
 
 class UserRepository:
@@ -60,13 +61,15 @@ class UserRepository:
 
     async def find(self, user_id: UUID) -> UserRecord | None:
         """A person by id, disabled ones too."""
-        wanted = select(User.email, User.name, User.created_at, User.disabled_at).where(User.id == user_id)
+        wanted = select(User.email, User.name, User.created_at, User.disabled_at, User.token_epoch).where(
+            User.id == user_id
+        )
         row = (await self._session.execute(wanted)).one_or_none()
         if row is None:
             return None
-        email, name, created_at, disabled_at = row
+        email, name, created_at, disabled_at, epoch = row
         roles = await self._session.scalars(select(UserRole.role).where(UserRole.user_id == user_id))
-        return UserRecord(user_id, email, name, created_at, disabled_at is not None, frozenset(roles))
+        return UserRecord(user_id, email, name, created_at, disabled_at is not None, frozenset(roles), epoch)
 
     async def rename(self, user_id: UUID, name: str) -> None:
         """Set a person's name."""

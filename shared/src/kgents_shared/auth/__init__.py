@@ -1,5 +1,6 @@
 """Who is asking, and may they: one middleware for every service (DESIGN §3)."""
 
+from kgents_shared.auth.api_keys import ApiKeySource, NoApiKeys
 from kgents_shared.auth.keys import JwksKeySource, KeySource, StaticKeySource
 from kgents_shared.auth.principal import Principal
 from kgents_shared.auth.requirements import (
@@ -9,16 +10,24 @@ from kgents_shared.auth.requirements import (
     require_service,
     route_scopes,
 )
+from kgents_shared.auth.revocations import RevocationFeed, Revocations, RevokedSet
 from kgents_shared.auth.scopes import ALL_SCOPES, ROLE_SCOPES
+from kgents_shared.auth.source import IdentitySource
 from kgents_shared.auth.tokens import PEOPLE_AUDIENCE, TokenVerifier
 
 __all__ = [
     "ALL_SCOPES",
     "PEOPLE_AUDIENCE",
     "ROLE_SCOPES",
+    "ApiKeySource",
+    "IdentitySource",
     "JwksKeySource",
     "KeySource",
+    "NoApiKeys",
     "Principal",
+    "RevocationFeed",
+    "Revocations",
+    "RevokedSet",
     "StaticKeySource",
     "TokenVerifier",
     "internal_routes_without_service",

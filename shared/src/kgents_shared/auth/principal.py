@@ -8,7 +8,11 @@ PrincipalKind = Literal["person", "machine", "service"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verified caller. `owner_id` is what repositories filter by; `expires_at` is Unix seconds."""
+    """A verified caller. `owner_id` is what repositories filter by; `expires_at` is Unix seconds.
+
+    `session_id` names the login that a person's token came of. `epoch` is how often everything of this subject had been
+    revoked when the token was issued. `actor` is who acts for the subject (RFC 8693 §4.1).
+    """
 
     subject: str
     kind: PrincipalKind
@@ -18,3 +22,6 @@ class Principal:
     roles: frozenset[str]
     token_id: str
     expires_at: int
+    session_id: str | None = None
+    epoch: int = 0
+    actor: str | None = None

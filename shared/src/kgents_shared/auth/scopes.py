@@ -13,6 +13,8 @@ ALL_SCOPES: frozenset[str] = frozenset(
         "conversations:read",
         "credentials:read",
         "credentials:write",
+        "keys:read",
+        "keys:write",
         "users:read",
         "users:write",
         "vault:read",

@@ -7,8 +7,11 @@ from typing import Any, cast
 from jose import jws, jwt
 from jose.exceptions import JOSEError
 
-from kgents_shared.auth.keys import KeySource
+from kgents_shared.auth.api_keys import CLIENT_ID as API_KEY_CLIENT
+from kgents_shared.auth.api_keys import PREFIX as API_KEY_PREFIX
+from kgents_shared.auth.api_keys import key_id_of
 from kgents_shared.auth.principal import Principal, PrincipalKind
+from kgents_shared.auth.source import IdentitySource
 from kgents_shared.errors import Unauthenticated
 
 PEOPLE_AUDIENCE = "kgents"
@@ -16,6 +19,8 @@ TOKEN_TYPE = "at+jwt"  # noqa: S105 -- the media type of RFC 9068, not a secret
 MAX_TOKEN_CHARS = 8192
 LEEWAY_S = 5
 _CACHE_SIZE = 10_000
+# An API key is asked about again after this time, so that its scopes follow its owner's.
+_KEY_KEPT_S = 60
 _REFUSED = "The access token is not valid here. Get a new one and try again."
 
 
@@ -25,25 +30,51 @@ class TokenVerifier:
     `service_name` is the audience under which a service's own tokens come in; `kgents` is everybody else's.
     """
 
-    def __init__(self, issuer: str, keys: KeySource, service_name: str) -> None:
+    def __init__(self, issuer: str, source: IdentitySource, service_name: str) -> None:
         self._issuer = issuer
-        self._keys = keys
+        self._keys = source.keys
+        self._revocations = source.revocations
+        self._api_keys = source.api_keys
         self._service_name = service_name
         self._verified: dict[bytes, Principal] = {}
 
     async def verify(self, bearer: str) -> Principal:
-        """The principal of a token; raises `Unauthenticated` for every fault alike."""
+        """The principal of a token or an API key.
+
+        Raises `Unauthenticated` for every fault alike, and `Unavailable` where it can't be known.
+        """
         digest = hashlib.blake2b(bearer.encode("utf-8", "replace"), digest_size=16).digest()
         known = self._verified.get(digest)
         if known is not None:
             if known.expires_at > time.time():
+                self._revocations.check(known)
                 return known
             del self._verified[digest]
-        principal = self._principal(await self._claims(bearer))
+        if bearer.startswith(API_KEY_PREFIX):
+            principal = await self._key_holder(bearer)
+        else:
+            principal = self._principal(await self._claims(bearer))
+        self._revocations.check(principal)
         if len(self._verified) >= _CACHE_SIZE:
             self._verified.clear()
         self._verified[digest] = principal
         return principal
+
+    async def _key_holder(self, key: str) -> Principal:
+        found = None if key_id_of(key) is None else await self._api_keys.resolve(key)
+        if found is None:
+            raise _refused()
+        return Principal(
+            subject=found.subject,
+            kind="person",
+            owner_id=found.subject,
+            client_id=API_KEY_CLIENT,
+            scopes=frozenset(found.scopes),
+            roles=frozenset(found.roles),
+            token_id=found.key_id,
+            expires_at=min(found.expires_at, int(time.time()) + _KEY_KEPT_S),
+            epoch=found.epoch,
+        )
 
     async def _claims(self, bearer: str) -> dict[str, Any]:
         try:
@@ -71,6 +102,7 @@ class TokenVerifier:
         subject, client_id, token_id = claims.get("sub"), claims.get("client_id"), claims.get("jti")
         expires_at, issued_at = claims.get("exp"), claims.get("iat")
         scope, roles = claims.get("scope", ""), claims.get("roles", [])
+        epoch, session_id, actor = claims.get("epoch", 0), claims.get("sid"), claims.get("act")
         if not (
             isinstance(subject, str)
             and isinstance(client_id, str)
@@ -81,6 +113,9 @@ class TokenVerifier:
             and now < expires_at  # on its second it is over already (RFC 7519 §4.1.4); jose gives it that second
             and isinstance(scope, str)
             and isinstance(roles, list)
+            and isinstance(epoch, int)
+            and (session_id is None or isinstance(session_id, str))
+            and (actor is None or isinstance(actor, dict))
         ):
             raise _refused()
         if audience == self._service_name and subject == client_id:
@@ -98,6 +133,9 @@ class TokenVerifier:
             roles=frozenset(str(role) for role in cast("list[Any]", roles)),
             token_id=token_id,
             expires_at=expires_at,
+            session_id=session_id,
+            epoch=epoch,
+            actor=None if actor is None else str(cast("dict[str, Any]", actor).get("sub", "")),
         )
 
 

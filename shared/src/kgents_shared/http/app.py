@@ -1,19 +1,18 @@
 """The frame of every service: errors, correlation id, body limit, token verification, /health."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI, Response
 from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
 
-from kgents_shared.auth import JwksKeySource, KeySource, TokenVerifier
+from kgents_shared.auth import IdentitySource, RevocationFeed, TokenVerifier
 from kgents_shared.errors import install_error_handlers
 from kgents_shared.http.edge import EdgeMiddleware
+from kgents_shared.http.identity import Lifespan, asked_over_http, following
 from kgents_shared.http.settings import ServiceSettings
 
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Probe = Callable[[], Awaitable[bool]]
 
 
@@ -27,14 +26,17 @@ class Health(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ServiceFrame:
-    """What tells one service's app from another's. `max_body_bytes` bounds every request body."""
+    """What tells one service's app from another's. `max_body_bytes` bounds every request body.
+
+    `identity` stands for the auth service; where it is left out, that is asked over HTTP.
+    """
 
     name: str
     title: str
     settings: ServiceSettings
     lifespan: Lifespan
     routers: Sequence[APIRouter]
-    keys: KeySource | None = None
+    identity: IdentitySource | None = None
     max_body_bytes: int = 1_048_576
 
 
@@ -44,10 +46,15 @@ def build_service_app(frame: ServiceFrame) -> FastAPI:
     `app.state` gets `settings`, `token_verifier` and `health_probes` (name → async callable, filled by the lifespan).
     """
     settings = frame.settings
+    source, lifespan = frame.identity, frame.lifespan
+    if source is None:
+        source, lifespan = asked_over_http(settings, frame.name, lifespan)
+    elif isinstance(source.revocations, RevocationFeed):
+        lifespan = following(lifespan, source.revocations)
     app = FastAPI(
         title=frame.title,
         version="0.1.0",
-        lifespan=frame.lifespan,
+        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
@@ -55,10 +62,9 @@ def build_service_app(frame: ServiceFrame) -> FastAPI:
         redirect_slashes=False,  # the redirect would lead to whatever host the request names
         generate_unique_id_function=lambda route: route.name,
     )
-    keys = frame.keys or JwksKeySource(f"{settings.auth_url}/.well-known/jwks.json")
     app.state.settings = settings
     app.state.service_name = frame.name
-    app.state.token_verifier = TokenVerifier(settings.issuer, keys, frame.name)
+    app.state.token_verifier = TokenVerifier(settings.issuer, source, frame.name)
     app.state.health_probes = dict[str, Probe]()
     install_error_handlers(app)
     for router in frame.routers:

@@ -9,11 +9,24 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jose import jwk, jwt
 
-from kgents_shared.auth import ALL_SCOPES, PEOPLE_AUDIENCE, StaticKeySource
+from kgents_shared.auth import (
+    ALL_SCOPES,
+    PEOPLE_AUDIENCE,
+    IdentitySource,
+    KeySource,
+    NoApiKeys,
+    RevokedSet,
+    StaticKeySource,
+)
+
+
+def only_keys(keys: KeySource) -> IdentitySource:
+    """An auth service that knows these keys, has revoked nothing and made no API key."""
+    return IdentitySource(keys, RevokedSet(), NoApiKeys())
 
 
 class TokenIssuer:
-    """Stands where the auth service's signing key does. `keys` goes to a service's frame as its key source."""
+    """Stands where the auth service does: `identity` goes to a service's frame, `revoked` takes revocations."""
 
     def __init__(self, issuer: str = "http://localhost:8080") -> None:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -28,6 +41,8 @@ class TokenIssuer:
         public = jwk.construct(public_pem.decode(), "ES256").to_dict()
         self.jwks: list[dict[str, Any]] = [{**public, "kid": self.kid, "alg": "ES256", "use": "sig"}]
         self.keys = StaticKeySource(self.jwks)
+        self.revoked = RevokedSet()
+        self.identity = IdentitySource(self.keys, self.revoked, NoApiKeys())
 
     def claims(self, subject: str, *, audience: str, scopes: Iterable[str], client_id: str) -> dict[str, Any]:
         """The claims of a good token (RFC 9068 §2.2), for tests that spoil one of them."""

@@ -1,0 +1,26 @@
+"""This service as its own middleware asks it: from its tables, where every other service asks over HTTP."""
+
+from auth_service.parts import Parts
+from kgents_shared.contracts.revocations import ResolvedApiKey, RevocationPage
+from kgents_shared.errors import Unavailable
+
+
+class OwnIdentity:
+    """A `ReadPage` and an `ApiKeySource`; the lifespan gives it the parts that it asks."""
+
+    def __init__(self) -> None:
+        self.parts: Parts | None = None
+
+    async def revocations_after(self, position: int) -> RevocationPage:
+        """See `RevocationRepository.after`."""
+        async with self._parts().storage.transaction() as work:
+            return await work.revocations.after(position)
+
+    async def resolve(self, key: str) -> ResolvedApiKey | None:
+        """See `ApiKeys.resolve`."""
+        return await self._parts().api_keys.resolve(key)
+
+    def _parts(self) -> Parts:
+        if self.parts is None:
+            raise Unavailable("This service is still starting; try again.", code="starting")
+        return self.parts

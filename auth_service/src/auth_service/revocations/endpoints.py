@@ -1,0 +1,23 @@
+"""GET /internal/revocations: the feed that every service follows."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from auth_service.dependencies import PartsDep
+from kgents_shared.auth import Principal, require_service
+from kgents_shared.contracts.path_table import load_path_table
+from kgents_shared.contracts.revocations import RevocationPage
+
+internal_router = APIRouter(prefix="/internal/revocations", tags=["internal"])
+AnyService = Annotated[Principal, Depends(require_service(*sorted(load_path_table().services)))]
+
+
+@internal_router.get("")
+async def list_revocations(
+    service: AnyService, parts: PartsDep, after: Annotated[int, Query(ge=0)] = 0
+) -> RevocationPage:
+    """What was revoked after a position, in order; 0 for all that still means something."""
+    del service
+    async with parts.storage.transaction() as work:
+        return await work.revocations.after(after)

@@ -1,0 +1,128 @@
+"""What is no longer accepted before its time: each process follows the auth service's feed (DESIGN §3).
+
+A verified token is looked up here at every use, so that a revocation bites within the feed's interval whatever was
+cached. A feed that has not been read for a minute accepts nothing: it can't know what was revoked meanwhile.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, Protocol
+
+import structlog
+
+from kgents_shared.auth.principal import Principal
+from kgents_shared.contracts.revocations import Revocation, RevocationPage
+from kgents_shared.errors import ApiError, Unauthenticated, Unavailable
+
+POLL_S = 0.5
+STALE_AFTER_S = 60.0
+_log = structlog.get_logger("kgents.auth.revocations")
+
+ReadPage = Callable[[int], Awaitable[RevocationPage]]
+_Key = tuple[Literal["session", "token"], str]
+
+
+class Revocations(Protocol):
+    """Says of each caller whether they still are one."""
+
+    def check(self, principal: Principal) -> None:
+        """Pass, or raise `Unauthenticated` for the revoked and `Unavailable` where it can't be known."""
+        ...
+
+
+class RevokedSet:
+    """What was revoked, in memory. A row goes once every token that it means has expired."""
+
+    def __init__(self) -> None:
+        self._epochs: dict[str, Revocation] = {}
+        self._ended: dict[_Key, Revocation] = {}
+
+    def add(self, rows: Sequence[Revocation]) -> None:
+        """Take rows in the order of their positions."""
+        for row in rows:
+            if row.kind == "subject":
+                self._epochs[row.subject] = row
+            else:
+                self._ended[row.kind, row.subject] = row
+
+    def forget_expired(self) -> None:
+        """Drop the rows whose tokens have all expired."""
+        now = time.time()
+        self._epochs = {key: row for key, row in self._epochs.items() if row.expires_at > now}
+        self._ended = {key: row for key, row in self._ended.items() if row.expires_at > now}
+
+    def refuses(self, principal: Principal) -> bool:
+        """Whether this caller's token, session or everything issued to them until then was revoked."""
+        newest = self._epochs.get(principal.subject)
+        if newest is not None and principal.epoch < newest.epoch:
+            return True
+        if ("token", principal.token_id) in self._ended:
+            return True
+        return principal.session_id is not None and ("session", principal.session_id) in self._ended
+
+    def check(self, principal: Principal) -> None:
+        """See `Revocations.check`."""
+        if self.refuses(principal):
+            raise Unauthenticated("The access token was revoked. Log in again.", code="token_revoked", token_given=True)
+
+
+class RevocationFeed:
+    """Follows the feed: `read(position)` gives what came after that position."""
+
+    def __init__(self, read: ReadPage, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._read = read
+        self._clock = clock
+        self._revoked = RevokedSet()
+        self._position = 0
+        self._read_at: float | None = None
+        self._woken = asyncio.Event()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was read within the last minute."""
+        return self._read_at is not None and self._clock() - self._read_at <= STALE_AFTER_S
+
+    async def answers(self) -> bool:
+        """The probe behind /health."""
+        return self.is_fresh
+
+    def check(self, principal: Principal) -> None:
+        """See `Revocations.check`."""
+        if not self.is_fresh:
+            raise Unavailable(
+                "What was revoked can't be known right now: the auth service is away.", code="revocations_unknown"
+            )
+        self._revoked.check(principal)
+
+    def wake(self) -> None:
+        """Read again at once."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Follow the feed, for ever; while the auth service is away, what was read stays in force."""
+        away = ""
+        while True:
+            try:
+                await self.read_on()
+                away = ""
+            except (ApiError, OSError) as error:
+                if str(error) != away:  # each kind of trouble is told once
+                    _log.info("revocations_away", reason=str(error))
+                    away = str(error)
+            try:
+                await asyncio.wait_for(self._woken.wait(), POLL_S)
+            except TimeoutError:
+                continue
+            self._woken.clear()
+
+    async def read_on(self) -> None:
+        """Read what is new. Raises what `read` raises."""
+        asked_at = self._clock()
+        page = await self._read(self._position)
+        if page.position < self._position:  # the database was put back to an earlier state
+            page = await self._read(0)
+        self._revoked.add(page.items)
+        self._revoked.forget_expired()
+        self._position = page.position
+        self._read_at = asked_at
