@@ -1,7 +1,8 @@
 """An MCP server for the tests, as a process of its own: `scripted_mcp_server.py http|stdio FOLDER`.
 
 What it does is told by files in FOLDER: `description` (of its tool `echo`), `extra_tools` (a number of further ones),
-`calls` (one line appended for each call of `count`). Over HTTP it writes its port to `port`.
+`calls` (one line appended for each call of `count`), `authorization` (the only header
+of that name that it answers over HTTP). Over HTTP it writes its port to `port`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
 
 FOLDER = Path(sys.argv[2])
 PAGE = 3
@@ -142,7 +146,14 @@ async def serve_http() -> None:
         async with sessions.run():
             yield
 
-    app = Starlette(routes=[Mount("/mcp", app=sessions.handle_request)], lifespan=lifespan)
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        wanted = told("authorization", "")
+        if wanted and Headers(scope=scope).get("authorization") != wanted:
+            await Response(status_code=401)(scope, receive, send)
+            return
+        await sessions.handle_request(scope, receive, send)
+
+    app = Starlette(routes=[Mount("/mcp", app=guarded)], lifespan=lifespan)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", int(told("port", "0"))))

@@ -91,6 +91,12 @@ class AddressRefused(NeverSent):
     outcome = "address_refused"
 
 
+class CredentialRefused(NeverSent):
+    """The server's credential can't be used: it was deleted, is of another type, or has no form of a bearer."""
+
+    outcome = "credential_refused"
+
+
 class DefinitionChanged(ToolCallFault):
     """The server's definition of the tool is no longer the one that was pinned."""
 

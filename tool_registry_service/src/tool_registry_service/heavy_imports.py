@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tool_registry_service.credentials import BearerSource
     from tool_registry_service.mcp_client.connection import McpConnection, McpTransport
     from tool_registry_service.mcp_client.targets import ServerTarget
     from tool_registry_service.settings import ToolsSettings
@@ -38,13 +39,13 @@ async def connection(transport: McpTransport, *, connect_timeout_s: float) -> Mc
     return McpConnection(transport, connect_timeout_s=connect_timeout_s)
 
 
-async def streamable_http(target: ServerTarget, settings: ToolsSettings) -> McpTransport:
-    """The way to a server over the guarded HTTP client."""
+async def streamable_http(target: ServerTarget, settings: ToolsSettings, bearers: BearerSource | None) -> McpTransport:
+    """The way to a server over the guarded HTTP client, with a bearer where the server wants one."""
     await load()
     from tool_registry_service.mcp_client.streamable_http import StreamableHttp  # noqa: PLC0415
     from tool_registry_service.outgoing.client import OutgoingHttp  # noqa: PLC0415
 
-    return StreamableHttp(target.url or "", OutgoingHttp.of(settings))
+    return StreamableHttp(target.url or "", OutgoingHttp.of(settings), bearers)
 
 
 async def stdio(argv: list[str], environment: dict[str, str], max_answer_bytes: int) -> McpTransport:

@@ -8,6 +8,8 @@ from fastapi import FastAPI
 
 from kgents_shared.db import Database, open_pool
 from kgents_shared.http.background import BackgroundTasks
+from kgents_shared.http.client import ServiceSession
+from tool_registry_service.credentials import Bearers, HttpVault
 from tool_registry_service.invocation.presence import RunnerPresence
 from tool_registry_service.invocation.repository import InvocationRepository
 from tool_registry_service.invocation.service import InvocationLimits, InvocationService
@@ -22,11 +24,16 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Calls no sibling and no MCP server; sessions open when they are first used."""
     settings = cast("ToolsSettings", app.state.settings)
     url = settings.database_url.get_secret_value()
-    maker = TransportMaker(settings, StdioSandbox(settings.stdio_hidden))
-    sessions = SessionPool(maker, settings)
     database = Database(url, pool_size=settings.database_pool_size)
     app.state.health_probes["database"] = database.answers
-    async with open_pool(url, max_size=settings.database_pool_size) as pool, BackgroundTasks() as background:
+    async with (
+        open_pool(url, max_size=settings.database_pool_size) as pool,
+        ServiceSession(settings.auth_url, "tools", settings.client_secret.get_secret_value()) as siblings,
+        BackgroundTasks() as background,
+    ):
+        bearers = Bearers(HttpVault(siblings.client(settings.auth_url, "auth")))
+        maker = TransportMaker(settings, StdioSandbox(settings.stdio_hidden), bearers)
+        sessions = SessionPool(maker, settings)
         presence = RunnerPresence(url, pool)
         background.start("tools-presence", presence.run)
         background.start("tools-idle-sessions", sessions.reap)

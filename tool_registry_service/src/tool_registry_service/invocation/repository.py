@@ -11,13 +11,13 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from kgents_shared.db import HotPool
-from tool_registry_service.mcp_client.targets import ServerTarget
+from tool_registry_service.mcp_client.targets import CredentialUse, ServerTarget
 
 _FINISH_PAUSES_S = (0.1, 0.3, 1.0, 2.0, 4.0)
 
 _TOOL = """
 SELECT t.remote_name, t.state, t.definition_hash, t.side_effect, t.input_schema,
-       s.id, s.name, s.transport, s.url, s.command, s.args
+       s.id, s.name, s.transport, s.url, s.command, s.args, s.credential_ref, s.owner_id
 FROM tools.tools t JOIN tools.mcp_servers s ON s.id = t.server_id
 WHERE t.owner_id = %s AND t.name = %s
 """
@@ -108,7 +108,8 @@ class InvocationRepository:
         row = await self._one(_TOOL, (owner_id, name))
         if row is None:
             return None
-        target = ServerTarget(row[5], row[6], row[7], row[8], row[9], tuple(row[10]))
+        used = None if row[11] is None else CredentialUse(row[11], row[12])
+        target = ServerTarget(row[5], row[6], row[7], row[8], row[9], tuple(row[10]), used)
         return CallableTool(row[0], row[1], row[2], row[3], cast("dict[str, Any]", row[4]), target)
 
     async def claim(self, new: NewInvocation) -> bool:

@@ -10,6 +10,14 @@ TransportName = Literal["streamable_http", "stdio"]
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialUse:
+    """Whose credential opens a server, by reference; the secret is fetched at the last moment."""
+
+    credential_ref: str
+    owner_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServerTarget:
     """One registered MCP server: `url` for streamable HTTP; `command` (a name on the operator's list) for stdio."""
 
@@ -19,6 +27,7 @@ class ServerTarget:
     url: str | None = None
     command: str | None = None
     args: tuple[str, ...] = ()
+    credential: CredentialUse | None = None
 
 
 @dataclass(frozen=True, slots=True)

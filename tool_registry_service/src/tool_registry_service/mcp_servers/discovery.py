@@ -3,6 +3,7 @@
 from tool_registry_service.errors import (
     AddressRefused,
     AnswerTooLarge,
+    CredentialRefused,
     ServerRefused,
     ServerUnreachable,
     ToolCallFault,
@@ -23,5 +24,5 @@ async def offer_from(sessions: SessionPool, target: ServerTarget) -> Offer:
         return offer_of(await sessions.tools(target))
     except ToolCallFault as error:
         cause = error.__cause__ if isinstance(error.__cause__, ToolCallFault) else error
-        refused = isinstance(cause, AddressRefused | AnswerTooLarge) or type(cause) is ToolCallFault
+        refused = isinstance(cause, AddressRefused | AnswerTooLarge | CredentialRefused) or type(cause) is ToolCallFault
         raise (ServerRefused if refused else ServerUnreachable)(str(error)) from error

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from kgents_shared.db import Page, PageQuery, make_page, new_id
 from kgents_shared.http.refs_only import RefsOnly
 from tool_registry_service.dependencies import RegistryDep, ToolsRead, ToolsWrite
-from tool_registry_service.mcp_client.targets import ServerTarget
+from tool_registry_service.mcp_client.targets import CredentialUse, ServerTarget
 from tool_registry_service.mcp_servers.discovery import offer_from
 from tool_registry_service.mcp_servers.models import McpServer
 from tool_registry_service.mcp_servers.schemas import Empty, McpServerView, NewMcpServer, RefreshView
@@ -26,7 +26,8 @@ async def register_mcp_server(
         registry.maker.allowed(new.command)
     async with registry.servers(principal.owner_id) as servers:
         await servers.check_name_is_free(new.name)
-    target = ServerTarget(new_id(), new.name, new.transport, new.url, new.command, tuple(new.args))
+    used = None if new.credential_ref is None else CredentialUse(new.credential_ref, principal.owner_id)
+    target = ServerTarget(new_id(), new.name, new.transport, new.url, new.command, tuple(new.args), used)
     try:
         offer = await offer_from(registry.sessions, target)
         async with registry.servers(principal.owner_id) as servers:
@@ -93,5 +94,6 @@ async def accept_tool_definition(
 def _view(server: McpServer) -> McpServerView:
     return McpServerView(
         id=server.id, name=server.name, transport=server.transport, url=server.url, command=server.command,
-        args=server.args, warnings=server.warnings, created_at=server.created_at, refreshed_at=server.refreshed_at,
+        args=server.args, credential_ref=server.credential_ref,
+        warnings=server.warnings, created_at=server.created_at, refreshed_at=server.refreshed_at,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from sqlalchemy import JSON, CheckConstraint, DateTime, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tool_registry_service.database import Base
-from tool_registry_service.mcp_client.targets import ServerTarget, TransportName
+from tool_registry_service.mcp_client.targets import CredentialUse, ServerTarget, TransportName
 
 
 class McpServer(Base):
@@ -30,6 +30,7 @@ class McpServer(Base):
     url: Mapped[str | None] = mapped_column(Text)
     command: Mapped[str | None] = mapped_column(Text)
     args: Mapped[list[str]] = mapped_column(JSON)
+    credential_ref: Mapped[str | None] = mapped_column(Text)
     warnings: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     refreshed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -37,4 +38,5 @@ class McpServer(Base):
     @property
     def target(self) -> ServerTarget:
         """What the MCP client needs to know of it."""
-        return ServerTarget(self.id, self.name, self.transport, self.url, self.command, tuple(self.args))
+        used = None if self.credential_ref is None else CredentialUse(self.credential_ref, self.owner_id)
+        return ServerTarget(self.id, self.name, self.transport, self.url, self.command, tuple(self.args), used)

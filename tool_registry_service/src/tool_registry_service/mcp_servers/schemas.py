@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from kgents_shared.contracts.agent_spec import Text
+from kgents_shared.contracts.credentials import CredentialRef
 from kgents_shared.contracts.model import Contract
 
 ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63)]
@@ -33,7 +34,10 @@ def _http_url(url: str) -> str:
 
 
 class NewMcpServer(Contract):
-    """Body of `POST /mcp-servers`. `command` names an entry of the operator's list; no path is taken."""
+    """Body of `POST /mcp-servers`. `command` names an entry of the operator's list; no path is taken.
+
+    `credential_ref` is a credential of the caller's of type `mcp`: its secret goes to the server as a bearer.
+    """
 
     name: ServerName
     transport: Literal["streamable_http", "stdio"]
@@ -42,6 +46,7 @@ class NewMcpServer(Contract):
     args: Annotated[list[Annotated[Text, Field(max_length=1000)]], Field(max_length=50)] = Field(
         default_factory=list[str]
     )
+    credential_ref: CredentialRef | None = None
 
     @model_validator(mode="after")
     def _reached_one_way(self) -> Self:
@@ -49,6 +54,8 @@ class NewMcpServer(Contract):
             raise PydanticCustomError("bad_transport", "streamable_http takes url, and neither command nor args")
         if self.transport == "stdio" and (self.command is None or self.url is not None):
             raise PydanticCustomError("bad_transport", "stdio takes command (and args), and no url")
+        if self.transport == "stdio" and self.credential_ref is not None:
+            raise PydanticCustomError("bad_transport", "a credential_ref goes with streamable_http alone")
         return self
 
 
@@ -61,6 +68,7 @@ class McpServerView(Contract):
     url: str | None
     command: str | None
     args: list[str]
+    credential_ref: str | None
     warnings: list[str]
     created_at: datetime
     refreshed_at: datetime

@@ -32,6 +32,7 @@ class McpServerService:
         server = McpServer(
             id=target.id, owner_id=self._owner_id, name=target.name, transport=target.transport, url=target.url,
             command=target.command, args=list(target.args), warnings=offer.warnings, created_at=now, refreshed_at=now,
+            credential_ref=None if target.credential is None else target.credential.credential_ref,
         )  # fmt: skip
         await self._servers.add(server)
         await self._tools.add(new_tool(server, remote, now) for remote in offer.tools)

@@ -39,13 +39,14 @@ class OutgoingHttp:
             timeout_s=settings.call_timeout_s + settings.connect_timeout_s,
         )
 
-    def client(self, *, tell: Tell = lambda _: None) -> httpx.AsyncClient:
+    def client(self, *, tell: Tell = lambda _: None, auth: httpx.Auth | None = None) -> httpx.AsyncClient:
         """A new client; its caller closes it. Redirects are followed, each through the same check."""
         network = CheckedNetwork(
             self.policy, self.resolver, cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
         )
         return httpx.AsyncClient(
             transport=GuardedTransport(network, _tls(), self.max_answer_bytes, tell),
+            auth=auth,
             timeout=httpx.Timeout(self.timeout_s, connect=self.connect_timeout_s),
             follow_redirects=True,
             max_redirects=_MAX_REDIRECTS,

@@ -1,0 +1,194 @@
+"""A server that wants a bearer gets it from the real vault at the last moment, and nobody else ever sees it."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from auth_service.main import SERVICE as AUTH
+from auth_service.settings import AuthSettings
+from kgents_shared.contracts.credentials import ResolvedCredential
+from kgents_shared.testing.polling import eventually
+from tests.external.running_auth import ISSUER, RUNTIME_SECRET, RunningAuth, is_healthy, running
+from tests.external.running_registry import RunningRegistry, running_registry
+from tests.external.running_runtime import serving
+from tests.external.scripted_mcp import ScriptedServer
+from tool_registry_service.credentials import KEPT_S, Bearers
+from tool_registry_service.errors import CredentialRefused
+from tool_registry_service.mcp_client.targets import CredentialUse
+
+SERVERS = "/api/v1/mcp-servers"
+CREDENTIALS = "/api/v1/credentials"
+TOOLS_SECRET = "tools-secret-0123456789abcdef"
+
+
+@dataclass
+class Somebody:
+    """An owner who keeps credentials at the auth service and servers at the registry."""
+
+    auth: RunningAuth
+    registry: RunningRegistry
+    headers: dict[str, str]
+
+    async def keep(self, secret: Any, kind: str = "mcp") -> str:
+        """Keep a secret; its reference."""
+        body = {"name": f"c-{secrets.token_hex(6)}", "type": kind, "secret": secret}
+        answer = await self.auth.client.post(CREDENTIALS, json=body, headers=self.headers)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["credential_ref"])
+
+    async def uses(self, ref: str) -> list[dict[str, Any]]:
+        """Who was given it."""
+        answer = await self.auth.client.get(f"{CREDENTIALS}/{ref}/uses", headers=self.headers)
+        rows: list[dict[str, Any]] = answer.json()["items"]
+        return rows
+
+
+@pytest.fixture(scope="module")
+async def vault(
+    migrated_database: Callable[[Any], Awaitable[str]], nats_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[tuple[RunningAuth, str]]:
+    """The auth service over HTTP, and where it is."""
+    settings = AuthSettings(
+        database_url=SecretStr(await migrated_database(AUTH)),
+        nats_url=nats_server.url,
+        nats_token=SecretStr(nats_server.token),
+        client_secret=SecretStr("auth-secret-0123456789abcdef"),
+        issuer=ISSUER,
+        signing_key_file=tmp_path_factory.mktemp("keys") / "signing-key.pem",
+        service_clients={"runtime": SecretStr(RUNTIME_SECRET), "tools": SecretStr(TOOLS_SECRET)},
+        argon2_memory_kib=64,
+        argon2_rounds=1,
+    )
+    async with running(settings) as auth, serving(auth.app, port=0, lifespan="off") as server:
+        await eventually(lambda: is_healthy(auth))
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield auth, f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+async def somebody(vault: tuple[RunningAuth, str], database_url: str) -> AsyncGenerator[Somebody]:
+    auth, url = vault
+    headers = {"Authorization": f"Bearer {(await auth.log_in())['access_token']}"}
+    changes = {"auth_url": url, "client_secret": SecretStr(TOOLS_SECRET), "call_timeout_s": 5}
+    async with running_registry(database_url, **changes) as registry:
+        registry.owner = (await auth.client.get("/api/v1/users/me", headers=headers)).json()["id"]
+        yield Somebody(auth, registry, headers)
+
+
+@pytest.mark.parametrize("form", ["a text", "an object"])
+async def test_a_server_that_wants_a_bearer_is_registered_and_called_with_it(
+    somebody: Somebody, scripted: ScriptedServer, form: str
+) -> None:
+    bearer = f"bearer-{secrets.token_hex(8)}"
+    scripted.tell("authorization", f"Bearer {bearer}")
+    ref = await somebody.keep(bearer if form == "a text" else {"token": bearer})
+    body = {"name": "locked", "transport": "streamable_http", "url": scripted.url}
+    assert (await somebody.registry.ask("POST", SERVERS, body)).status_code == 502
+    made = await somebody.registry.ask("POST", SERVERS, {**body, "credential_ref": ref})
+    assert made.status_code == 201, made.text
+    assert made.json()["credential_ref"] == ref
+    called = await somebody.registry.invoke("locked.echo", {"text": "hello"})
+    assert called == {"content": "hello", "is_error": False}
+    listed = await somebody.registry.ask("GET", SERVERS)
+    assert bearer not in made.text + listed.text + str(called)
+    uses = await somebody.uses(ref)
+    assert [(row["used_by"], row["purpose"]) for row in uses] == [("tools", "mcp server locked")]
+
+
+async def test_a_rotated_secret_is_taken_up_at_the_first_refusal(somebody: Somebody, scripted: ScriptedServer) -> None:
+    scripted.tell("authorization", "Bearer before")
+    ref = await somebody.keep("before")
+    await somebody.registry.register("rotating", transport="streamable_http", url=scripted.url, credential_ref=ref)
+    scripted.tell("authorization", "Bearer after")
+    path = f"{CREDENTIALS}/{ref}/rotate"
+    await somebody.auth.client.post(path, json={"secret": "after"}, headers=somebody.headers)
+    called = await somebody.registry.invoke("rotating.echo", {"text": "still here"})
+    assert called == {"content": "still here", "is_error": False}
+    assert [row["version"] for row in await somebody.uses(ref)] == [2, 1]
+
+
+async def test_a_credential_that_can_not_be_used_is_refused_at_once(
+    somebody: Somebody, scripted: ScriptedServer
+) -> None:
+    body = {"name": "refused", "transport": "streamable_http", "url": scripted.url}
+    other = Somebody(somebody.auth, somebody.registry, {})
+    other.headers = {"Authorization": f"Bearer {(await somebody.auth.log_in())['access_token']}"}
+    for ref, words in (
+        (await other.keep("theirs"), "There is no credential"),
+        (f"cred_{'0' * 32}", "There is no credential"),
+        (await somebody.keep("x", "llm_provider"), "is no credential of type mcp"),
+        (await somebody.keep("x", "generic"), "must be of type mcp"),
+        (await somebody.keep("two words"), "without spaces"),
+        (await somebody.keep({"key": "x"}), "with the field token"),
+    ):
+        answer = await somebody.registry.ask("POST", SERVERS, {**body, "credential_ref": ref})
+        assert (answer.status_code, answer.json()["code"]) == (422, "mcp_server_refused"), answer.text
+        assert words in answer.json()["detail"]
+    for wrong in ({"credential_ref": "sesame"}, {"credential_ref": ref, "transport": "stdio", "command": "scripted"}):
+        answer = await somebody.registry.ask("POST", SERVERS, {**body, **wrong})
+        assert answer.status_code == 422
+    assert (await somebody.registry.ask("GET", SERVERS)).json()["items"] == []
+
+
+async def test_with_the_vault_away_the_server_is_away_and_nothing_is_sent(
+    database_url: str, scripted: ScriptedServer
+) -> None:
+    async with running_registry(database_url, auth_url="http://127.0.0.1:1") as registry:
+        body = {
+            "name": "away",
+            "transport": "streamable_http",
+            "url": scripted.url,
+            "credential_ref": f"cred_{'0' * 32}",
+        }
+        answer = await registry.ask("POST", SERVERS, body)
+    assert (answer.status_code, answer.json()["code"]) == (502, "mcp_server_unreachable")
+    assert "can't be had right now" in answer.json()["detail"]
+
+
+class CountedVault:
+    """A vault whose secret is the number of times that it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def resolve(self, use: CredentialUse, purpose: str) -> ResolvedCredential:
+        self.asked += 1
+        return ResolvedCredential.model_validate(
+            {"credential_ref": use.credential_ref, "type": "mcp", "version": 1, "secret": str(self.asked)}
+        )
+
+
+async def test_a_bearer_is_kept_for_a_minute_at_most_and_for_its_owner_alone() -> None:
+    now = 1000.0
+    vault = CountedVault()
+    bearers = Bearers(vault, clock=lambda: now)
+    use = CredentialUse(f"cred_{'0' * 32}", "an owner")
+
+    async def given(of: CredentialUse) -> str:
+        return (await bearers.bearer(of, "a test")).get_secret_value()
+
+    assert [await given(use), await given(use)] == ["1", "1"]
+    assert await given(CredentialUse(use.credential_ref, "another")) == "2"
+    now += KEPT_S
+    assert await given(use) == "3"
+    bearers.forget(use)
+    assert await given(use) == "4"
+    assert KEPT_S <= 60
+    assert len(await asyncio.gather(*(given(use) for _ in range(5)))) == 5
+    assert vault.asked == 4
+
+
+async def test_what_can_not_stand_in_a_header_is_never_sent() -> None:
+    class Injecting(CountedVault):
+        async def resolve(self, use: CredentialUse, purpose: str) -> ResolvedCredential:
+            found = await super().resolve(use, purpose)
+            return found.model_copy(update={"secret": SecretStr("x\r\nHost: elsewhere")})
+
+    with pytest.raises(CredentialRefused) as refused:
+        await Bearers(Injecting()).bearer(CredentialUse(f"cred_{'0' * 32}", "an owner"), "a test")
+    assert "elsewhere" not in str(refused.value)
