@@ -1,6 +1,7 @@
 """A new master key for new writes at once, and for everything else in batches, while everything can be read."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -53,10 +54,9 @@ class Rewrapping:
         while True:
             self._woken.clear()
             await self.work_off()
-            try:
-                await asyncio.wait_for(self._woken.wait(), _LOOK_EVERY_S)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._woken.wait()
 
     async def work_off(self) -> None:
         """One pass over everything that is not under the key in force, a transaction a batch."""
