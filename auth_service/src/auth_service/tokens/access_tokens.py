@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -13,6 +14,20 @@ class Signer(Protocol):
     def sign(self, claims: dict[str, Any]) -> str:
         """The compact JWT over `claims`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """With whom a token's subject stands: the ids of their organisations, the user or organisation that owns a client,
+    and who acts for them (RFC 8693 §4.1).
+    """
+
+    organisations: frozenset[str] = frozenset()
+    owner: str | None = None
+    actor: str | None = None
+
+
+ALONE = Standing()
 
 
 class AccessTokens:
@@ -33,10 +48,11 @@ class AccessTokens:
         roles: Iterable[str],
         epoch: int,
         session_id: UUID | None = None,
+        standing: Standing = ALONE,
     ) -> str:
-        """A token with the claims of RFC 9068 §2.2, and those that revocation goes by: `epoch` and `sid`."""
+        """A token with the claims of RFC 9068 §2.2, `epoch` and `sid`, which revocation goes by, and `standing`."""
         now = int(time.time())
-        claims = {
+        claims: dict[str, Any] = {
             "iss": self._issuer,
             "sub": subject,
             "aud": audience,
@@ -50,4 +66,10 @@ class AccessTokens:
         }
         if session_id is not None:
             claims["sid"] = str(session_id)
+        if standing.organisations:
+            claims["organisations"] = sorted(standing.organisations)
+        if standing.owner is not None:
+            claims["owner"] = standing.owner
+        if standing.actor is not None:
+            claims["act"] = {"sub": standing.actor}
         return self._signer.sign(claims)

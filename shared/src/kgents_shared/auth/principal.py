@@ -8,10 +8,11 @@ PrincipalKind = Literal["person", "machine", "service"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verified caller. `owner_id` is what repositories filter by; `expires_at` is Unix seconds.
+    """A verified caller. New things belong to `owner_id`; repositories filter by `owner_ids`.
 
+    `expires_at` is Unix seconds.
     `session_id` names the login that a person's token came of. `epoch` is how often everything of this subject had been
-    revoked when the token was issued. `actor` is who acts for the subject (RFC 8693 §4.1).
+    revoked when the token was issued. `actor` is who acts for the subject (RFC 8693 §4.1). `organisations` are ids.
     """
 
     subject: str
@@ -25,3 +26,9 @@ class Principal:
     session_id: str | None = None
     epoch: int = 0
     actor: str | None = None
+    organisations: frozenset[str] = frozenset()
+
+    @property
+    def owner_ids(self) -> frozenset[str]:
+        """Whose things this caller may see: their own and their organisations'."""
+        return self.organisations | {self.owner_id}

@@ -46,15 +46,15 @@ class TokenVerifier:
         digest = hashlib.blake2b(bearer.encode("utf-8", "replace"), digest_size=16).digest()
         known = self._verified.get(digest)
         if known is not None:
-            if known.expires_at > time.time():
-                self._revocations.check(known)
+            if known.expires_at > time.time() and not self._revocations.refuses(known):
                 return known
             del self._verified[digest]
         if bearer.startswith(API_KEY_PREFIX):
             principal = await self._key_holder(bearer)
         else:
             principal = self._principal(await self._claims(bearer))
-        self._revocations.check(principal)
+        if self._revocations.refuses(principal):
+            raise _refused()
         if len(self._verified) >= _CACHE_SIZE:
             self._verified.clear()
         self._verified[digest] = principal
@@ -74,6 +74,7 @@ class TokenVerifier:
             token_id=found.key_id,
             expires_at=min(found.expires_at, int(time.time()) + _KEY_KEPT_S),
             epoch=found.epoch,
+            organisations=frozenset(found.organisations),
         )
 
     async def _claims(self, bearer: str) -> dict[str, Any]:
@@ -103,6 +104,7 @@ class TokenVerifier:
         expires_at, issued_at = claims.get("exp"), claims.get("iat")
         scope, roles = claims.get("scope", ""), claims.get("roles", [])
         epoch, session_id, actor = claims.get("epoch", 0), claims.get("sid"), claims.get("act")
+        owner, organisations = claims.get("owner", subject), claims.get("organisations", [])
         if not (
             isinstance(subject, str)
             and isinstance(client_id, str)
@@ -116,6 +118,8 @@ class TokenVerifier:
             and isinstance(epoch, int)
             and (session_id is None or isinstance(session_id, str))
             and (actor is None or isinstance(actor, dict))
+            and isinstance(owner, str)
+            and isinstance(organisations, list)
         ):
             raise _refused()
         if audience == self._service_name and subject == client_id:
@@ -127,7 +131,7 @@ class TokenVerifier:
         return Principal(
             subject=subject,
             kind=kind,
-            owner_id=subject,
+            owner_id=owner,
             client_id=client_id,
             scopes=frozenset(scope.split()),
             roles=frozenset(str(role) for role in cast("list[Any]", roles)),
@@ -136,6 +140,7 @@ class TokenVerifier:
             session_id=session_id,
             epoch=epoch,
             actor=None if actor is None else str(cast("dict[str, Any]", actor).get("sub", "")),
+            organisations=frozenset(str(each) for each in cast("list[Any]", organisations)),
         )
 
 

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from kgents_shared.contracts.model import Contract
 
 
@@ -39,4 +41,5 @@ class ResolvedApiKey(Contract):
     epoch: int
     scopes: list[str]
     roles: list[str]
+    organisations: list[str] = Field(default_factory=list[str])
     expires_at: int

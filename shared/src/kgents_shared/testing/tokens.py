@@ -64,9 +64,10 @@ class TokenIssuer:
         full = {"typ": "at+jwt", "kid": self.kid, **headers}
         return jwt.encode(claims, self.private_pem, algorithm="ES256", headers=full)
 
-    def person(self, subject: str, scopes: Iterable[str] = ALL_SCOPES) -> dict[str, str]:
-        """The headers of a person's request."""
-        token = self.sign(self.claims(subject, audience=PEOPLE_AUDIENCE, scopes=scopes, client_id="kgents-cli"))
+    def person(self, subject: str, scopes: Iterable[str] = ALL_SCOPES, **more: Any) -> dict[str, str]:
+        """The headers of a person's request; `more` are claims, such as `organisations`, `sid`, `epoch` or `act`."""
+        claims = self.claims(subject, audience=PEOPLE_AUDIENCE, scopes=scopes, client_id="kgents-cli")
+        token = self.sign(claims | more)
         return {"Authorization": f"Bearer {token}"}
 
     def service(self, name: str, audience: str) -> dict[str, str]:
