@@ -6,6 +6,7 @@ from alembic import context
 
 from auth_service.api_keys import models as api_keys
 from auth_service.machines import models as machines
+from auth_service.mail import models as mail
 from auth_service.people import models as people
 from auth_service.revocations import models as revocations
 from auth_service.roles import models as roles
@@ -20,6 +21,7 @@ from kgents_shared.db.migrations import run_env
 MODELS = (
     api_keys,
     machines,
+    mail,
     revocations,
     people,
     roles,

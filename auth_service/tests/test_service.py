@@ -15,7 +15,11 @@ def test_the_public_routes_are_these(auth: RunningAuth):
         "GET /.well-known/jwks.json",
         "GET /.well-known/oauth-authorization-server",
         "GET /health",
+        "POST /api/v1/auth/email/verify",
+        "POST /api/v1/auth/email/verify/resend",
         "POST /api/v1/auth/login",
+        "POST /api/v1/auth/password/reset",
+        "POST /api/v1/auth/password/reset/confirm",
         "POST /api/v1/auth/refresh",
         "POST /api/v1/auth/register",
         "POST /api/v1/auth/token",
@@ -24,6 +28,8 @@ def test_the_public_routes_are_these(auth: RunningAuth):
 
 def test_the_other_routes_ask_for_a_token(auth: RunningAuth):
     assert set(route_scopes(auth.app)) == {
+        "POST /api/v1/auth/logout",
+        "POST /api/v1/auth/password",
         "GET /api/v1/users/me",
         "GET /api/v1/users/me/api-keys",
         "POST /api/v1/users/me/api-keys",

@@ -11,10 +11,13 @@ from auth_service.api_keys.service import ApiKeys
 from auth_service.first_boot.seeding import FirstBoot
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.machines.service import Machines
+from auth_service.mail.mailer import mailer_of
+from auth_service.mail.post_office import PostOffice
 from auth_service.own_identity import OwnIdentity
 from auth_service.parts import Parts
 from auth_service.people.local_provider import LocalIdentityProvider
 from auth_service.people.password_hasher import HashCost, PasswordHasher
+from auth_service.people.passwords import Passwords
 from auth_service.people.repository import LocalAccounts
 from auth_service.people.service import People
 from auth_service.schema import SCHEMA
@@ -66,6 +69,7 @@ def lifespan_of(
                 tasks.start("auth first boot", parts.first_boot.run)
                 tasks.start("auth outbox relay", relay.run)
                 tasks.start("auth vault", parts.vault.run)
+                tasks.start("auth mail", parts.post_office.run)
                 tasks.start("auth uses of API keys", parts.api_keys.write_uses)
                 tasks.start("auth sweeping", Sweeping(parts.storage).run)
                 yield
@@ -92,7 +96,8 @@ def _wire(
     access_tokens = AccessTokens(keys, settings.issuer, settings.access_token_ttl_s)
     sessions = Sessions(access_tokens, settings.refresh_token_ttl_s)
     provider = LocalIdentityProvider(LocalAccounts(database), hasher)
-    people = People(provider, sessions)
+    verifies = settings.email_verification == "required"
+    people = People(provider, sessions, verifies=verifies)
     targets = frozenset(load_path_table().services) | frozenset(settings.service_clients)
     master_keys = MasterKeys(settings)
     rewrapping = Rewrapping(storage, master_keys)
@@ -102,6 +107,8 @@ def _wire(
         keys=keys,
         storage=storage,
         people=people,
+        passwords=Passwords(storage, provider, people, sessions),
+        post_office=PostOffice(storage, provider, mailer_of(settings), place=settings.issuer, verifies=verifies),
         sessions=sessions,
         machines=Machines(access_tokens, targets),
         api_keys=ApiKeys(storage, pepper),

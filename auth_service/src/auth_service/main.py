@@ -8,6 +8,7 @@ from auth_service.keys.endpoints import router as keys_router
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.lifespan import lifespan_of
 from auth_service.own_identity import OwnIdentity
+from auth_service.people.account_endpoints import router as accounts_router
 from auth_service.people.endpoints import router as people_router
 from auth_service.revocations.endpoints import internal_router as revocations_router
 from auth_service.schema import SCHEMA
@@ -41,6 +42,7 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
             lifespan=lifespan_of(used, signing_keys, own),
             routers=[
                 people_router,
+                accounts_router,
                 tokens_router,
                 users_router,
                 api_keys_router,

@@ -6,6 +6,8 @@ from auth_service.api_keys.service import ApiKeys
 from auth_service.first_boot.seeding import FirstBoot
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.machines.service import Machines
+from auth_service.mail.post_office import PostOffice
+from auth_service.people.passwords import Passwords
 from auth_service.people.service import People
 from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
@@ -24,6 +26,8 @@ class Parts:
     keys: SigningKeys
     storage: Storage
     people: People
+    passwords: Passwords
+    post_office: PostOffice
     sessions: Sessions
     machines: Machines
     api_keys: ApiKeys

@@ -21,6 +21,10 @@ class AuthSettings(ServiceSettings):
     name to its secret (JSON). The first admin is made of `admin_email` and `admin_password` while there is none. Times
     are seconds.
 
+    Mails go out over SMTP where `smtp_host` is set, else into `mail_folder` (`outbox` beside the signing key where none
+    is named) as files. With `email_verification = "required"` nobody logs in before they have shown that the address is
+    theirs.
+
     The vault's master keys are kept by `vault_key_provider`: in `vault_key_file` (`vault-keys` beside the signing key
     where none is named), or under `vault_key_name` in AWS Secrets Manager or in HashiCorp Vault's KV engine, version 2.
     """
@@ -32,6 +36,14 @@ class AuthSettings(ServiceSettings):
     admin_email: str = "admin@localhost"
     admin_password: SecretStr | None = None
     service_clients: dict[str, ServiceSecret] = Field(default_factory=dict[str, ServiceSecret])
+    email_verification: Literal["off", "required"] = "off"
+    mail_from: str = "kgents@localhost"
+    mail_folder: Path | None = None
+    smtp_host: str | None = None
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] = 587
+    smtp_tls: Literal["starttls", "implicit", "offered", "off"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
     identity_provider: Literal["local"] = "local"
     access_token_ttl_s: Annotated[int, Field(ge=60, le=3600)] = 900
     refresh_token_ttl_s: Annotated[int, Field(ge=300)] = 30 * 24 * 3600

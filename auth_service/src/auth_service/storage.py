@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth_service.api_keys.repository import ApiKeyRepository
 from auth_service.machines.repository import ClientRepository
+from auth_service.mail.repository import MailRepository
+from auth_service.revocations.events import REVOCATION_MADE, RevocationMade
 from auth_service.revocations.repository import RevocationRepository
 from auth_service.roles.repository import RoleRepository
 from auth_service.schema import OUTBOX, SCHEMA
@@ -32,15 +34,22 @@ class Work:
         self.refresh_tokens = RefreshTokenRepository(session)
         self.revocations = RevocationRepository(session)
         self.api_keys = ApiKeyRepository(session)
+        self.mail = MailRepository(session)
         self.credentials = CredentialRepository(session)
         self.vault_keys = VaultKeyRepository(session)
         self.control_plane = ControlPlaneRepository(session)
         self.has_told = False
 
-    async def tell(self, event_type: str, subject: UUID, data: BaseModel) -> None:
+    async def tell(self, event_type: str, subject: UUID | str, data: BaseModel) -> None:
         """Write an event about the thing `subject` to the outbox, on this transaction."""
         self.has_told = True
         await add_to_outbox(self._session, OUTBOX, make_event(SCHEMA, event_type, str(subject), data))
+
+    async def finish(self) -> None:
+        """What must stand last in the transaction: its revocations."""
+        position = await self.revocations.write()
+        if position is not None:
+            await self.tell(REVOCATION_MADE, str(position), RevocationMade(position=position))
 
 
 class Storage:
@@ -56,5 +65,6 @@ class Storage:
         async with self._database.transaction() as session:
             work = Work(session)
             yield work
+            await work.finish()
         if work.has_told:
             self._events_written()

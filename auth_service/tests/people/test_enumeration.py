@@ -1,5 +1,6 @@
 """Nobody learns from an answer whether an address is known: same status, same body, same work."""
 
+import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -20,14 +21,17 @@ class Work:
 
 @contextmanager
 def counted(auth: RunningAuth) -> Generator[Work]:
-    """Count what the service does meanwhile."""
+    """Count what this task has the service do; what runs beside the requests (mails, the feed) isn't theirs."""
     engine = auth.app.state.database.engine.sync_engine
     hasher = auth.app.state.password_hasher
     work = Work()
     before = hasher.runs
 
+    asking = asyncio.current_task()
+
     def on_statement(_: Any, __: Any, statement: str, *___: Any) -> None:
-        work.statements.append(statement)
+        if asyncio.current_task() is asking:
+            work.statements.append(statement)
 
     event.listen(engine, "before_cursor_execute", on_statement)
     try:

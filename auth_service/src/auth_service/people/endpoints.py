@@ -18,6 +18,7 @@ async def register_person(body: Registration, parts: ReadyParts) -> Accepted:
     identity, is_new = await parts.people.take(body.email, body.password.get_secret_value(), body.name)
     async with parts.storage.transaction() as work:
         await parts.people.record(work, identity, is_new=is_new)
+    parts.post_office.wake()
     return Accepted()
 
 

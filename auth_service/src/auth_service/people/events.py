@@ -7,6 +7,9 @@ from pydantic import BaseModel
 USER_REGISTERED = "user.registered"
 REGISTRATION_REPEATED = "user.registration_repeated"
 USER_LOGGED_IN = "user.logged_in"
+USER_LOGGED_OUT = "user.logged_out"
+PASSWORD_CHANGED = "password.changed"  # noqa: S105 -- an event's name
+EMAIL_VERIFIED = "email.verified"
 
 
 class UserRegistered(BaseModel):
@@ -21,3 +24,9 @@ class UserLoggedIn(BaseModel):
 
     user_id: UUID
     client_id: str
+
+
+class UserChanged(BaseModel):
+    """A person logged out, has another password, or showed that an address is theirs."""
+
+    user_id: UUID

@@ -29,6 +29,28 @@ class IdentityProvider(Protocol):
         """
         ...
 
+    async def set_password(self, subject: str, password: str) -> None:
+        """Put another password. The caller has made sure that the asker may.
+
+        Raises `Unavailable` where it can't answer now.
+        """
+        ...
+
+    async def find(self, email: str) -> Identity | None:
+        """The identity of that address; for mails to it, never for an answer to the asker.
+
+        Raises `Unavailable` where it can't answer now.
+        """
+        ...
+
+    async def is_verified(self, subject: str) -> bool:
+        """Whether the address was shown to be this person's. Raises `Unavailable` where it can't answer now."""
+        ...
+
+    async def mark_verified(self, subject: str) -> None:
+        """The person has shown that the address is theirs. Raises `Unavailable` where it can't answer now."""
+        ...
+
     async def authenticate(self, email: str, password: str) -> Identity | None:
         """The identity, or None alike for an unknown address and a wrong password, after the same time.
 

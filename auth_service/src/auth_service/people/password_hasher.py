@@ -1,6 +1,7 @@
 """argon2id through passlib's API, in a few threads of its own and with a bound on who waits."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,28 @@ class Checked:
 
     right: bool
     better_hash: str | None = None
+
+
+_WRONG = Checked(right=False)
+_BCRYPT = re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}")
+# What bcrypt reads of a password; two that differ later only would be the same to it.
+_BCRYPT_BYTES = 72
+
+
+def is_bcrypt(known: str) -> bool:
+    """Whether this is a bcrypt hash, as other systems export them."""
+    return _BCRYPT.fullmatch(known) is not None
+
+
+def _is_bcrypts(password: str, known: str) -> bool:
+    from passlib.handlers.bcrypt import bcrypt  # noqa: PLC0415 -- for imported accounts alone
+
+    given = password.encode()
+    try:
+        right = bool(cast("Any", bcrypt).verify(given[:_BCRYPT_BYTES], known))
+    except ValueError:  # a NUL in it, which bcrypt can't have hashed
+        return False
+    return right and len(given) <= _BCRYPT_BYTES
 
 
 class PasswordHasher:
@@ -76,8 +99,10 @@ class PasswordHasher:
 
     def _check(self, password: str, known: str) -> Checked:
         self.runs += 1
+        if is_bcrypt(known):
+            return Checked(right=True, better_hash=self._hash(password)) if _is_bcrypts(password, known) else _WRONG
         if not self._scheme.verify(password, known):
-            return Checked(right=False)
+            return _WRONG
         return Checked(right=True, better_hash=self._hash(password) if self._scheme.needs_update(known) else None)
 
     async def _run(self, work: Callable[[], ResultT]) -> ResultT:

@@ -19,16 +19,16 @@ def _blocklist() -> frozenset[str]:
     return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
-def password_fault(password: str, *, email: str, name: str) -> FaultItem | None:
-    """What is wrong with a new password of the allowed length, or None."""
+def password_fault(password: str, *, email: str, name: str, field: str = "password") -> FaultItem | None:
+    """What is wrong with a new password of the allowed length, or None; `field` is where it stands in the body."""
     folded = password.casefold()
     own = {email, email.partition("@")[0], name.casefold(), name.casefold().replace(" ", "")}
     if folded in _blocklist() or len(set(folded)) < 3:
-        return _fault("is one of the first that anybody would try", "common_password")
+        return _fault(field, "is one of the first that anybody would try", "common_password")
     if folded in own or folded.rstrip("0123456789!?.") in _CONTEXT | own:
-        return _fault("is made of your address, your name or the name of this place", "guessable_password")
+        return _fault(field, "is made of your address, your name or the name of this place", "guessable_password")
     return None
 
 
-def _fault(msg: str, code: str) -> FaultItem:
-    return FaultItem(("body", "password"), msg, code, "take a few words that don't belong together")
+def _fault(field: str, msg: str, code: str) -> FaultItem:
+    return FaultItem(("body", field), msg, code, "take a few words that don't belong together")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from auth_service.people.models import LocalAccount
@@ -60,3 +60,21 @@ class LocalAccounts:
         )
         async with self._database.transaction() as session:
             await session.execute(statement)
+
+    async def set_hash(self, account_id: UUID, password_hash: str) -> None:
+        """Put the hash of another password."""
+        changed = {"password_hash": password_hash, "password_changed_at": func.now()}
+        async with self._database.transaction() as session:
+            await session.execute(update(LocalAccount).where(LocalAccount.id == account_id).values(changed))
+
+    async def is_verified(self, account_id: UUID) -> bool:
+        """Whether the account's address was shown to be its person's."""
+        wanted = select(LocalAccount.verified_at.is_not(None)).where(LocalAccount.id == account_id)
+        async with self._database.transaction() as session:
+            return bool(await session.scalar(wanted))
+
+    async def mark_verified(self, account_id: UUID) -> None:
+        """The address was shown to be its person's; the first time stays."""
+        unverified = update(LocalAccount).where(LocalAccount.id == account_id, LocalAccount.verified_at.is_(None))
+        async with self._database.transaction() as session:
+            await session.execute(unverified.values(verified_at=func.now()))

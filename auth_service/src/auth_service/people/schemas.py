@@ -50,7 +50,7 @@ class Registration(_Body):
 
 
 class Accepted(BaseModel):
-    """The answer of `POST /auth/register`, whether or not the address was known."""
+    """The answer of whatever is sent to an address, whether or not it is known."""
 
     status: Literal["accepted"] = "accepted"
 
@@ -67,6 +67,38 @@ class Refresh(_Body):
     """The body of `POST /auth/refresh`."""
 
     refresh_token: Annotated[SecretStr, Field(min_length=1, max_length=512)]
+
+
+class Logout(_Body):
+    """The body of `POST /auth/logout`: a refresh token of another session of the caller's to end as well."""
+
+    refresh_token: Annotated[SecretStr, Field(min_length=1, max_length=512)] | None = None
+
+
+class PasswordChange(_Body):
+    """The body of `POST /auth/password`."""
+
+    current_password: GivenPassword
+    new_password: Annotated[GivenPassword, Field(min_length=MIN_CHARS)]
+
+
+class Address(_Body):
+    """The body of `POST /auth/password/reset` and `POST /auth/email/verify/resend`."""
+
+    email: GivenAddress
+
+
+class NewPassword(_Body):
+    """The body of `POST /auth/password/reset/confirm`: the token of the mail, and the password from now on."""
+
+    token: Annotated[SecretStr, Field(min_length=1, max_length=512)]
+    password: Annotated[GivenPassword, Field(min_length=MIN_CHARS)]
+
+
+class MailedToken(_Body):
+    """The body of `POST /auth/email/verify`: the token of the mail."""
+
+    token: Annotated[SecretStr, Field(min_length=1, max_length=512)]
 
 
 class TokenPair(BaseModel):

@@ -22,7 +22,8 @@ FIRST_ROLE = "developer"
 class People:
     """People come in through an identity provider; what they may do is decided here."""
 
-    def __init__(self, provider: IdentityProvider, sessions: Sessions) -> None:
+    def __init__(self, provider: IdentityProvider, sessions: Sessions, *, verifies: bool) -> None:
+        self._verifies = verifies
         self._provider = provider
         self._sessions = sessions
 
@@ -38,12 +39,21 @@ class People:
         user_id, user_is_new = await self._ensure(work, identity)
         told = UserRegistered(user_id=user_id, identity_provider=self._provider.name)
         await work.tell(USER_REGISTERED if is_new or user_is_new else REGISTRATION_REPEATED, user_id, told)
+        await work.mail.ask("registered" if is_new else "registered_again", identity.email)
 
     async def authenticate(self, email: str, password: str) -> Identity:
-        """Who that is. Raises `Unauthenticated` alike for an unknown address and a wrong password."""
+        """Who that is. Raises `Unauthenticated` alike for an unknown address and a wrong password.
+
+        Raises `Forbidden` for an address that must be verified first; that is told to who knows the password alone.
+        """
         identity = await self._provider.authenticate(email, password)
         if identity is None:
             raise Unauthenticated("The address or the password is wrong.", code="invalid_credentials")
+        if self._verifies and not await self._provider.is_verified(identity.subject):
+            raise Forbidden(
+                "This address isn't verified yet: use the token in the mail that was sent to it.",
+                code="email_not_verified",
+            )
         return identity
 
     async def log_in(self, work: Work, identity: Identity, *, scope: str | None) -> TokenGrant:

@@ -14,6 +14,7 @@ from kgents_shared.contracts.revocations import Revocation, RevocationPage
 
 # Longer than any access token lives (AuthSettings.access_token_ttl_s), the clocks' leeway included.
 KEPT = timedelta(hours=1, minutes=5)
+PAGE = 1000
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('identity.revocations'))")
 Kind = Literal["subject", "session", "token"]
 
@@ -23,42 +24,64 @@ class RevocationRepository:
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
+        self._waiting: list[tuple[Kind, str, int]] = []
 
     async def subject(self, subject: str) -> None:
         """Refuse everything issued to this user or client until now."""
-        await self._session.execute(_LOCK)
         epoch = await self._next_epoch(subject)
         if epoch is not None:
-            await self._add("subject", subject, epoch)
+            self._waiting.append(("subject", subject, epoch))
 
     async def session(self, session_id: UUID | str) -> None:
         """Refuse the access tokens of one login."""
-        await self._add("session", str(session_id))
+        self._waiting.append(("session", str(session_id), 0))
 
     async def token(self, token_id: str) -> None:
         """Refuse one access token."""
-        await self._add("token", token_id)
+        self._waiting.append(("token", token_id, 0))
 
     async def api_key(self, key_id: UUID) -> None:
         """Refuse an API key, also where it was just resolved."""
-        await self._add("token", key_id.hex)
+        self._waiting.append(("token", key_id.hex, 0))
+
+    async def write(self) -> int | None:
+        """Write what was revoked, as the transaction's last statement; the newest position, None where nothing was.
+
+        Only so does who holds the lock wait for nobody's rows, and nobody waits longer than for a commit.
+        """
+        if not self._waiting:
+            return None
+        await self._session.execute(_LOCK)
+        written = await self._session.scalars(
+            insert(RevocationRow).returning(RevocationRow.position),
+            [
+                {"kind": kind, "subject": subject, "epoch": epoch, "expires_at": func.clock_timestamp() + KEPT}
+                for kind, subject, epoch in self._waiting
+            ],
+        )
+        self._waiting = []
+        return max(written)
 
     async def after(self, position: int) -> RevocationPage:
-        """What came after `position` and still means something, in order."""
-        newest = await self._session.scalar(select(func.max(RevocationRow.position)))
-        rows = await self._session.scalars(
-            select(RevocationRow)
-            .where(RevocationRow.position > position, RevocationRow.expires_at > func.now())
-            .order_by(RevocationRow.position)
+        """What came after `position` and still means something, in order, a page of it."""
+        newest = await self._session.scalar(select(func.max(RevocationRow.position))) or 0
+        rows = list(
+            await self._session.scalars(
+                select(RevocationRow)
+                .where(RevocationRow.position > position, RevocationRow.expires_at > func.now())
+                .order_by(RevocationRow.position)
+                .limit(PAGE + 1)
+            )
         )
+        shown, more = rows[:PAGE], len(rows) > PAGE
         items = [
             Revocation(
                 kind=cast("Kind", row.kind), subject=row.subject, epoch=row.epoch, expires_at=row.expires_at.timestamp()
             )
-            for row in rows
+            for row in shown
         ]
         # What was committed between the two statements comes again with the next page, which changes nothing.
-        return RevocationPage(position=newest or 0, items=items)
+        return RevocationPage(position=shown[-1].position if more else newest, more=more, items=items)
 
     async def delete_expired(self) -> int:
         """Delete what means nothing any more, but for the newest row: it holds the position."""
@@ -81,12 +104,4 @@ class RevocationRepository:
         statement = update(User).where(User.id == user_id)
         return await self._session.scalar(
             statement.values(token_epoch=User.token_epoch + 1).returning(User.token_epoch)
-        )
-
-    async def _add(self, kind: Kind, subject: str, epoch: int = 0) -> None:
-        await self._session.execute(_LOCK)
-        await self._session.execute(
-            insert(RevocationRow).values(
-                kind=kind, subject=subject, epoch=epoch, expires_at=func.clock_timestamp() + KEPT
-            )
         )

@@ -105,6 +105,16 @@ class RefreshTokenRepository:
         )
         return bool(revoked.all())
 
+    async def revoke_all(self, user_id: UUID, *, but: UUID | None = None) -> list[UUID]:
+        """Revoke every session of a person but one; the families that were alive."""
+        statement = update(RefreshToken).where(RefreshToken.user_id == user_id, RefreshToken.revoked_at.is_(None))
+        if but is not None:
+            statement = statement.where(RefreshToken.family_id != but)
+        revoked = await self._session.execute(
+            statement.values(revoked_at=func.clock_timestamp()).returning(RefreshToken.family_id)
+        )
+        return sorted(set(revoked.scalars()))
+
     async def delete_expired_families(self) -> int:
         """Delete the families whose last token has expired; how many tokens that were."""
         families = (

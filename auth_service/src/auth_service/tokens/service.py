@@ -79,6 +79,21 @@ class Sessions:
         )
         return self._grant(user, scopes, secret, session_id=stored.family_id)
 
+    async def end(self, work: Work, session_id: UUID) -> None:
+        """End one session: its refresh tokens at once, its access tokens within a second."""
+        await work.refresh_tokens.revoke_family(session_id)
+        await work.revocations.session(session_id)
+
+    async def end_all(self, work: Work, user_id: UUID, *, but: UUID | None = None) -> None:
+        """End every session of a person but one. What else was issued to them (API keys) stays."""
+        for session_id in await work.refresh_tokens.revoke_all(user_id, but=but):
+            await work.revocations.session(session_id)
+
+    async def family_of(self, work: Work, refresh_token: str, user_id: UUID) -> UUID | None:
+        """The session of a refresh token, if it is that person's."""
+        stored = await work.refresh_tokens.find_locked(_digest(refresh_token))
+        return stored.family_id if stored is not None and stored.user_id == user_id else None
+
     async def _kill(self, work: Work, stored: StoredToken) -> RefreshRefused:
         if await work.refresh_tokens.revoke_family(stored.family_id):
             await work.revocations.session(stored.family_id)

@@ -23,4 +23,5 @@ class Sweeping:
             async with self._storage.transaction() as work:
                 deleted = await work.refresh_tokens.delete_expired_families()
                 await work.revocations.delete_expired()
+                await work.mail.delete_expired()
             _log.info("refresh_tokens_swept", deleted=deleted)

@@ -13,7 +13,7 @@ import structlog
 
 from kgents_shared.auth.principal import Principal
 from kgents_shared.contracts.revocations import Revocation, RevocationPage
-from kgents_shared.errors import ApiError, Unauthenticated, Unavailable
+from kgents_shared.errors import ApiError, Unavailable
 
 POLL_S = 0.5
 STALE_AFTER_S = 60.0
@@ -26,8 +26,8 @@ _Key = tuple[Literal["session", "token"], str]
 class Revocations(Protocol):
     """Says of each caller whether they still are one."""
 
-    def check(self, principal: Principal) -> None:
-        """Pass, or raise `Unauthenticated` for the revoked and `Unavailable` where it can't be known."""
+    def refuses(self, principal: Principal) -> bool:
+        """Whether the caller was revoked. Raises `Unavailable` where it can't be known."""
         ...
 
 
@@ -61,11 +61,6 @@ class RevokedSet:
             return True
         return principal.session_id is not None and ("session", principal.session_id) in self._ended
 
-    def check(self, principal: Principal) -> None:
-        """See `Revocations.check`."""
-        if self.refuses(principal):
-            raise Unauthenticated("The access token was revoked. Log in again.", code="token_revoked", token_given=True)
-
 
 class RevocationFeed:
     """Follows the feed: `read(position)` gives what came after that position."""
@@ -87,13 +82,13 @@ class RevocationFeed:
         """The probe behind /health."""
         return self.is_fresh
 
-    def check(self, principal: Principal) -> None:
-        """See `Revocations.check`."""
+    def refuses(self, principal: Principal) -> bool:
+        """See `Revocations.refuses`."""
         if not self.is_fresh:
             raise Unavailable(
                 "What was revoked can't be known right now: the auth service is away.", code="revocations_unknown"
             )
-        self._revoked.check(principal)
+        return self._revoked.refuses(principal)
 
     def wake(self) -> None:
         """Read again at once."""

@@ -1,0 +1,1 @@
+"""Mails to people: asked for in a transaction, written and sent beside the requests."""
