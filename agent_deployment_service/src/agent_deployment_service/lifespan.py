@@ -52,6 +52,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         desired = DesiredState(store, source, reconciler.wake)
         consumer = DurableConsumer(bus, ConsumerSpec(_DURABLE, SUBJECTS), desired.on_event)
         app.state.database = database
+        app.state.event_bus = bus
         app.state.launcher = launcher
         app.state.agent_source = source
         app.state.reconciler = reconciler

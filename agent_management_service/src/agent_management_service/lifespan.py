@@ -33,6 +33,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         relay = OutboxRelay(url, SCHEMA, bus)
         tasks = await stack.enter_async_context(BackgroundTasks())
         app.state.database = database
+        app.state.event_bus = bus
         app.state.relay = relay
         app.state.health_probes["database"] = database.answers
         tasks.start("management outbox relay", relay.run)

@@ -71,7 +71,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.health_probes["database"] = lambda: _answers(pool)
         recovery = Recovery(journal, runs, driver)
         async with BackgroundTasks() as tasks:
-            await _start_background(tasks, stack, settings, recovery, ledger)
+            app.state.event_bus = await _start_background(tasks, stack, settings, recovery, ledger)
             tasks.start("runtime instances", instances.keep_current)
             yield
             await driver.stop(settings.shutdown_patience_s)
@@ -85,7 +85,7 @@ async def _start_background(
     settings: RuntimeSettings,
     recovery: Recovery,
     ledger: ModelCallLedger,
-) -> None:
+) -> EventBus:
     token = settings.nats_token.get_secret_value() if settings.nats_token else None
     bus = await stack.enter_async_context(EventBus(settings.nats_url, token, name="runtime"))
     relay = OutboxRelay(settings.database_url.get_secret_value(), SCHEMA, bus)
@@ -93,6 +93,7 @@ async def _start_background(
     tasks.start("runtime model calls", ledger.run)
     tasks.start("runtime leases", lambda: recovery.keep_leases(settings.lease_s / 3))
     tasks.start("runtime recovery", lambda: recovery.adopt_orphans(settings.recovery_every_s))
+    return bus
 
 
 async def _gateway(stack: AsyncExitStack, settings: RuntimeSettings, ledger: ModelCallLedger) -> ModelGateway:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth_service.api_keys.repository import ApiKeyRepository
 from auth_service.machines.repository import ClientRepository
 from auth_service.mail.repository import MailRepository
-from auth_service.revocations.events import REVOCATION_MADE, RevocationMade
+from auth_service.revocations.events import RevocationMade
 from auth_service.revocations.repository import RevocationRepository
 from auth_service.roles.repository import RoleRepository
 from auth_service.schema import OUTBOX, SCHEMA
@@ -19,6 +19,7 @@ from auth_service.users.repository import UserRepository
 from auth_service.vault.control_plane.repository import ControlPlaneRepository
 from auth_service.vault.credentials.repository import CredentialRepository
 from auth_service.vault.rotation.repository import VaultKeyRepository
+from kgents_shared.contracts.revocations import REVOCATION_MADE
 from kgents_shared.db import Database
 from kgents_shared.events import add_to_outbox, make_event
 

@@ -2,8 +2,6 @@
 
 from pydantic import BaseModel
 
-from kgents_shared.contracts.revocations import REVOCATION_MADE as REVOCATION_MADE
-
 
 class RevocationMade(BaseModel):
     """Something was revoked; the feed has it at `position`."""

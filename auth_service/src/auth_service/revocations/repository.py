@@ -53,11 +53,14 @@ class RevocationRepository:
             return None
         await self._session.execute(_LOCK)
         written = await self._session.scalars(
-            insert(RevocationRow).returning(RevocationRow.position),
-            [
-                {"kind": kind, "subject": subject, "epoch": epoch, "expires_at": func.clock_timestamp() + KEPT}
-                for kind, subject, epoch in self._waiting
-            ],
+            insert(RevocationRow)
+            .values(
+                [
+                    {"kind": kind, "subject": subject, "epoch": epoch, "expires_at": func.clock_timestamp() + KEPT}
+                    for kind, subject, epoch in self._waiting
+                ]
+            )
+            .returning(RevocationRow.position)
         )
         self._waiting = []
         return max(written)

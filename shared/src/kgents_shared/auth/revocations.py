@@ -13,10 +13,13 @@ import structlog
 
 from kgents_shared.auth.principal import Principal
 from kgents_shared.contracts.revocations import Revocation, RevocationPage
-from kgents_shared.errors import ApiError, Unavailable
+from kgents_shared.errors import Unavailable
 
 POLL_S = 0.5
 STALE_AFTER_S = 60.0
+_SWEEP_EVERY_S = 60.0
+# However often it is woken, so that many revocations at once are read together.
+_LEAST_PAUSE_S = 0.05
 _log = structlog.get_logger("kgents.auth.revocations")
 
 ReadPage = Callable[[int], Awaitable[RevocationPage]]
@@ -42,7 +45,9 @@ class RevokedSet:
         """Take rows in the order of their positions."""
         for row in rows:
             if row.kind == "subject":
-                self._epochs[row.subject] = row
+                known = self._epochs.get(row.subject)
+                if known is None or known.epoch <= row.epoch:
+                    self._epochs[row.subject] = row
             else:
                 self._ended[row.kind, row.subject] = row
 
@@ -71,6 +76,7 @@ class RevocationFeed:
         self._revoked = RevokedSet()
         self._position = 0
         self._read_at: float | None = None
+        self._swept_at = clock()
         self._woken = asyncio.Event()
 
     @property
@@ -101,23 +107,34 @@ class RevocationFeed:
             try:
                 await self.read_on()
                 away = ""
-            except (ApiError, OSError) as error:
-                if str(error) != away:  # each kind of trouble is told once
-                    _log.info("revocations_away", reason=str(error))
-                    away = str(error)
-            try:
-                await asyncio.wait_for(self._woken.wait(), POLL_S)
-            except TimeoutError:
-                continue
-            self._woken.clear()
+            except Exception as error:  # noqa: BLE001 -- whatever it was, it is told, and the next poll is in time
+                if repr(error) != away:  # each kind of trouble is told once
+                    away = repr(error)
+                    _log.info("revocations_away", reason=away)
+            await self._pause()
 
     async def read_on(self) -> None:
-        """Read what is new. Raises what `read` raises."""
+        """Read all that is new. Raises what `read` raises."""
         asked_at = self._clock()
-        page = await self._read(self._position)
-        if page.position < self._position:  # the database was put back to an earlier state
-            page = await self._read(0)
-        self._revoked.add(page.items)
-        self._revoked.forget_expired()
-        self._position = page.position
+        more = True
+        while more:
+            page = await self._read(self._position)
+            if page.position < self._position:  # the database was put back to an earlier state
+                self._position = 0
+                continue
+            self._revoked.add(page.items)
+            self._position, more = page.position, page.more
         self._read_at = asked_at
+        if asked_at - self._swept_at > _SWEEP_EVERY_S:
+            self._revoked.forget_expired()
+            self._swept_at = asked_at
+
+    async def _pause(self) -> None:
+        # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        self._woken.clear()
+        await asyncio.sleep(_LEAST_PAUSE_S)

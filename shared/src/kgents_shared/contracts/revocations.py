@@ -6,6 +6,10 @@ from pydantic import Field
 
 from kgents_shared.contracts.model import Contract
 
+REVOCATION_MADE = "revocation.made"
+# Where the auth service tells that there is something new to read; what is missed there, the next poll finds.
+REVOCATION_SUBJECT = f"kgents.identity.{REVOCATION_MADE}"
+
 
 class Revocation(Contract):
     """One revocation.
@@ -21,9 +25,10 @@ class Revocation(Contract):
 
 
 class RevocationPage(Contract):
-    """`GET /internal/revocations?after=`: everything after that position, and the newest position."""
+    """`GET /internal/revocations?after=`: what comes after that position, up to `position`; `more`: ask on."""
 
     position: int
+    more: bool = False
     items: list[Revocation]
 
 

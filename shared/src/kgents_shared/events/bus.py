@@ -1,6 +1,7 @@
 """The connection to NATS: made in the background, kept for ever, never waited for at start (DESIGN §9)."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -76,6 +77,18 @@ class EventBus:
             duplicate_window=_DUPLICATE_WINDOW_S,
         )
         await context.add_stream(wanted)
+
+    async def on_message(self, subject: str, told: Callable[[], None]) -> None:
+        """Call `told` at each message on `subject` until the connection is closed; what comes while it is away is lost.
+
+        Raises `nats.errors.Error` or `OSError` while NATS is away, to be called again.
+        """
+        await self.jetstream()
+        if self._client is None:
+            return
+        subscription = await self._client.subscribe(subject)
+        async for _ in subscription.messages:
+            told()
 
     def stream_lost(self) -> None:
         """Make the stream anew at the next use: a server that came back without its data has none."""

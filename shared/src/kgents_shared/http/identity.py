@@ -2,14 +2,19 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, cast
 
 from fastapi import FastAPI
 
 from kgents_shared.auth import IdentitySource, JwksKeySource, RevocationFeed
-from kgents_shared.contracts.revocations import ResolveApiKey, ResolvedApiKey, RevocationPage
+from kgents_shared.contracts.revocations import REVOCATION_SUBJECT, ResolveApiKey, ResolvedApiKey, RevocationPage
+from kgents_shared.errors import BadGateway, Unavailable
 from kgents_shared.http.background import BackgroundTasks
 from kgents_shared.http.client import CallFailed, ServiceSession
 from kgents_shared.http.settings import ServiceSettings
+
+if TYPE_CHECKING:  # a service without a bus doesn't load it
+    from kgents_shared.events import EventBus
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 _TIMEOUT_S = 5
@@ -37,10 +42,10 @@ class RemoteIdentity:
             found = await client.request_json(
                 "POST", "/internal/api-keys/resolve", json=ResolveApiKey(key=key).model_dump(), timeout_s=_TIMEOUT_S
             )
-        except CallFailed as error:
-            if error.far_status == 404:
+        except (CallFailed, BadGateway) as error:
+            if isinstance(error, CallFailed) and error.far_status == 404:
                 return None
-            raise
+            raise Unavailable("Whose key it is can't be known right now.", code="keys_unknown") from error
         return ResolvedApiKey.model_validate(found)
 
 
@@ -59,13 +64,19 @@ def asked_over_http(settings: ServiceSettings, name: str, inner: Lifespan) -> tu
 
 
 def following(inner: Lifespan, feed: RevocationFeed) -> Lifespan:
-    """`inner`, and while it is open the feed is followed: no service can forget to."""
+    """`inner`, and while it is open the feed is followed: no service can forget to.
+
+    Where `inner` puts an `event_bus` on the app's state, that brings the news sooner than the poll.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.health_probes["revocations"] = feed.answers
         async with inner(app), BackgroundTasks() as tasks:
             tasks.start("revocation feed", feed.run)
+            bus = cast("EventBus | None", getattr(app.state, "event_bus", None))
+            if bus is not None:
+                tasks.start("revocation news", lambda: bus.on_message(REVOCATION_SUBJECT, feed.wake))
             yield
 
     return lifespan
