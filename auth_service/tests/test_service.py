@@ -28,6 +28,19 @@ def test_the_public_routes_are_these(auth: RunningAuth):
 
 def test_the_other_routes_ask_for_a_token(auth: RunningAuth):
     assert set(route_scopes(auth.app)) == {
+        "DELETE /api/v1/admin/assignments",
+        "DELETE /api/v1/admin/roles/{role}",
+        "GET /api/v1/admin/assignments",
+        "GET /api/v1/admin/permissions",
+        "GET /api/v1/admin/roles",
+        "GET /api/v1/admin/roles/{role}",
+        "GET /api/v1/admin/users",
+        "GET /api/v1/admin/users/{user_id}",
+        "PATCH /api/v1/admin/users/{user_id}",
+        "POST /api/v1/admin/assignments",
+        "POST /api/v1/admin/roles",
+        "POST /api/v1/admin/users",
+        "PUT /api/v1/admin/roles/{role}",
         "POST /api/v1/auth/logout",
         "POST /api/v1/auth/password",
         "GET /api/v1/users/me",

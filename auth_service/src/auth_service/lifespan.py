@@ -26,6 +26,7 @@ from auth_service.storage import Storage
 from auth_service.tokens.access_tokens import AccessTokens
 from auth_service.tokens.service import Sessions
 from auth_service.tokens.sweeping import Sweeping
+from auth_service.users.administration import Administration
 from auth_service.vault.control_plane.service import ControlPlane
 from auth_service.vault.credentials.service import Credentials
 from auth_service.vault.keeper import Cipher, MasterKeys
@@ -110,6 +111,7 @@ def _wire(
         passwords=Passwords(storage, provider, people, sessions),
         post_office=PostOffice(storage, provider, mailer_of(settings), place=settings.issuer, verifies=verifies),
         sessions=sessions,
+        administration=Administration(storage, provider, people, sessions),
         machines=Machines(access_tokens, targets),
         api_keys=ApiKeys(storage, pepper),
         first_boot=FirstBoot(settings, storage, people, provider),

@@ -11,10 +11,12 @@ from auth_service.own_identity import OwnIdentity
 from auth_service.people.account_endpoints import router as accounts_router
 from auth_service.people.endpoints import router as people_router
 from auth_service.revocations.endpoints import internal_router as revocations_router
+from auth_service.roles.endpoints import router as roles_router
 from auth_service.schema import SCHEMA
 from auth_service.settings import AuthSettings
 from auth_service.tokens.endpoints import router as tokens_router
 from auth_service.tokens.oauth_errors import OAuthError, on_oauth_error
+from auth_service.users.admin_endpoints import router as people_admin_router
 from auth_service.users.endpoints import router as users_router
 from auth_service.vault.control_plane.endpoints import router as control_plane_router
 from auth_service.vault.credentials.endpoints import internal_router as resolve_router
@@ -45,6 +47,8 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
                 accounts_router,
                 tokens_router,
                 users_router,
+                roles_router,
+                people_admin_router,
                 api_keys_router,
                 resolve_api_key_router,
                 revocations_router,

@@ -12,6 +12,7 @@ from auth_service.people.service import People
 from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
 from auth_service.tokens.service import Sessions
+from auth_service.users.administration import Administration
 from auth_service.vault.control_plane.service import ControlPlane
 from auth_service.vault.credentials.service import Credentials
 from auth_service.vault.opening import Vault
@@ -29,6 +30,7 @@ class Parts:
     passwords: Passwords
     post_office: PostOffice
     sessions: Sessions
+    administration: Administration
     machines: Machines
     api_keys: ApiKeys
     first_boot: FirstBoot

@@ -10,7 +10,7 @@ from auth_service.people.schemas import normalised
 from auth_service.people.service import People
 from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
-from kgents_shared.auth import ROLE_SCOPES
+from kgents_shared.auth import ROLE_DESCRIPTIONS, ROLE_SCOPES
 
 _log = structlog.get_logger("auth.first_boot")
 _ADMIN = "admin"
@@ -36,7 +36,7 @@ class FirstBoot:
         """Roles and service clients as they should be, and an admin while there is none."""
         service_secrets = {name: secret.get_secret_value() for name, secret in self._settings.service_clients.items()}
         async with self._storage.transaction() as work:
-            await work.roles.make_so(ROLE_SCOPES)
+            await work.roles.make_so(ROLE_SCOPES, ROLE_DESCRIPTIONS)
             await seed_services(work, service_secrets)
             has_admin = await work.users.somebody_has(_ADMIN)
         if not has_admin:

@@ -1,9 +1,9 @@
 """Shapes of /auth/register, /auth/login and /auth/refresh."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from auth_service.people.password_rules import MAX_CHARS, MIN_CHARS
 from auth_service.users.schemas import PersonName
@@ -47,6 +47,21 @@ class Registration(_Body):
     email: NewAddress
     password: Annotated[GivenPassword, Field(min_length=MIN_CHARS)]
     name: PersonName
+
+
+class NewPerson(_Body):
+    """The body of `POST /admin/users`: a password, or a bcrypt or argon2id hash that another system made."""
+
+    email: NewAddress
+    name: PersonName
+    password: Annotated[GivenPassword, Field(min_length=MIN_CHARS)] | None = None
+    password_hash: Annotated[SecretStr, Field(min_length=20, max_length=500)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.password is None) == (self.password_hash is None):
+            raise ValueError("give either password or password_hash")
+        return self
 
 
 class Accepted(BaseModel):

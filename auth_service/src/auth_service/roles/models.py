@@ -12,6 +12,7 @@ class Role(Base):
     __tablename__ = "roles"
 
     name: Mapped[str] = mapped_column(Text, primary_key=True)
+    description: Mapped[str] = mapped_column(Text, server_default="")
 
 
 class Permission(Base):

@@ -5,11 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import exists, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import array_agg, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth_service.users.models import User, UserRole
-from kgents_shared.db import new_id
+from kgents_shared.db import PageRequest, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,36 @@ class UserRepository:
         email, name, created_at, disabled_at, epoch = row
         roles = await self._session.scalars(select(UserRole.role).where(UserRole.user_id == user_id))
         return UserRecord(user_id, email, name, created_at, disabled_at is not None, frozenset(roles), epoch)
+
+    async def page(
+        self, page: PageRequest, *, email: str | None, role: str | None, disabled: bool | None
+    ) -> list[UserRecord]:
+        """People, newest first, one more than the page holds."""
+        roles = select(array_agg(UserRole.role)).where(UserRole.user_id == User.id).scalar_subquery()
+        wanted = (
+            select(User.id, User.email, User.name, User.created_at, User.disabled_at, roles, User.token_epoch)
+            .order_by(User.id.desc())
+            .limit(page.limit + 1)
+        )
+        if email is not None:
+            wanted = wanted.where(User.email == email)
+        if role is not None:
+            wanted = wanted.where(exists().where(UserRole.user_id == User.id, UserRole.role == role))
+        if disabled is not None:
+            wanted = wanted.where(User.disabled_at.is_not(None) if disabled else User.disabled_at.is_(None))
+        if page.after is not None:
+            wanted = wanted.where(User.id < UUID(page.after[0]))
+        return [
+            UserRecord(row[0], row[1], row[2], row[3], row[4] is not None, frozenset(row[5] or ()), row[6])
+            for row in await self._session.execute(wanted)
+        ]
+
+    async def set_disabled(self, user_id: UUID, *, disabled: bool) -> None:
+        """Disable a person, or let them in again."""
+        moment = func.now() if disabled else None
+        await self._session.execute(
+            update(User).where(User.id == user_id).values(disabled_at=moment, updated_at=func.now())
+        )
 
     async def rename(self, user_id: UUID, name: str) -> None:
         """Set a person's name."""

@@ -35,3 +35,23 @@ class ProfileChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: PersonName
+
+
+class PersonView(BaseModel):
+    """A person, as administrators see them. `created_at` is UTC."""
+
+    id: UUID
+    email: str
+    name: str
+    roles: list[str]
+    disabled: bool
+    created_at: datetime
+
+
+class PersonChange(BaseModel):
+    """The body of `PATCH /admin/users/{user_id}`: what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: PersonName | None = None
+    disabled: bool | None = None

@@ -11,14 +11,16 @@ from kgents_shared.auth.requirements import (
     route_scopes,
 )
 from kgents_shared.auth.revocations import RevocationFeed, Revocations, RevokedSet
-from kgents_shared.auth.scopes import ALL_SCOPES, ROLE_SCOPES
+from kgents_shared.auth.scopes import ALL_SCOPES, ROLE_DESCRIPTIONS, ROLE_SCOPES, SCOPES
 from kgents_shared.auth.source import IdentitySource
 from kgents_shared.auth.tokens import PEOPLE_AUDIENCE, TokenVerifier
 
 __all__ = [
     "ALL_SCOPES",
     "PEOPLE_AUDIENCE",
+    "ROLE_DESCRIPTIONS",
     "ROLE_SCOPES",
+    "SCOPES",
     "ApiKeySource",
     "IdentitySource",
     "JwksKeySource",

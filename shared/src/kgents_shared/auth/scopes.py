@@ -1,30 +1,45 @@
 """The scopes (`<resource>:<action>`, DESIGN §12) and what each seeded role brings."""
 
-ALL_SCOPES: frozenset[str] = frozenset(
-    {
-        "agents:read",
-        "agents:write",
-        "agents:invoke",
-        "deployments:read",
-        "deployments:write",
-        "tools:read",
-        "tools:write",
-        "runs:read",
-        "conversations:read",
-        "credentials:read",
-        "credentials:write",
-        "keys:read",
-        "keys:write",
-        "users:read",
-        "users:write",
-        "vault:read",
-        "vault:write",
-    }
-)
-_ADMIN_ONLY = frozenset({"users:read", "users:write", "vault:read", "vault:write"})
+from collections.abc import Mapping
+
+SCOPES: Mapping[str, str] = {
+    "agents:read": "See agents and their versions.",
+    "agents:write": "Make, change, publish, stop and delete agents.",
+    "agents:invoke": "Send messages to agents.",
+    "deployments:read": "See what runs, and what it logged.",
+    "deployments:write": "Restart what runs.",
+    "tools:read": "See MCP servers and tools.",
+    "tools:write": "Register MCP servers, accept and delete their tools.",
+    "runs:read": "See runs.",
+    "conversations:read": "Read conversations.",
+    "credentials:read": "See which credentials there are, never their secrets.",
+    "credentials:write": "Store, rotate and delete credentials.",
+    "keys:read": "See one's own API keys.",
+    "keys:write": "Make and delete one's own API keys.",
+    "users:read": "See every person.",
+    "users:write": "Make, disable and enable people.",
+    "roles:read": "See roles, and who has them.",
+    "roles:write": "Make and change roles, give and take them.",
+    "vault:read": "See how the vault's master key stands.",
+    "vault:write": "Rotate the vault's master key.",
+}
+ALL_SCOPES: frozenset[str] = frozenset(SCOPES)
+_ADMIN_ONLY = frozenset({"users:read", "users:write", "roles:read", "roles:write", "vault:read", "vault:write"})
+_READS = frozenset(scope for scope in ALL_SCOPES - _ADMIN_ONLY if scope.endswith(":read"))
 
 ROLE_SCOPES: dict[str, frozenset[str]] = {
     "admin": ALL_SCOPES,
     "developer": ALL_SCOPES - _ADMIN_ONLY,
-    "viewer": frozenset(scope for scope in ALL_SCOPES - _ADMIN_ONLY if scope.endswith(":read")),
+    # Keeps what others made running: no definitions, no secrets.
+    "operator": _READS - {"credentials:read"} | {"deployments:write", "agents:invoke", "keys:write"},
+    "viewer": _READS,
+    # Sees what is asked of an agent and what it did; what it decides comes with approvals.
+    "approver": frozenset({"agents:read", "tools:read", "runs:read", "conversations:read", "keys:read"}),
+}
+ROLE_DESCRIPTIONS: Mapping[str, str] = {
+    "admin": "May do everything.",
+    "developer": "Makes agents, tools and credentials; what everybody who registers gets.",
+    "operator": "Keeps running what others made.",
+    "viewer": "Reads.",
+    "approver": "Reads what is to be decided.",
 }
