@@ -155,3 +155,44 @@ def test_credentials_are_listed_rotated_and_deleted(kgents: Kgents, api: Api, sa
     says("")
     assert "--yes" in kgents("credentials", "delete", "cred_1").err
     assert kgents("credentials", "delete", "cred_1", "--yes").out == "cred_1 is deleted.\n"
+
+
+PERSON = {
+    "id": "u-1", "email": "ada@example.org", "name": "Ada", "roles": ["viewer"], "disabled": False,
+    "created_at": "2026-11-21T10:00:00Z",
+}  # fmt: skip
+
+
+def test_people_are_listed_made_and_disabled_by_their_address(kgents: Kgents, api: Api, says: Says):
+    api.will("GET", "/api/v1/admin/users", Answer(200, {"items": [PERSON], "next_cursor": None}))
+    api.will("POST", "/api/v1/admin/users", Answer(201, PERSON))
+    api.will("PATCH", "/api/v1/admin/users/u-1", Answer(200, PERSON))
+    assert kgents("users", "list").out.splitlines()[1].split()[1:3] == ["ada@example.org", "enabled"]
+    says("correct horse")
+    assert "can log in" in kgents("users", "create", "ada@example.org", "--name", "Ada").out
+    assert json.loads(api.bodies("POST", "/api/v1/admin/users")[0])["password"] == "correct horse"
+    assert kgents("users", "disable", "ada@example.org").out == "ada@example.org is disabled.\n"
+    assert kgents("users", "enable", "u-1").code == 0
+    assert api.bodies("PATCH", "/api/v1/admin/users/u-1") == ['{"disabled":true}', '{"disabled":false}']
+
+
+def test_an_address_that_nobody_has_is_told(kgents: Kgents, api: Api):
+    api.will("GET", "/api/v1/admin/users", Answer(200, {"items": [], "next_cursor": None}))
+    ran = kgents("users", "disable", "nobody@example.org")
+    assert (ran.code, "nobody has the address" in ran.err) == (2, True)
+
+
+def test_roles_are_made_given_and_taken(kgents: Kgents, api: Api):
+    role = {"name": "auditor", "description": "", "permissions": ["agents:read"], "seeded": False}
+    api.will("GET", "/api/v1/admin/roles", Answer(200, {"items": [role], "next_cursor": None}))
+    api.will("POST", "/api/v1/admin/roles", Answer(201, role))
+    api.will("POST", "/api/v1/admin/assignments", Answer(201, {}))
+    api.will("DELETE", "/api/v1/admin/assignments", Answer(204))
+    api.will("DELETE", "/api/v1/admin/roles/auditor", Answer(204))
+    assert kgents("roles", "list").out.splitlines()[1].split() == ["auditor", "you", "agents:read"]
+    assert kgents("roles", "create", "auditor", "--permission", "agents:read").code == 0
+    assert kgents("roles", "grant", "auditor", "u-1").out == "u-1 has the role auditor.\n"
+    assert json.loads(api.bodies("POST", "/api/v1/admin/assignments")[0]) == {"role": "auditor", "user_id": "u-1"}
+    assert kgents("roles", "revoke", "auditor", "u-1").code == 0
+    assert api.seen[-1].path.endswith("/assignments?role=auditor&user_id=u-1")
+    assert kgents("roles", "delete", "auditor").code == 0

@@ -26,6 +26,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "whoami": ("whoami", "Say who the commands act as, and what they may do."),
     "keys": ("keys", "List, make and delete your API keys."),
     "credentials": ("credentials", "List, store, rotate and delete what agents may use but never see."),
+    "users": ("users", "List, make, disable and enable people (administrators)."),
+    "roles": ("roles", "List, make, delete, grant and revoke roles (administrators)."),
     "token": ("token", "Print an access token for this machine's server."),
     "doctor": ("doctor", "Check what this machine offers and say how to fix what is missing."),
     "version": ("version", "Print the versions of Kgents and of what it runs on."),
