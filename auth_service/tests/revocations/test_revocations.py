@@ -1,9 +1,20 @@
 """What is revoked is refused within a second, whatever was cached."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
 
+from auth_service.revocations.repository import PAGE
+from kgents_shared.auth import RevocationFeed
+from kgents_shared.auth import revocations as feed_module
+from kgents_shared.contracts.revocations import RevocationPage
+from kgents_shared.events import EventBus
+from kgents_shared.http.identity import following
 from kgents_shared.testing.polling import eventually
 from tests.external.running_auth import RUNTIME_SECRET, RunningAuth
 
@@ -111,3 +122,67 @@ async def test_positions_are_in_the_order_of_the_commits(auth: RunningAuth):
     writing = asyncio.gather(*(write(name) for name in names))
     await read_on(writing, began)
     assert set(names) <= seen
+
+
+async def test_a_long_feed_comes_in_pages(auth: RunningAuth):
+    names = [f"one-of-many-{number}" for number in range(PAGE + 1)]
+    async with auth.parts.storage.transaction() as work:
+        before = (await work.revocations.after(0)).position
+        for name in names:
+            await work.revocations.token(name)
+    async with auth.parts.storage.transaction() as work:
+        first = await work.revocations.after(before)
+        second = await work.revocations.after(first.position)
+    assert (len(first.items), first.more) == (PAGE, True)
+    assert not second.more
+    assert set(names) <= {row.subject for row in [*first.items, *second.items]}
+
+
+async def test_who_holds_a_row_and_who_revokes_its_person_never_wait_for_one_another(auth: RunningAuth):
+    """A writer that took the lock before the row would block the one that has the row and comes to the lock."""
+    subject = await subject_of(auth, (await auth.log_in())["access_token"])
+
+    async def revoke() -> None:
+        async with auth.parts.storage.transaction() as work:
+            await work.revocations.subject(subject)
+
+    async def waits_for_the_row() -> bool:
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%token_epoch%'"
+        return bool(await auth.rows(waiting))
+
+    async with auth.parts.storage.transaction() as work:
+        await work.users.rename(UUID(subject), "Ada Lovelace")
+        other = asyncio.create_task(revoke())
+        await eventually(waits_for_the_row, describe="the other waits for the row")
+        await work.revocations.subject(subject)
+    await other
+    kept = "SELECT epoch FROM identity.revocations WHERE subject = :subject ORDER BY position"
+    assert await auth.rows(kept, subject=subject) == [(1,), (2,)]
+
+
+async def test_the_news_comes_over_nats_before_the_next_poll(
+    auth: RunningAuth, nats_server: Any, monkeypatch: pytest.MonkeyPatch
+):
+    async def read(position: int) -> RevocationPage:
+        async with auth.parts.storage.transaction() as work:
+            return await work.revocations.after(position)
+
+    @asynccontextmanager
+    async def with_a_bus(app: FastAPI) -> AsyncGenerator[None]:
+        async with EventBus(nats_server.url, nats_server.token) as bus:
+            app.state.event_bus = bus
+            yield
+
+    principal = await auth.app.state.token_verifier.verify((await auth.log_in())["access_token"])
+    feed, app = RevocationFeed(read), FastAPI()
+    app.state.health_probes = {}
+    async with following(with_a_bus, feed)(app):
+        await eventually(lambda: feed.is_fresh, describe="the first look")
+        monkeypatch.setattr(feed_module, "POLL_S", 3600)
+
+        async def heard() -> bool:
+            async with auth.parts.storage.transaction() as work:
+                await work.revocations.subject(principal.subject)
+            return feed.refuses(principal)
+
+        await eventually(heard, interval=0.1, describe="the news is heard")
