@@ -5,6 +5,7 @@ import os
 from alembic import context
 
 from auth_service.api_keys import models as api_keys
+from auth_service.limits import models as limits
 from auth_service.machines import models as machines
 from auth_service.mail import models as mail
 from auth_service.people import models as people
@@ -20,6 +21,7 @@ from kgents_shared.db.migrations import run_env
 
 MODELS = (
     api_keys,
+    limits,
     machines,
     mail,
     revocations,

@@ -42,6 +42,8 @@ async def auth_settings(
         argon2_rounds=1,
         database_pool_size=16,
         argon2_waiting=500,
+        limit_failures_burst=10_000,
+        limit_sign_ups_burst=10_000,
     )
 
 

@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from auth_service.parts import Parts
 from kgents_shared.errors import Unavailable
+from kgents_shared.http.client_address import client_network
 
 
 def _parts(request: Request) -> Parts:
@@ -13,6 +14,14 @@ def _parts(request: Request) -> Parts:
 
 
 PartsDep = Annotated[Parts, Depends(_parts)]
+
+
+def _network(request: Request, parts: PartsDep) -> str:
+    return client_network(request, [str(network) for network in parts.settings.trusted_proxies])
+
+
+# The caller's address, as limits count it.
+Network = Annotated[str, Depends(_network)]
 
 
 def _ready_parts(parts: PartsDep) -> Parts:

@@ -10,6 +10,7 @@ from auth_service.api_keys.pepper import Pepper
 from auth_service.api_keys.service import ApiKeys
 from auth_service.first_boot.seeding import FirstBoot
 from auth_service.keys.signing_keys import SigningKeys
+from auth_service.limits.service import Limits
 from auth_service.machines.service import Machines
 from auth_service.mail.mailer import mailer_of
 from auth_service.mail.post_office import PostOffice
@@ -107,6 +108,7 @@ def _wire(
         settings=settings,
         keys=keys,
         storage=storage,
+        limits=Limits(storage, settings),
         people=people,
         passwords=Passwords(storage, provider, people, sessions),
         post_office=PostOffice(storage, provider, mailer_of(settings), place=settings.issuer, verifies=verifies),

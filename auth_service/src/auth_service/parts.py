@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from auth_service.api_keys.service import ApiKeys
 from auth_service.first_boot.seeding import FirstBoot
 from auth_service.keys.signing_keys import SigningKeys
+from auth_service.limits.service import Limits
 from auth_service.machines.service import Machines
 from auth_service.mail.post_office import PostOffice
 from auth_service.people.passwords import Passwords
@@ -26,6 +27,7 @@ class Parts:
     settings: AuthSettings
     keys: SigningKeys
     storage: Storage
+    limits: Limits
     people: People
     passwords: Passwords
     post_office: PostOffice

@@ -25,6 +25,9 @@ class AuthSettings(ServiceSettings):
     is named) as files. With `email_verification = "required"` nobody logs in before they have shown that the address is
     theirs.
 
+    From one network (an IPv4 address, an IPv6 /64) `limit_failures_burst` logins may fail at once and one more each
+    `limit_failures_every_s`; `limit_sign_ups_*` bound registrations and mails asked for in the same way.
+
     The vault's master keys are kept by `vault_key_provider`: in `vault_key_file` (`vault-keys` beside the signing key
     where none is named), or under `vault_key_name` in AWS Secrets Manager or in HashiCorp Vault's KV engine, version 2.
     """
@@ -36,6 +39,10 @@ class AuthSettings(ServiceSettings):
     admin_email: str = "admin@localhost"
     admin_password: SecretStr | None = None
     service_clients: dict[str, ServiceSecret] = Field(default_factory=dict[str, ServiceSecret])
+    limit_failures_burst: Annotated[int, Field(ge=1)] = 100
+    limit_failures_every_s: Annotated[float, Field(gt=0)] = 6
+    limit_sign_ups_burst: Annotated[int, Field(ge=1)] = 30
+    limit_sign_ups_every_s: Annotated[float, Field(gt=0)] = 10
     email_verification: Literal["off", "required"] = "off"
     mail_from: str = "kgents@localhost"
     mail_folder: Path | None = None

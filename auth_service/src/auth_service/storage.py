@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth_service.api_keys.repository import ApiKeyRepository
+from auth_service.limits.repository import LimitRepository
 from auth_service.machines.repository import ClientRepository
 from auth_service.mail.repository import MailRepository
 from auth_service.revocations.events import RevocationMade
@@ -36,6 +37,7 @@ class Work:
         self.revocations = RevocationRepository(session)
         self.api_keys = ApiKeyRepository(session)
         self.mail = MailRepository(session)
+        self.limits = LimitRepository(session)
         self.credentials = CredentialRepository(session)
         self.vault_keys = VaultKeyRepository(session)
         self.control_plane = ControlPlaneRepository(session)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, status
 
-from auth_service.dependencies import ReadyParts
+from auth_service.dependencies import Network, ReadyParts
 from auth_service.people.events import USER_LOGGED_OUT, UserChanged
 from auth_service.people.schemas import Accepted, Address, Logout, MailedToken, NewPassword, PasswordChange
 from auth_service.users import service as users
@@ -30,16 +30,18 @@ async def log_out(body: Logout, principal: Anyone, parts: ReadyParts) -> None:
 
 
 @router.post("/password", status_code=status.HTTP_204_NO_CONTENT)
-async def change_password(body: PasswordChange, principal: Anyone, parts: ReadyParts) -> None:
+async def change_password(body: PasswordChange, principal: Anyone, parts: ReadyParts, network: Network) -> None:
     """Change the caller's password; every other session of theirs ends."""
-    await parts.passwords.change(
-        principal, body.current_password.get_secret_value(), body.new_password.get_secret_value()
-    )
+    async with parts.limits.guessing("password", network, account=principal.subject):
+        await parts.passwords.change(
+            principal, body.current_password.get_secret_value(), body.new_password.get_secret_value()
+        )
 
 
 @router.post("/password/reset", status_code=status.HTTP_202_ACCEPTED)
-async def ask_for_a_new_password(body: Address, parts: ReadyParts) -> Accepted:
+async def ask_for_a_new_password(body: Address, parts: ReadyParts, network: Network) -> Accepted:
     """Have a token sent to the address, if it is known; the answer is the same."""
+    await parts.limits.mail("reset", body.email, network)
     async with parts.storage.transaction() as work:
         await work.mail.ask("reset", body.email)
     parts.post_office.wake()
@@ -59,8 +61,9 @@ async def verify_address(body: MailedToken, parts: ReadyParts) -> None:
 
 
 @router.post("/email/verify/resend", status_code=status.HTTP_202_ACCEPTED)
-async def send_verification_again(body: Address, parts: ReadyParts) -> Accepted:
+async def send_verification_again(body: Address, parts: ReadyParts, network: Network) -> Accepted:
     """Have the token sent again, if the address is known and not verified yet; the answer is the same."""
+    await parts.limits.mail("verify", body.email, network)
     async with parts.storage.transaction() as work:
         await work.mail.ask("verify", body.email)
     parts.post_office.wake()

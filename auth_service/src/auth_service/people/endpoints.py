@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from auth_service.dependencies import ReadyParts
+from auth_service.dependencies import Network, ReadyParts
 from auth_service.people.schemas import Accepted, Login, Refresh, Registration, TokenPair
 from auth_service.tokens.scopes import ScopeNotGranted
 from auth_service.tokens.service import RefreshRefused, TokenGrant
@@ -12,8 +12,9 @@ router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
 
 @router.post("/register", status_code=202)
-async def register_person(body: Registration, parts: ReadyParts) -> Accepted:
+async def register_person(body: Registration, parts: ReadyParts, network: Network) -> Accepted:
     """Register. The answer is the same whether or not the address is known."""
+    await parts.limits.visit("register", network)
     # The hash is made before a transaction is opened: no connection waits for it.
     identity, is_new = await parts.people.take(body.email, body.password.get_secret_value(), body.name)
     async with parts.storage.transaction() as work:
@@ -23,9 +24,10 @@ async def register_person(body: Registration, parts: ReadyParts) -> Accepted:
 
 
 @router.post("/login")
-async def log_in(body: Login, parts: ReadyParts, response: Response) -> TokenPair:
+async def log_in(body: Login, parts: ReadyParts, response: Response, network: Network) -> TokenPair:
     """Exchange an address and a password for an access token and a refresh token."""
-    identity = await parts.people.authenticate(body.email, body.password.get_secret_value())
+    async with parts.limits.guessing("login", network, account=body.email):
+        identity = await parts.people.authenticate(body.email, body.password.get_secret_value())
     try:
         async with parts.storage.transaction() as work:
             grant = await parts.people.log_in(work, identity, scope=body.scope)

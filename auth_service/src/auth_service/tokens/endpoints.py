@@ -4,25 +4,25 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter, Request, Response
 
-from auth_service.dependencies import ReadyParts
+from auth_service.dependencies import Network, ReadyParts
 from auth_service.machines.service import TargetRefused
 from auth_service.parts import Parts
 from auth_service.tokens.oauth_errors import NO_STORE, OAuthError
 from auth_service.tokens.schemas import TOKEN_REQUEST, TokenAnswer
 from auth_service.tokens.scopes import ScopeNotGranted
 from auth_service.tokens.service import PEOPLES_CLIENT, RefreshRefused, TokenGrant
-from auth_service.tokens.token_request import client_credentials, parse_form
+from auth_service.tokens.token_request import ClientCredentials, client_credentials, parse_form
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
 
 @router.post("/token", openapi_extra=TOKEN_REQUEST, response_model_exclude_none=True)
-async def exchange_token(request: Request, parts: ReadyParts, response: Response) -> TokenAnswer:
+async def exchange_token(request: Request, parts: ReadyParts, response: Response, network: Network) -> TokenAnswer:
     """The token endpoint of RFC 6749: grants `client_credentials` and `refresh_token`."""
     form = parse_form(request.headers.get("content-type", ""), await request.body())
     grant_type = form.get("grant_type")
     if grant_type == "client_credentials":
-        grant = await _for_client(parts, request.headers.get("authorization"), form)
+        grant = await _for_client(parts, request.headers.get("authorization"), form, network)
     elif grant_type == "refresh_token":
         grant = await _for_refresh_token(parts, form)
     elif grant_type is None:
@@ -38,8 +38,13 @@ async def exchange_token(request: Request, parts: ReadyParts, response: Response
     )
 
 
-async def _for_client(parts: Parts, authorization: str | None, form: Mapping[str, str]) -> TokenGrant:
+async def _for_client(parts: Parts, authorization: str | None, form: Mapping[str, str], network: str) -> TokenGrant:
     credentials = client_credentials(authorization, form)
+    async with parts.limits.guessing("client", network):
+        return await _granted(parts, credentials, form)
+
+
+async def _granted(parts: Parts, credentials: ClientCredentials, form: Mapping[str, str]) -> TokenGrant:
     try:
         async with parts.storage.transaction() as work:
             client = await parts.machines.authenticate(work, credentials.client_id, credentials.client_secret)

@@ -24,4 +24,5 @@ class Sweeping:
                 deleted = await work.refresh_tokens.delete_expired_families()
                 await work.revocations.delete_expired()
                 await work.mail.delete_expired()
+                await work.limits.delete_full()
             _log.info("refresh_tokens_swept", deleted=deleted)

@@ -1,6 +1,6 @@
 """The settings that every service has."""
 
-from pydantic import SecretStr
+from pydantic import IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -9,7 +9,8 @@ class ServiceSettings(BaseSettings):
 
     `database_url` is a `postgresql://` URL with this service's own role. `client_secret` is the service's machine
     credential at the auth service, its client id being the service's name. The `*_url`s are the base addresses of
-    the siblings, without a trailing slash.
+    the siblings, without a trailing slash. `trusted_proxies` are the networks of proxies whose X-Forwarded-For is
+    believed (JSON).
     """
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -25,6 +26,14 @@ class ServiceSettings(BaseSettings):
     deployment_url: str = "http://deployment:8000"
     runtime_url: str = "http://runtime:8000"
     cors_origins: list[str] = []
+    trusted_proxies: list[IPvAnyNetwork] = []
     database_pool_size: int = 8
     log_json: bool = True
     log_level: str = "INFO"
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _no_wildcard(cls, origins: list[str]) -> list[str]:
+        if "*" in origins:
+            raise ValueError("must name each origin: * would let every site's scripts in")
+        return origins
