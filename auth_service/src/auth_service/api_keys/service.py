@@ -82,9 +82,12 @@ class ApiKeys:
         )
 
     async def write_uses(self) -> None:
-        """Write down which keys were used, now and then, for ever."""
-        while True:
-            await asyncio.sleep(_WRITE_USES_EVERY_S)
+        """Write down which keys were used, now and then, for ever, and when the service ends."""
+        try:
+            while True:
+                await asyncio.sleep(_WRITE_USES_EVERY_S)
+                await self.write_uses_now()
+        finally:
             await self.write_uses_now()
 
     async def write_uses_now(self) -> None:
