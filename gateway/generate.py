@@ -57,12 +57,16 @@ _SERVER = """\
         listen 8080;
         server_name _;
 
+        # Empty, unless a proxy stands before this one: set_real_ip_from and real_ip_header say whom to believe.
+        include /etc/kgents/real-ip/*.conf;
+
         # Only these headers go on, so none that servers alone may set comes in from outside.
         proxy_pass_request_headers off;
 """
 _PROXY = """\
         proxy_set_header Host $host;
         proxy_set_header Connection "";
+        # Replaced, not appended to: what a caller writes there itself goes no further.
         proxy_set_header X-Forwarded-For $remote_addr;
         proxy_set_header X-Forwarded-Proto $scheme;
         proxy_http_version 1.1;

@@ -58,6 +58,7 @@ _HOST = """
 # The address that tokens name; default http://localhost:<port>.
 # KGENTS_ISSUER=
 # KGENTS_CORS_ORIGINS=
+# KGENTS_TRUSTED_PROXIES=
 # KGENTS_LOG_LEVEL=INFO
 # Default: true where stderr is no terminal.
 # KGENTS_LOG_JSON=

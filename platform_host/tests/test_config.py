@@ -49,6 +49,19 @@ def test_every_fault_is_told_at_once_with_its_place(tmp_path: Path) -> None:
     assert "NATS_URL: must be an address that begins with nats:// or tls://" in faults
 
 
+def test_who_is_let_in_and_who_is_believed_is_named(tmp_path: Path) -> None:
+    given = {"KGENTS_TRUSTED_PROXIES": "10.0.0.0/8, ::1", "KGENTS_CORS_ORIGINS": "https://a.example"}
+    settings = load_settings(environment(tmp_path, **given))
+    assert (settings.trusted_proxies, settings.cors_origins) == (["10.0.0.0/8", "::1/128"], ["https://a.example"])
+    with pytest.raises(ConfigError) as caught:
+        load_settings(environment(tmp_path, KGENTS_TRUSTED_PROXIES="0.0.0.0/0", KGENTS_CORS_ORIGINS="*"))
+    first, second = sorted(caught.value.faults)
+    assert first.startswith("KGENTS_CORS_ORIGINS: must name each origin, such as https://app.example.com")
+    assert second.startswith("KGENTS_TRUSTED_PROXIES: must name your proxies")
+    with pytest.raises(ConfigError, match=r"must be an address or a network such as 10\.0\.0\.0/8"):
+        load_settings(environment(tmp_path, KGENTS_TRUSTED_PROXIES="my-proxy"))
+
+
 def test_a_fault_never_repeats_a_secret(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(environment(tmp_path, DATABASE_URL="mysql://admin:hunter2@host/x"))

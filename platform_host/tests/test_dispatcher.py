@@ -128,6 +128,32 @@ async def test_headers_that_only_servers_may_set_are_taken_out_and_others_left()
     assert not [name for name in seen if name.startswith(("x-metering", "x-kgents"))]
 
 
+SERVER_ONLY = [
+    b"X-Metering-Tokens", b"x-metering-tokens", b"X_Metering_Tokens", b"x_metering-tokens", b"X-METERING_COST",
+    b"x-kgents-owner", b"X-Kgents-Owner", b"x_kgents_owner",
+]  # fmt: skip
+
+
+async def test_no_spelling_and_no_repetition_brings_such_a_header_in() -> None:
+    seen: list[tuple[bytes, bytes]] = []
+
+    async def service(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend(scope["headers"])
+        await JSONResponse({})(scope, receive, send)
+
+    headers = [(name, b"1") for name in SERVER_ONLY] + [(b"x-metering-tokens", b"2"), (b"x-metering", b"kept")]
+    scope: Scope = {"type": "http", "method": "GET", "path": "/api/v1/agents", "query_string": b"", "headers": headers}
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_: Message) -> None:
+        pass
+
+    await Dispatcher(load_path_table(), {"management": service}, {})(scope, receive, send)
+    assert seen == [(b"x-metering", b"kept")]
+
+
 async def test_paths_of_any_length_and_number_are_told_apart() -> None:
     for name in ("a", "b", "c" * 300):
         for tail, service in (("message", "runtime"), ("deployments", "deployment"), ("", "management")):

@@ -85,6 +85,16 @@ def test_no_header_that_only_servers_set_is_passed_on() -> None:
         assert prefix.rstrip("-") not in config.lower()
 
 
+def test_whom_the_gateway_speaks_for_is_its_own_word_alone() -> None:
+    config = TARGET.read_text("utf-8")
+    named = {"Forwarded", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "True-Client-IP"}
+    assert not {name.lower() for name in named} & {name.lower() for name in PASSED_HEADERS}
+    assert re.findall(r"proxy_set_header X-Forwarded-For (.*);", config) == ["$remote_addr"]
+    assert "proxy_add_x_forwarded_for" not in config
+    # A proxy_set_header below would drop all of those above it (ngx_http_proxy_module).
+    assert not re.search(r"location [^{]*{[^}]*proxy_set_header", config)
+
+
 def nginx() -> str:
     """The real one, where this machine has it."""
     found = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or shutil.which("nginx")
@@ -154,11 +164,15 @@ async def test_nginx_itself_routes_like_the_dispatcher_and_drops_what_it_must(tm
             "/api/v1/tools/../../../internal/tools/invoke",
         ):
             assert (await client.get(path)).status_code == 404
-        sent = {"authorization": "Bearer x", "x-kgents-owner": "me", "X-Metering-Cost": "0", "idempotency-key": "k"}
+        sent = [("authorization", "Bearer x"), ("idempotency-key", "k"), ("x-forwarded-for", "192.0.2.1")]
+        sent += [("x-kgents-owner", "me"), ("X-Metering-Cost", "0"), ("x-metering-cost", "1"), ("x_metering_cost", "2")]
+        sent += [("forwarded", "for=192.0.2.1"), ("x-real-ip", "192.0.2.1"), ("x_forwarded_for", "192.0.2.1")]
         headers = (await client.post("/agents/a/message", headers=sent, json={"text": "hi"})).json()["headers"]
         names = {line.split(":")[0].lower() for line in headers}
         assert {"authorization", "idempotency-key", "content-type", "content-length"} <= names
-        assert not any(name.startswith(TABLE.server_only_header_prefixes) for name in names)
+        assert not any(name.replace("_", "-").startswith(TABLE.server_only_header_prefixes) for name in names)
+        assert "192.0.2.1" not in " ".join(headers)
+        assert "x-forwarded-for: 127.0.0.1" in [line.lower() for line in headers]
         too_large = await client.post("/agents", content=b"x" * 1_100_000)
         assert too_large.status_code == 413
 

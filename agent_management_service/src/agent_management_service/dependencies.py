@@ -122,7 +122,9 @@ async def _keyed(
             ("header", "Idempotency-Key"), f"must be 1 to {_MAX_KEY_CHARS} printable ASCII characters", "bad_key"
         )
         raise InvalidInput("The Idempotency-Key can't be used.", errors=[fault])
-    line = f"{request.method} {request.url.path}?{request.url.query} {_media_type(request)}"
+    # Not out of the URL: the Host that the caller names is part of that, and can shift its path (CVE-2026-48710).
+    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+    line = f"{request.method} {path}?{query} {_media_type(request)}"
     return KeyedRequest.of(principal.owner_id, key, line.encode(), await request.body())
 
 

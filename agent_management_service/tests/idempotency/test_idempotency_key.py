@@ -30,6 +30,8 @@ async def test_another_request_under_the_same_key_is_refused(caller: httpx.Async
         caller.post("/api/v1/agents", json={**BODY, "description": "other"}, headers=key),
         caller.post("/api/v1/agents", json=BODY, params={"publish": "true"}, headers=key),
         caller.post("/api/v1/agents/once/publish", headers=key),
+        # A Host that would make one address of all paths (CVE-2026-48710).
+        caller.post("/api/v1/agents/once/publish", headers={**key, "Host": "x#"}),
     ):
         answer = await call
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")

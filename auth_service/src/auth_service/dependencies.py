@@ -16,12 +16,8 @@ def _parts(request: Request) -> Parts:
 PartsDep = Annotated[Parts, Depends(_parts)]
 
 
-def _network(request: Request, parts: PartsDep) -> str:
-    return client_network(request, [str(network) for network in parts.settings.trusted_proxies])
-
-
 # The caller's address, as limits count it.
-Network = Annotated[str, Depends(_network)]
+Network = Annotated[str, Depends(client_network)]
 
 
 def _ready_parts(parts: PartsDep) -> Parts:

@@ -10,6 +10,7 @@ from auth_service.api_keys.pepper import Pepper
 from auth_service.api_keys.service import ApiKeys
 from auth_service.first_boot.seeding import FirstBoot
 from auth_service.keys.signing_keys import SigningKeys
+from auth_service.limits.failures import Failures
 from auth_service.limits.service import Limits
 from auth_service.machines.service import Machines
 from auth_service.mail.mailer import mailer_of
@@ -73,6 +74,7 @@ def lifespan_of(
                 tasks.start("auth vault", parts.vault.run)
                 tasks.start("auth mail", parts.post_office.run)
                 tasks.start("auth uses of API keys", parts.api_keys.write_uses)
+                tasks.start("auth failures", parts.failures.run)
                 tasks.start("auth sweeping", Sweeping(parts.storage).run)
                 yield
         finally:
@@ -95,6 +97,7 @@ def _wire(
     events_written: Callable[[], None],
 ) -> Parts:
     storage = Storage(database, events_written)
+    failures = Failures(storage)
     access_tokens = AccessTokens(keys, settings.issuer, settings.access_token_ttl_s)
     sessions = Sessions(access_tokens, settings.refresh_token_ttl_s)
     provider = LocalIdentityProvider(LocalAccounts(database), hasher)
@@ -108,7 +111,8 @@ def _wire(
         settings=settings,
         keys=keys,
         storage=storage,
-        limits=Limits(storage, settings),
+        limits=Limits(storage, settings, failures),
+        failures=failures,
         people=people,
         passwords=Passwords(storage, provider, people, sessions),
         post_office=PostOffice(storage, provider, mailer_of(settings), place=settings.issuer, verifies=verifies),

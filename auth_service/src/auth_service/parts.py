@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from auth_service.api_keys.service import ApiKeys
 from auth_service.first_boot.seeding import FirstBoot
 from auth_service.keys.signing_keys import SigningKeys
+from auth_service.limits.failures import Failures
 from auth_service.limits.service import Limits
 from auth_service.machines.service import Machines
 from auth_service.mail.post_office import PostOffice
@@ -28,6 +29,7 @@ class Parts:
     keys: SigningKeys
     storage: Storage
     limits: Limits
+    failures: Failures
     people: People
     passwords: Passwords
     post_office: PostOffice

@@ -41,8 +41,8 @@ class AuthSettings(ServiceSettings):
     service_clients: dict[str, ServiceSecret] = Field(default_factory=dict[str, ServiceSecret])
     limit_failures_burst: Annotated[int, Field(ge=1)] = 100
     limit_failures_every_s: Annotated[float, Field(gt=0)] = 6
-    limit_sign_ups_burst: Annotated[int, Field(ge=1)] = 30
-    limit_sign_ups_every_s: Annotated[float, Field(gt=0)] = 10
+    limit_sign_ups_burst: Annotated[int, Field(ge=1)] = 100
+    limit_sign_ups_every_s: Annotated[float, Field(gt=0)] = 6
     email_verification: Literal["off", "required"] = "off"
     mail_from: str = "kgents@localhost"
     mail_folder: Path | None = None

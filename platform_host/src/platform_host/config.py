@@ -4,6 +4,7 @@
     bind = "127.0.0.1"           # KGENTS_BIND
     issuer = "https://…"         # KGENTS_ISSUER, the address that tokens name; default http://localhost:<port>
     cors_origins = []            # KGENTS_CORS_ORIGINS, separated by commas
+    trusted_proxies = []         # KGENTS_TRUSTED_PROXIES, separated by commas: whose X-Forwarded-For is believed
     log_level = "INFO"           # KGENTS_LOG_LEVEL
     log_json = false             # KGENTS_LOG_JSON; default: true where stderr is no terminal
     database_url = "…"           # DATABASE_URL, an administrator's; default: the embedded PostgreSQL
@@ -28,6 +29,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from kgents_shared.http.allowlists import checked_origin, proxy_network
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -38,12 +41,14 @@ _ENVIRONMENT = {
     "bind": "KGENTS_BIND",
     "issuer": "KGENTS_ISSUER",
     "cors_origins": "KGENTS_CORS_ORIGINS",
+    "trusted_proxies": "KGENTS_TRUSTED_PROXIES",
     "log_level": "KGENTS_LOG_LEVEL",
     "log_json": "KGENTS_LOG_JSON",
     "database_url": "DATABASE_URL",
     "nats_url": "NATS_URL",
     "nats_token": "NATS_TOKEN",
 }
+_LISTS = ("cors_origins", "trusted_proxies")
 # sockaddr_un holds 107 characters; below the run folder stands "/instances/<uuid>/worker.sock".
 _LONGEST_RUN_FOLDER = 107 - len("/instances/") - 36 - len("/worker.sock")
 
@@ -66,6 +71,14 @@ def _address(value: str) -> str:
     return value
 
 
+def _proxy(value: str) -> str:
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError("must be an address or a network such as 10.0.0.0/8") from None
+    return str(proxy_network(network))
+
+
 def _scheme(*allowed: str) -> AfterValidator:
     def check(value: str | SecretStr) -> str | SecretStr:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -85,7 +98,8 @@ class HostSettings(BaseModel):
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     bind: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     issuer: Annotated[str, _scheme("http", "https")] | None = None
-    cors_origins: list[Annotated[str, _scheme("http", "https")]] = []
+    cors_origins: list[Annotated[str, AfterValidator(checked_origin)]] = []
+    trusted_proxies: list[Annotated[str, AfterValidator(_proxy)]] = []
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_json: bool = Field(default_factory=lambda: not sys.stderr.isatty())
     database_url: Annotated[SecretStr, _scheme("postgresql", "postgres", "postgresql+psycopg")] | None = None
@@ -158,9 +172,7 @@ def load_settings(environment: Mapping[str, str]) -> HostSettings:
     from_environment: set[str] = set()
     for key, variable in _ENVIRONMENT.items():
         if given := environment.get(variable, "").strip():
-            values[key] = (
-                [part.strip() for part in given.split(",") if part.strip()] if key == "cors_origins" else given
-            )
+            values[key] = _listed(given) if key in _LISTS else given
             from_environment.add(key)
     tables = {key: cast("dict[str, Any]", row) for key, row in sections.items() if isinstance(row, dict)}
     try:

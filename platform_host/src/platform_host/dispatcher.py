@@ -64,9 +64,13 @@ class Dispatcher:
             forwarded["path"] = path
             forwarded["raw_path"] = quote(path).encode("ascii")
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        if any(name.startswith(self._server_only) for name, _ in headers):
-            forwarded["headers"] = [row for row in headers if not row[0].startswith(self._server_only)]
+        if any(self._is_server_only(name) for name, _ in headers):
+            forwarded["headers"] = [row for row in headers if not self._is_server_only(row[0])]
         return forwarded
+
+    def _is_server_only(self, name: bytes) -> bool:
+        """Whatever the case, and with `_` for `-`: who makes variables of headers, as CGI does, sees no difference."""
+        return name.lower().replace(b"_", b"-").startswith(self._server_only)
 
 
 async def refuse_unknown(scope: Scope, receive: Receive, send: Send) -> None:

@@ -89,6 +89,7 @@ def decided_values(definition: ServiceDefinition, around: Surroundings) -> dict[
         "client_secret": SecretStr(client_secret(settings, name)),
         "issuer": around.issuer,
         "cors_origins": settings.cors_origins,
+        "trusted_proxies": settings.trusted_proxies,
         "log_json": settings.log_json,
         "log_level": settings.log_level,
         **{f"{service}_url": f"{around.private_url}/{service}" for service in around.database_urls},

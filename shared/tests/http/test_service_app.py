@@ -266,11 +266,31 @@ async def test_a_services_token_opens_no_public_route(client: httpx.AsyncClient,
 
 async def test_no_foreign_origin_is_let_in_unless_the_operator_names_it(issuer: TokenIssuer):
     origin = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
-    for app, allowed in ((an_app(issuer), None), (an_app(issuer, cors_origins=["https://good.example"]), None)):
+    for app in (an_app(issuer), an_app(issuer, cors_origins=["https://good.example"])):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tools") as client:
-            for answer in (await client.options("/read", headers=origin), await client.get("/read", headers=origin)):
-                assert answer.headers.get("access-control-allow-origin") is allowed
-                assert "access-control-allow-credentials" not in answer.headers
+            for foreign in ("https://evil.example", "null", "https://good.example.evil.example", "http://good.example"):
+                origin["Origin"] = foreign
+                cookie = {**origin, "Cookie": f"token={issuer.person('ada')['Authorization']}"}
+                for answer in (
+                    await client.options("/read", headers=origin),
+                    await client.get("/read", headers=cookie),
+                ):
+                    assert answer.status_code in {400, 401, 405}
+                    assert "access-control-allow-origin" not in answer.headers
+                    assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_an_origin_that_the_operator_names_comes_in_by_token_and_never_by_cookie(issuer: TokenIssuer):
+    origin = {"Origin": "https://good.example", "Access-Control-Request-Method": "POST"}
+    app = an_app(issuer, cors_origins=["https://good.example"])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tools") as client:
+        asked = await client.options("/read", headers=origin)
+        read = await client.get("/read", headers=origin | issuer.person("ada"))
+    for answer in (asked, read):
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == "https://good.example"
+        assert "Origin" in answer.headers["vary"].split(", ")
+        assert "access-control-allow-credentials" not in answer.headers
 
 
 async def test_health_names_the_parts_that_are_away(issuer: TokenIssuer):

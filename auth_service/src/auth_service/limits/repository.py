@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -41,6 +41,18 @@ class LimitRepository:
         """Give one try back: what was tried went well."""
         given = update(LimitRow).where(LimitRow.key == key)
         await self._session.execute(given.values(full_at=LimitRow.full_at - timedelta(seconds=every_s)))
+
+    async def remember(self, key: str, *, for_s: float) -> None:
+        """Have `key` known for that long from now on."""
+        until = func.now() + timedelta(seconds=for_s)
+        known = insert(LimitRow).values(key=key, full_at=until)
+        await self._session.execute(known.on_conflict_do_update(index_elements=[LimitRow.key], set_={"full_at": until}))
+
+    async def is_known(self, key: str) -> bool:
+        """Whether `key` was remembered, and that isn't over."""
+        return bool(
+            await self._session.scalar(select(exists().where(LimitRow.key == key, LimitRow.full_at > func.now())))
+        )
 
     async def delete_full(self) -> None:
         """Delete the rows that say nothing any more."""

@@ -1,6 +1,6 @@
 """SQL of clients."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 from uuid import UUID
@@ -45,6 +45,11 @@ class ClientRepository:
         kind, secret_hash, epoch = row
         roles = await self._session.scalars(select(AppClientRole.role).where(AppClientRole.client_id == client_id))
         return ClientRecord(client_id, cast("ClientKind", kind), secret_hash, frozenset(roles), epoch)
+
+    async def existing(self, client_ids: Collection[str]) -> frozenset[str]:
+        """Those of the ids that some client has."""
+        wanted = select(AppClient.client_id).where(AppClient.client_id.in_(client_ids))
+        return frozenset(await self._session.scalars(wanted))
 
     async def add_app(
         self, client_id: str, *, name: str, owner_id: UUID, secret_hash: bytes, roles: frozenset[str]

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, status
 
 from auth_service.dependencies import Network, ReadyParts
 from auth_service.people.events import USER_LOGGED_OUT, UserChanged
+from auth_service.people.passwords import MailedTokenRefused
 from auth_service.people.schemas import Accepted, Address, Logout, MailedToken, NewPassword, PasswordChange
 from auth_service.users import service as users
 from kgents_shared.auth import Principal, require
@@ -49,15 +50,23 @@ async def ask_for_a_new_password(body: Address, parts: ReadyParts, network: Netw
 
 
 @router.post("/password/reset/confirm", status_code=status.HTTP_204_NO_CONTENT)
-async def set_new_password(body: NewPassword, parts: ReadyParts) -> None:
+async def set_new_password(body: NewPassword, parts: ReadyParts, network: Network) -> None:
     """Set the password of whoever got the token; every session and token of theirs ends."""
-    await parts.passwords.reset(body.token.get_secret_value(), body.password.get_secret_value())
+    try:
+        await parts.passwords.reset(body.token.get_secret_value(), body.password.get_secret_value())
+    except MailedTokenRefused:
+        await parts.limits.wrong("mail", network)
+        raise
 
 
 @router.post("/email/verify", status_code=status.HTTP_204_NO_CONTENT)
-async def verify_address(body: MailedToken, parts: ReadyParts) -> None:
+async def verify_address(body: MailedToken, parts: ReadyParts, network: Network) -> None:
     """Show that an address is yours, by the token that was sent to it."""
-    await parts.passwords.verify(body.token.get_secret_value())
+    try:
+        await parts.passwords.verify(body.token.get_secret_value())
+    except MailedTokenRefused:
+        await parts.limits.wrong("mail", network)
+        raise
 
 
 @router.post("/email/verify/resend", status_code=status.HTTP_202_ACCEPTED)

@@ -37,11 +37,12 @@ async def log_in(body: Login, parts: ReadyParts, response: Response, network: Ne
 
 
 @router.post("/refresh")
-async def refresh_session(body: Refresh, parts: ReadyParts, response: Response) -> TokenPair:
+async def refresh_session(body: Refresh, parts: ReadyParts, response: Response, network: Network) -> TokenPair:
     """Exchange a refresh token for the next pair. Each works once; a second use ends the whole session."""
     async with parts.storage.transaction() as work:
         outcome = await parts.sessions.refresh(work, body.refresh_token.get_secret_value())
     if isinstance(outcome, RefreshRefused):
+        await parts.limits.wrong("refresh", network)
         raise Unauthenticated("The refresh token is not valid; log in again.", code="invalid_refresh_token")
     return _pair(outcome, response)
 

@@ -14,6 +14,14 @@ from kgents_shared.auth import Principal
 from kgents_shared.errors import FaultItem, Forbidden, InvalidInput, Unauthenticated
 
 
+class MailedTokenRefused(InvalidInput):
+    """422: the token of a mail is none."""
+
+    def __init__(self) -> None:
+        fault = FaultItem(("body", "token"), "is unknown, used or too old", "invalid_token", "ask for another mail")
+        super().__init__("The request has faults; each is listed in errors.", errors=[fault])
+
+
 class Passwords:
     """Changes of passwords. Sessions end before the password changes: what fails in between lets nobody stay."""
 
@@ -43,11 +51,11 @@ class Passwords:
         async with self._storage.transaction() as work:
             identity = await work.mail.peek("reset", digest(token))
         if identity is None:
-            raise _bad_token()
+            raise MailedTokenRefused()
         _check(new, identity, "password")
         async with self._storage.transaction() as work:
             if await work.mail.use("reset", digest(token)) is None:
-                raise _bad_token()
+                raise MailedTokenRefused()
             user = await self._people.known(work, identity)
             await self._sessions.end_all(work, user.id)
             await work.revocations.subject(str(user.id))
@@ -60,7 +68,7 @@ class Passwords:
         async with self._storage.transaction() as work:
             identity = await work.mail.use("verify", digest(token))
             if identity is None:
-                raise _bad_token()
+                raise MailedTokenRefused()
             user = await self._people.known(work, identity)
             await work.tell(EMAIL_VERIFIED, user.id, UserChanged(user_id=user.id))
         await self._provider.mark_verified(identity.subject)
@@ -70,8 +78,3 @@ def _check(password: str, identity: Identity, field: str) -> None:
     fault = password_fault(password, email=identity.email, name=identity.name, field=field)
     if fault is not None:
         raise InvalidInput("The request has faults; each is listed in errors.", errors=[fault])
-
-
-def _bad_token() -> InvalidInput:
-    fault = FaultItem(("body", "token"), "is unknown, used or too old", "invalid_token", "ask for another mail")
-    return InvalidInput("The request has faults; each is listed in errors.", errors=[fault])

@@ -24,7 +24,7 @@ async def exchange_token(request: Request, parts: ReadyParts, response: Response
     if grant_type == "client_credentials":
         grant = await _for_client(parts, request.headers.get("authorization"), form, network)
     elif grant_type == "refresh_token":
-        grant = await _for_refresh_token(parts, form)
+        grant = await _for_refresh_token(parts, form, network)
     elif grant_type is None:
         raise OAuthError("invalid_request", "grant_type is required.")
     else:
@@ -40,8 +40,12 @@ async def exchange_token(request: Request, parts: ReadyParts, response: Response
 
 async def _for_client(parts: Parts, authorization: str | None, form: Mapping[str, str], network: str) -> TokenGrant:
     credentials = client_credentials(authorization, form)
-    async with parts.limits.guessing("client", network):
+    try:
         return await _granted(parts, credentials, form)
+    except OAuthError as error:
+        if error.code == "invalid_client":
+            await parts.limits.wrong("client", network, credentials.client_id)
+        raise
 
 
 async def _granted(parts: Parts, credentials: ClientCredentials, form: Mapping[str, str]) -> TokenGrant:
@@ -57,7 +61,7 @@ async def _granted(parts: Parts, credentials: ClientCredentials, form: Mapping[s
         raise OAuthError("invalid_scope", "The scope is more than this client has.") from refused
 
 
-async def _for_refresh_token(parts: Parts, form: Mapping[str, str]) -> TokenGrant:
+async def _for_refresh_token(parts: Parts, form: Mapping[str, str], network: str) -> TokenGrant:
     refresh_token = form.get("refresh_token")
     if refresh_token is None:
         raise OAuthError("invalid_request", "refresh_token is required.")
@@ -68,5 +72,6 @@ async def _for_refresh_token(parts: Parts, form: Mapping[str, str]) -> TokenGran
     if outcome is RefreshRefused.SCOPE:
         raise OAuthError("invalid_scope", "The scope is more than the refresh token was given for.")
     if isinstance(outcome, RefreshRefused):
+        await parts.limits.wrong("refresh", network)
         raise OAuthError("invalid_grant", "The refresh token is not valid.")
     return outcome

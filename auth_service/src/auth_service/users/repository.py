@@ -1,5 +1,6 @@
 """SQL of people."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -70,6 +71,11 @@ class UserRepository:
         email, name, created_at, disabled_at, epoch = row
         roles = await self._session.scalars(select(UserRole.role).where(UserRole.user_id == user_id))
         return UserRecord(user_id, email, name, created_at, disabled_at is not None, frozenset(roles), epoch)
+
+    async def ids_of(self, addresses: Collection[str]) -> dict[str, UUID]:
+        """The ids of those addresses that somebody has. An address is of one person a provider; the newest counts."""
+        wanted = select(User.email, User.id).where(User.email.in_(addresses)).order_by(User.id)
+        return {row.email: row.id for row in await self._session.execute(wanted)}
 
     async def page(
         self, page: PageRequest, *, email: str | None, role: str | None, disabled: bool | None

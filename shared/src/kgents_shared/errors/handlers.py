@@ -159,10 +159,10 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
         return problem_response(InvalidInput("A text has a NUL character in it, which can't be stored.", code="nul"))
     if not is_database_away(error):
         return await _on_unexpected(request, error)
-    _log.warning("database_away", path=request.url.path, error=type(error).__name__)
+    _log.warning("database_away", path=request.scope["path"], error=type(error).__name__)
     return problem_response(Unavailable("The database can't be reached right now; try again.", code="database_away"))
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
-    _log.error("unexpected_error", path=request.url.path, exc_info=error)
+    _log.error("unexpected_error", path=request.scope["path"], exc_info=error)
     return problem_response(ApiError("Something failed inside; the log has it under this correlation_id."))

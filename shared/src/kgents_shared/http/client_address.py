@@ -1,50 +1,63 @@
-"""Who is at the other end: the connection's own address, unless a configured proxy says whom it speaks for."""
+"""Who is at the other end: the connection's own address, unless a configured proxy says whom it speaks for.
+
+`X-Forwarded-For` counts only where the connection comes from one of `trusted_proxies`, read from the right: the first
+hop that is no proxy of ours is the caller, whatever it wrote itself before. `Forwarded`, `X-Real-IP` and
+`X-Forwarded-Host` never count.
+"""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import cast
 
 from fastapi import Request
 
-_Address = IPv4Address | IPv6Address
+from kgents_shared.http.settings import ServiceSettings
+
+Address = IPv4Address | IPv6Address
+UNKNOWN = "unknown"
 _IPV6_SITE_BITS = 64
 
 
-def client_network(request: Request, trusted_proxies: Sequence[str]) -> str:
-    """The caller's address as limits count it: an IPv4 address, or an IPv6 network of 64 bits, which one site has.
+def client_address(request: Request) -> Address | None:
+    """The caller's address; None where the connection has none (a Unix socket)."""
+    settings = cast("ServiceSettings", request.app.state.settings)
+    peer = "" if request.client is None else request.client.host
+    return forwarded_address(peer, request.headers.getlist("x-forwarded-for"), settings.trusted_proxies)
 
-    `X-Forwarded-For` counts only where the connection comes from one of `trusted_proxies` (addresses or networks), read
-    from the right: the first that is no proxy of ours. `Forwarded` and `X-Real-IP` never count.
+
+def client_network(request: Request) -> str:
+    """The caller as limits and security events count them.
+
+    An IPv4 address, or an IPv6 network of 64 bits, which is what one site has.
     """
-    address = _parsed(request.client.host) if request.client is not None else None
+    address = client_address(request)
     if address is None:
-        return "unknown"
-    ours = _networks(tuple(trusted_proxies))
-    hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
-    for hop in reversed(hops):
-        if not _is_in(address, ours):
-            break
-        before = _parsed(hop.strip())
-        if before is None:
-            break
-        address = before
+        return UNKNOWN
     if isinstance(address, IPv6Address):
         return str(ip_network((address, _IPV6_SITE_BITS), strict=False))
     return str(address)
 
 
-def _parsed(text: str) -> _Address | None:
+def forwarded_address(
+    peer: str, forwarded_for: Sequence[str], trusted_proxies: Sequence[IPv4Network | IPv6Network]
+) -> Address | None:
+    """Whom a connection from `peer` speaks for, by its `X-Forwarded-For` lines in the order that they came in."""
+    address = _parsed(peer)
+    if address is None:
+        return None
+    for hop in reversed(",".join(forwarded_for).split(",")):
+        if not any(address in network for network in trusted_proxies):
+            break
+        before = _parsed(hop.strip())
+        if before is None:
+            break
+        address = before
+    return address
+
+
+def _parsed(text: str) -> Address | None:
     try:
         address = ip_address(text)
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
-
-
-def _is_in(address: _Address, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    return any(address.version == network.version and address in network for network in networks)
-
-
-@lru_cache(maxsize=16)
-def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(text, strict=False) for text in texts)

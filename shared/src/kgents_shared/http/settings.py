@@ -1,7 +1,11 @@
 """The settings that every service has."""
 
+from ipaddress import IPv4Network, IPv6Network
+
 from pydantic import IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from kgents_shared.http.allowlists import checked_origin, proxy_network
 
 
 class ServiceSettings(BaseSettings):
@@ -33,7 +37,10 @@ class ServiceSettings(BaseSettings):
 
     @field_validator("cors_origins")
     @classmethod
-    def _no_wildcard(cls, origins: list[str]) -> list[str]:
-        if "*" in origins:
-            raise ValueError("must name each origin: * would let every site's scripts in")
-        return origins
+    def _are_origins(cls, origins: list[str]) -> list[str]:
+        return [checked_origin(origin) for origin in origins]
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_not_everybody(cls, networks: list[IPv4Network | IPv6Network]) -> list[IPv4Network | IPv6Network]:
+        return [proxy_network(network) for network in networks]
