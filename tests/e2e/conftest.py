@@ -29,7 +29,12 @@ def _fresh_model(model: ModelServer) -> None:
 async def platform(tmp_path_factory: pytest.TempPathFactory, model: ModelServer) -> AsyncGenerator[RunningPlatform]:
     """The platform with that model server as its default provider."""
     home = tmp_path_factory.mktemp("e2e") / "home"
-    environment = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": MODEL_KEY, "OPENAI_MODEL": "fake-model"}
+    environment = {
+        "OPENAI_BASE_URL": model.base_url,
+        "OPENAI_API_KEY": MODEL_KEY,
+        "OPENAI_MODEL": "fake-model",
+        "TOOLS_SSRF_ALLOWED_HOSTS": '["127.0.0.1"]',
+    }
     async with RunningPlatform(home, environment) as running:
         yield running
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 from kgents_shared.contracts.credentials import ResolveCredentialRequest, ResolvedCredential
 from kgents_shared.errors import ApiError
 from kgents_shared.http.client import CallFailed, ServiceClient
-from tool_registry_service.errors import CredentialRefused, NeverSent
+from tool_registry_service.errors import CredentialRefused, NeverSent, NoSuchCredential
 from tool_registry_service.mcp_client.targets import CredentialUse
 
 KEPT_S = 60.0
@@ -43,7 +43,7 @@ class HttpVault:
             return ResolvedCredential.model_validate(answer)
         except CallFailed as error:
             if error.far_status == 404:
-                raise CredentialRefused(f"There is no credential {use.credential_ref}: register another.") from None
+                raise NoSuchCredential(f"There is no credential {use.credential_ref}: register another.") from None
             if error.far_status == 403:
                 raise CredentialRefused(f"{use.credential_ref} is no credential of type mcp.") from None
             raise NeverSent("The server's credential can't be had right now.") from None

@@ -15,6 +15,12 @@ class ToolNotFound(NotFound):
     default_code = "tool_not_found"
 
 
+class CredentialNotFound(NotFound):
+    """No credential of this reference belongs to the caller."""
+
+    default_code = "credential_not_found"
+
+
 class ServerNameTaken(Conflict):
     """The caller has an MCP server of this name already."""
 
@@ -95,6 +101,10 @@ class CredentialRefused(NeverSent):
     """The server's credential can't be used: it was deleted, is of another type, or has no form of a bearer."""
 
     outcome = "credential_refused"
+
+
+class NoSuchCredential(CredentialRefused):
+    """The owner has no credential of that reference."""
 
 
 class DefinitionChanged(ToolCallFault):

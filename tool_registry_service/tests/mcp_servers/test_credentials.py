@@ -118,9 +118,10 @@ async def test_a_credential_that_can_not_be_used_is_refused_at_once(
     body = {"name": "refused", "transport": "streamable_http", "url": scripted.url}
     other = Somebody(somebody.auth, somebody.registry, {})
     other.headers = {"Authorization": f"Bearer {(await somebody.auth.log_in())['access_token']}"}
+    for ref in (await other.keep("theirs"), f"cred_{'0' * 32}"):
+        answer = await somebody.registry.ask("POST", SERVERS, {**body, "credential_ref": ref})
+        assert (answer.status_code, answer.json()["code"]) == (404, "credential_not_found"), answer.text
     for ref, words in (
-        (await other.keep("theirs"), "There is no credential"),
-        (f"cred_{'0' * 32}", "There is no credential"),
         (await somebody.keep("x", "llm_provider"), "is no credential of type mcp"),
         (await somebody.keep("x", "generic"), "must be of type mcp"),
         (await somebody.keep("two words"), "without spaces"),

@@ -3,7 +3,9 @@
 from tool_registry_service.errors import (
     AddressRefused,
     AnswerTooLarge,
+    CredentialNotFound,
     CredentialRefused,
+    NoSuchCredential,
     ServerRefused,
     ServerUnreachable,
     ToolCallFault,
@@ -18,11 +20,14 @@ async def offer_from(sessions: SessionPool, target: ServerTarget) -> Offer:
 
     Raises:
         ServerRefused: its address is refused, or it offers too much.
+        CredentialNotFound: its owner has no credential of that reference.
         ServerUnreachable: it can't be reached, or doesn't speak MCP.
     """
     try:
         return offer_of(await sessions.tools(target))
     except ToolCallFault as error:
         cause = error.__cause__ if isinstance(error.__cause__, ToolCallFault) else error
+        if isinstance(cause, NoSuchCredential):
+            raise CredentialNotFound(str(error)) from error
         refused = isinstance(cause, AddressRefused | AnswerTooLarge | CredentialRefused) or type(cause) is ToolCallFault
         raise (ServerRefused if refused else ServerUnreachable)(str(error)) from error

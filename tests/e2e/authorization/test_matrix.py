@@ -1,0 +1,361 @@
+"""The authorization matrix: each route of the running platform by role, scope, service and another tenant's ids."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from kgents_shared.auth.scopes import ALL_SCOPES
+from tests.e2e.authorization.table import ROLES, Row, ids_of, routes, rows
+from tests.e2e.running_platform import RunningPlatform, publish_agent
+from tests.external.scripted_mcp import ScriptedServer
+
+SERVICES = ("auth", "deployment", "management", "runtime", "tools")
+PUBLIC = [row for row in rows() if row.opens_to == "public"]
+OF_PEOPLE = [row for row in rows() if row.callers is None and row.opens_to != "public"]
+OF_SERVICES = [row for row in rows() if row.callers is not None]
+WITH_IDS = [row for row in OF_PEOPLE if row.another]
+LISTS = [row for row in OF_PEOPLE if row.is_own]
+# Refusals for who the caller is; every other answer is one to somebody who was let in.
+REFUSED = {401, 403}
+# Ids of nothing.
+UNKNOWN: dict[str, str] = {
+    "agent": "nothing-of-that-name", "tool": "nothing", "name": "nothing.nothing", "role": "nothing", "number": "1",
+    "credential_ref": f"cred_{uuid4().hex}",
+}  # fmt: skip
+PASSWORD = "matrix words nobody joins"
+
+
+@dataclass
+class Tenant:
+    """Somebody with things of their own; `things` are their ids, by the name of the place that they stand in."""
+
+    http: httpx.AsyncClient
+    things: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+
+@dataclass
+class Bearers:
+    """Tokens: of a person with one role, with no role, with one scope, with all scopes but one; of services."""
+
+    roles: dict[str, str]
+    nobody: str
+    only: dict[str, str]
+    lacking: dict[str, str]
+    services: dict[tuple[str, str], str]
+
+
+async def person(admin: httpx.AsyncClient, roles: set[str]) -> dict[str, Any]:
+    """The login of somebody new who has these roles and no other."""
+    body = {"email": f"{uuid4().hex}@example.org", "name": "Ada", "password": PASSWORD}
+    made = (await admin.post("/api/v1/admin/users", json=body)).json()
+    given = {"user_id": made["id"]}
+    for role in roles - set(made["roles"]):
+        assert (await admin.post("/api/v1/admin/assignments", json=given | {"role": role})).status_code == 201
+    for role in set(made["roles"]) - roles:
+        taken = await admin.delete("/api/v1/admin/assignments", params=given | {"role": role})
+        assert taken.status_code == 204, taken.text
+    login = await admin.post("/api/v1/auth/login", json={"email": body["email"], "password": PASSWORD})
+    assert login.status_code == 200, login.text
+    return login.json()
+
+
+async def narrowed(admin: httpx.AsyncClient, scopes: list[frozenset[str]]) -> list[str]:
+    """An administrator's tokens, each with these scopes alone."""
+    tokens: list[str] = []
+    refresh_token = (await person(admin, {"admin"}))["refresh_token"]
+    for wanted in scopes:
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token, "scope": " ".join(sorted(wanted))}
+        answer = (await admin.post("/api/v1/auth/token", data=form)).json()
+        tokens.append(answer["access_token"])
+        refresh_token = answer["refresh_token"]
+    return tokens
+
+
+async def service_token(platform: RunningPlatform, visitor: httpx.AsyncClient, caller: str, audience: str) -> str:
+    secret = (platform.home / "secrets" / f"client-{caller}.secret").read_text().strip()
+    form = {"grant_type": "client_credentials", "client_id": caller, "client_secret": secret, "audience": audience}
+    answer = await visitor.post("/api/v1/auth/token", data=form)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
+
+
+@pytest.fixture(scope="module")
+async def admin(platform: RunningPlatform) -> AsyncGenerator[httpx.AsyncClient]:
+    async with await platform.client() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def visitor(platform: RunningPlatform) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client without a token of its own."""
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def inside(platform: RunningPlatform) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of the private listener."""
+    port = (platform.home / "run" / "private.port").read_text().strip()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def bearers(platform: RunningPlatform, admin: httpx.AsyncClient, visitor: httpx.AsyncClient) -> Bearers:
+    scopes = sorted(ALL_SCOPES)
+    tokens = await narrowed(admin, [*(frozenset({one}) for one in scopes), *(ALL_SCOPES - {one} for one in scopes)])
+    pairs = [(caller, audience) for caller in SERVICES for audience in SERVICES]
+    return Bearers(
+        roles={role: (await person(admin, {role}))["access_token"] for role in ROLES.values()},
+        nobody=(await person(admin, set()))["access_token"],
+        only=dict(zip(scopes, tokens, strict=False)),
+        lacking=dict(zip(scopes, tokens[len(scopes) :], strict=True)),
+        services={pair: await service_token(platform, visitor, *pair) for pair in pairs},
+    )
+
+
+@pytest.fixture(scope="module")
+async def mcp(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ScriptedServer]:
+    server = ScriptedServer(tmp_path_factory.mktemp("mcp"))
+    await server.start()
+    yield server
+    await server.kill()
+
+
+@pytest.fixture(scope="module")
+async def tenants(
+    platform: RunningPlatform, admin: httpx.AsyncClient, mcp: ScriptedServer
+) -> AsyncGenerator[tuple[Tenant, Tenant]]:
+    """Two developers, each with one thing of every kind under a name of its own."""
+    async with AsyncExitStack() as stack:
+
+        async def tenant(name: str) -> Tenant:
+            login = await person(admin, {"developer"})
+            headers = {"Authorization": f"Bearer {login['access_token']}"}
+            client = httpx.AsyncClient(base_url=platform.url, headers=headers, timeout=60)
+            made = Tenant(await stack.enter_async_context(client))
+            await furnish(made, name, mcp)
+            return made
+
+        first, second = await asyncio.gather(tenant("theirs"), tenant("mine"))
+        yield first, second
+
+
+async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
+    async def post(path: str, body: dict[str, Any]) -> Any:
+        answer = await tenant.http.post(f"/api/v1{path}", json=body)
+        assert answer.status_code in {200, 201}, answer.text
+        return answer.json()
+
+    agent = await publish_agent(tenant.http, name)
+    said = await post(f"/agents/{name}/message", {"text": "Hello"})
+    key = await post("/users/me/api-keys", {"name": name, "scopes": ["agents:read"]})
+    credential = await post("/credentials", {"name": name, "type": "mcp", "secret": f"secret of {name}"})
+    server = await post("/mcp-servers", {"name": name, "transport": "streamable_http", "url": mcp.url})
+    tools = (await tenant.http.get("/api/v1/tools", params={"server_id": server["id"]})).json()["items"]
+    platform_credentials = {"platform": name, "credentials": {"access_token": f"token of {name}"}}
+    coins = {"default_coin": "BTC", "risk_limits": {"max_units_per_order": "1"}}
+    keys = {"api_key": f"key of {name}", "api_secret": f"the other half of {name}"}
+    for path, body in (("platform-credentials", platform_credentials), ("exchange-setup", keys | coins)):
+        assert (await tenant.http.put(f"/api/v1/cp/{path}", json=body)).status_code == 200
+    tenant.things = {
+        "agent": [agent["id"], name],
+        "number": ["1"],
+        "conversation_id": [said["conversation_id"]],
+        "run_id": [said["run_id"]],
+        "key_id": [key["id"]],
+        "credential_ref": [credential["credential_ref"]],
+        "server_id": [server["id"]],
+        "tool": [tools[0]["name"].partition(".")[2]],
+        "name": [tools[0]["name"]],
+    }
+
+
+def has_body(row: Row) -> bool:
+    return row.method in {"POST", "PUT", "PATCH"} and not row.path.endswith(("/publish", "/stop", "/restart"))
+
+
+async def ask(
+    http: httpx.AsyncClient, row: Row, bearer: str | None = None, *, prefix: str = "", **more: Any
+) -> httpx.Response:
+    """Ask for nothing in particular: an id of nothing, a body with an unknown field. Nobody's things change."""
+    path = re.sub(r"{(\w+)}", lambda place: UNKNOWN.get(place[1], str(uuid4())), row.path)
+    headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+    given: dict[str, Any] = {"json": {"nonsense": True}} if has_body(row) else {}
+    return await http.request(row.method, prefix + path, headers=headers, **(given | more))
+
+
+def code_of(answer: httpx.Response) -> str:
+    return str(answer.json()["code"]) if answer.content else ""
+
+
+def route_of(row: Row) -> str:
+    return f"{row.service} {row.route}"
+
+
+def test_the_table_has_every_route_and_no_other():
+    listed = [(row.service, row.route) for row in rows()]
+    assert len(listed) == len(set(listed))
+    assert routes() - set(listed) == set(), "routes without a line in table.txt"
+    assert set(listed) - routes() == set(), "lines in table.txt without a route"
+
+
+@pytest.mark.parametrize("row", [row for row in OF_PEOPLE if not row.is_all], ids=route_of)
+def test_the_table_says_what_an_id_gets_in_every_place_that_takes_one(row: Row):
+    assert set(row.another) == ids_of(row)
+
+
+@pytest.mark.parametrize("row", PUBLIC, ids=route_of)
+async def test_a_public_route_asks_nobody_who_they_are(visitor: httpx.AsyncClient, row: Row):
+    answer = await ask(visitor, row)
+    assert answer.status_code not in REFUSED
+    assert answer.status_code < 500
+
+
+@pytest.mark.parametrize("row", OF_PEOPLE, ids=route_of)
+async def test_a_route_opens_to_the_roles_and_scopes_of_the_table(
+    visitor: httpx.AsyncClient, bearers: Bearers, row: Row
+):
+    assert code_of(await ask(visitor, row)) == "token_required"
+    assert code_of(await ask(visitor, row, "nonsense")) == "invalid_token"
+    assert code_of(await ask(visitor, row, bearers.services["runtime", row.service])) == "service_token_here"
+    tokens = bearers.roles | {"nobody": bearers.nobody}
+    let_in = row.roles if row.scopes else {*row.roles, "nobody"}
+    for role, token in tokens.items():
+        answer = await ask(visitor, row, token)
+        if role in let_in:
+            assert answer.status_code not in REFUSED, f"{role}: {answer.text}"
+            assert answer.status_code < 500, f"{role}: {answer.text}"
+        else:
+            assert (answer.status_code, code_of(answer)) == (403, "scope_missing"), role
+    for scope in row.scopes:
+        refused = await ask(visitor, row, bearers.lacking[scope])
+        assert (refused.status_code, code_of(refused)) == (403, "scope_missing")
+        assert scope in refused.json()["detail"]
+    if len(row.scopes) == 1:
+        (scope,) = row.scopes
+        assert (await ask(visitor, row, bearers.only[scope])).status_code not in REFUSED
+
+
+@pytest.mark.parametrize("row", OF_SERVICES, ids=route_of)
+async def test_an_inner_route_opens_to_the_named_services_on_the_private_listener_alone(
+    visitor: httpx.AsyncClient, inside: httpx.AsyncClient, bearers: Bearers, row: Row
+):
+    prefix = f"/{row.service}"
+    other = next(name for name in SERVICES if name != row.service)
+    for caller in SERVICES:
+        token = bearers.services[caller, row.service]
+        answer = await ask(inside, row, token, prefix=prefix)
+        if caller in (row.callers or ()):
+            assert answer.status_code not in REFUSED, f"{caller}: {answer.text}"
+            assert answer.status_code < 500, f"{caller}: {answer.text}"
+        else:
+            assert (answer.status_code, code_of(answer)) == (403, "service_not_allowed"), caller
+        for_another = await ask(inside, row, bearers.services[caller, other], prefix=prefix)
+        assert (for_another.status_code, code_of(for_another)) == (401, "invalid_token")
+        assert (await ask(visitor, row, token)).status_code == 404
+    assert (await ask(inside, row, bearers.roles["admin"], prefix=prefix)).status_code == 404
+    assert (await ask(inside, row, prefix=prefix)).status_code == 401
+
+
+# What a route takes beside the ids, where it would refuse nonsense before it looks for a thing.
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /api/v1/credentials/{credential_ref}/rotate": {"secret": "another"},
+    "PUT /api/v1/agents/{agent}": {"name": "mine", "system_prompt": "Changed."},
+    "POST /api/v1/agents/{agent}/rollback": {"version": 1},
+    "POST /api/v1/mcp-servers": {"name": "with-a-ref", "transport": "streamable_http"},
+    "POST /api/v1/mcp-servers/{server_id}/refresh": {},
+    "PATCH /api/v1/mcp-servers/{server_id}/tools/{tool}": {"side_effect": "none"},
+    "POST /api/v1/mcp-servers/{server_id}/tools/{tool}/accept": {"definition_hash": "0" * 64},
+    "POST /api/v1/agents/{agent}/message": {"text": "Hello"},
+}
+
+
+async def with_id(caller: Tenant, row: Row, place: str, ids: dict[str, str], mcp_url: str) -> httpx.Response:
+    """The route with these ids at `place`, and the caller's own wherever else one stands."""
+    in_path = ids if place == "path" else {}
+    path = re.sub(r"{(\w+)}", lambda found: in_path.get(found[1], caller.things[found[1]][-1]), row.path)
+    more: dict[str, Any] = {}
+    if row.route in BODIES:
+        more["json"] = dict(BODIES[row.route])
+        if row.path == "/api/v1/mcp-servers":
+            more["json"]["url"] = mcp_url
+    if place != "path":
+        more.setdefault("json" if row.method != "GET" else "params", {}).update(ids)
+    return await caller.http.request(row.method, path, **more)
+
+
+def told(answer: httpx.Response, ids: dict[str, str]) -> str:
+    """An answer without what may differ: the request's own id, and the ids that it was asked for."""
+    body = answer.json() if answer.content else None
+    if isinstance(body, dict):
+        body.pop("correlation_id", None)
+    text = json.dumps(body, sort_keys=True)
+    for name, value in ids.items():
+        text = text.replace(value, f"<{name}>")
+    return text
+
+
+async def state_of(owner: Tenant, visible: list[Row]) -> dict[str, Any]:
+    """Everything that the owner can read, as it is now."""
+    found: dict[str, Any] = {}
+    for row in visible:
+        path = re.sub(r"{(\w+)}", lambda place: owner.things[place[1]][0], row.path)
+        answer = await owner.http.get(path)
+        assert answer.status_code == 200, f"{row.route}: {answer.text}"
+        found[row.route] = answer.json()
+    return found
+
+
+def unknown(name: str, like: str) -> str:
+    """An id of nothing, of the same kind and length."""
+    if re.fullmatch(r"[0-9a-f]{8}-.*", like):
+        return str(uuid4())
+    return UNKNOWN[name] if name == "credential_ref" else like[::-1] if like != like[::-1] else like + like
+
+
+async def test_another_tenants_ids_get_what_ids_of_nothing_get_and_change_nothing(
+    tenants: tuple[Tenant, Tenant], mcp: ScriptedServer
+):
+    owner, stranger = tenants
+    readable = [row for row in OF_PEOPLE if row.method == "GET" and not row.is_all]
+    before = await state_of(owner, readable)
+    wrong: list[str] = []
+    for row in WITH_IDS:
+        for place, status in row.another.items():
+            names = re.findall(r"{(\w+)}", row.path) if place == "path" else [place]
+            for spelling in range(max(len(owner.things[name]) for name in names)):
+                theirs = {name: owner.things[name][min(spelling, len(owner.things[name]) - 1)] for name in names}
+                nothings = {name: value if name == "number" else unknown(name, value) for name, value in theirs.items()}
+                answer = await with_id(stranger, row, place, theirs, mcp.url)
+                same = await with_id(stranger, row, place, nothings, mcp.url)
+                if (answer.status_code, same.status_code) != (status, status):
+                    wrong.append(f"{row.route} {place}: {answer.status_code}, unknown {same.status_code}")
+                elif told(answer, theirs) != told(same, nothings):
+                    wrong.append(f"{row.route} {place}: {told(answer, theirs)} is not {told(same, nothings)}")
+    assert wrong == []
+    after = await state_of(owner, readable)
+    for row in readable:
+        # A log goes on by itself.
+        if not row.path.endswith("/logs"):
+            assert after[row.route] == before[row.route], row.route
+
+
+async def test_lists_hold_the_callers_own_things_alone(tenants: tuple[Tenant, Tenant]):
+    owner, stranger = tenants
+    ids = {value for values in owner.things.values() for value in values if value != "1"}
+    for row in LISTS:
+        theirs = (await owner.http.get(row.path, params={"limit": "1000"} if "items" in row.path else {})).json()
+        seen = (await stranger.http.get(row.path)).json()
+        assert theirs != seen, row.route
+        assert not [one for one in ids if f'"{one}' in json.dumps(seen)], row.route
