@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -68,6 +69,12 @@ def migrated_database(postgres_admin_url: str) -> MigratedDatabase:
             return made[definition.name]
 
     return migrated
+
+
+@pytest.fixture(scope="session")
+def identity_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of auth's key files. They go with its migrated database: what one key sealed, another can't open."""
+    return tmp_path_factory.mktemp("keys")
 
 
 async def _create_database(admin_url: str, definition: ServiceDefinition) -> str:

@@ -1,6 +1,7 @@
 """The real service over a migrated PostgreSQL and a real NATS, with cheap argon2 so that the suite is quick."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from tests.external.running_auth import (
 async def auth_settings(
     migrated_database: Callable[[Any], Awaitable[str]],
     nats_server: Any,
-    tmp_path_factory: pytest.TempPathFactory,
+    identity_keys: Path,
 ) -> AuthSettings:
     """Settings of a service on the session's servers."""
     return AuthSettings(
@@ -34,7 +35,7 @@ async def auth_settings(
         nats_token=SecretStr(nats_server.token),
         client_secret=SecretStr("auth-secret-0123456789abcdef"),
         issuer=ISSUER,
-        signing_key_file=tmp_path_factory.mktemp("keys") / "signing-key.pem",
+        signing_key_file=identity_keys / "signing-key.pem",
         admin_email=ADMIN_EMAIL,
         admin_password=SecretStr(ADMIN_PASSWORD),
         service_clients={"runtime": SecretStr(RUNTIME_SECRET), "tools": SecretStr(TOOLS_SECRET)},

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from auth_service.main import SERVICE as AUTH
 from auth_service.settings import AuthSettings
 from kgents_shared.contracts.credentials import ResolvedCredential
 from kgents_shared.testing.polling import eventually
-from tests.external.running_auth import ISSUER, RUNTIME_SECRET, RunningAuth, is_healthy, running
+from tests.external.running_auth import ISSUER, RUNTIME_SECRET, TOOLS_SECRET, RunningAuth, is_healthy, running
 from tests.external.running_registry import RunningRegistry, running_registry
 from tests.external.running_runtime import serving
 from tests.external.scripted_mcp import ScriptedServer
@@ -23,7 +24,6 @@ from tool_registry_service.mcp_client.targets import CredentialUse
 
 SERVERS = "/api/v1/mcp-servers"
 CREDENTIALS = "/api/v1/credentials"
-TOOLS_SECRET = "tools-secret-0123456789abcdef"
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Somebody:
 
 @pytest.fixture(scope="module")
 async def vault(
-    migrated_database: Callable[[Any], Awaitable[str]], nats_server: Any, tmp_path_factory: pytest.TempPathFactory
+    migrated_database: Callable[[Any], Awaitable[str]], nats_server: Any, identity_keys: Path
 ) -> AsyncGenerator[tuple[RunningAuth, str]]:
     """The auth service over HTTP, and where it is."""
     settings = AuthSettings(
@@ -59,7 +59,7 @@ async def vault(
         nats_token=SecretStr(nats_server.token),
         client_secret=SecretStr("auth-secret-0123456789abcdef"),
         issuer=ISSUER,
-        signing_key_file=tmp_path_factory.mktemp("keys") / "signing-key.pem",
+        signing_key_file=identity_keys / "signing-key.pem",
         service_clients={"runtime": SecretStr(RUNTIME_SECRET), "tools": SecretStr(TOOLS_SECRET)},
         argon2_memory_kib=64,
         argon2_rounds=1,
