@@ -5,6 +5,7 @@ import os
 from alembic import context
 
 from auth_service.api_keys import models as api_keys
+from auth_service.keys import models as signing_keys
 from auth_service.limits import models as limits
 from auth_service.machines import models as machines
 from auth_service.mail import models as mail
@@ -29,6 +30,7 @@ MODELS = (
     roles,
     tokens,
     users,
+    signing_keys,
     control_plane,
     credentials,
     vault_keys,

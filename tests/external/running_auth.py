@@ -64,6 +64,14 @@ class RunningAuth:
         body: dict[str, Any] = answer.json()
         return body
 
+    async def application(self, token: str, **body: Any) -> dict[str, Any]:
+        """An application of whoever has that token, as its making answers: with its secret."""
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await self.client.post("/api/v1/auth/clients", json={"name": "nightly", **body}, headers=headers)
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
     async def token(self, **form: str) -> httpx.Response:
         """A request to the token endpoint."""
         return await self.client.post("/api/v1/auth/token", data=form)

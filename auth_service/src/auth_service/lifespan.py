@@ -9,6 +9,9 @@ from fastapi import FastAPI
 from auth_service.api_keys.pepper import Pepper
 from auth_service.api_keys.service import ApiKeys
 from auth_service.first_boot.seeding import FirstBoot
+from auth_service.keys.key_file import load_key_file
+from auth_service.keys.metadata import token_endpoint
+from auth_service.keys.rotation import KeyRotation
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.limits.failures import Failures
 from auth_service.limits.service import Limits
@@ -26,6 +29,8 @@ from auth_service.schema import SCHEMA
 from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
 from auth_service.tokens.access_tokens import AccessTokens
+from auth_service.tokens.exchange import Exchange
+from auth_service.tokens.inspection import Inspection
 from auth_service.tokens.service import Sessions
 from auth_service.tokens.sweeping import Sweeping
 from auth_service.users.administration import Administration
@@ -48,7 +53,7 @@ def lifespan_of(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         pepper = Pepper(settings.api_key_pepper_file or settings.signing_key_file.with_name("api-key-pepper"))
-        await asyncio.to_thread(keys.load)
+        key_file = await asyncio.to_thread(load_key_file, settings.signing_key_file)
         await asyncio.to_thread(pepper.load)
         url = settings.database_url.get_secret_value()
         nats_token = settings.nats_token.get_secret_value() if settings.nats_token is not None else None
@@ -63,13 +68,16 @@ def lifespan_of(
                 relay = OutboxRelay(url, SCHEMA, bus)
                 parts = _wire(settings, keys, pepper, database, hasher, relay.wake)
                 app.state.parts = own.parts = parts
+                parts.key_rotation.give_file(key_file)
                 stack.push_async_callback(parts.vault.close)
                 await parts.vault.open()
                 app.state.database, app.state.password_hasher, app.state.event_bus = database, hasher, bus
                 app.state.health_probes["database"] = database.answers
                 app.state.health_probes["first_boot"] = parts.first_boot.answers
+                app.state.health_probes["signing_keys"] = parts.key_rotation.answers
                 app.state.health_probes["vault"] = parts.vault.answers
                 tasks.start("auth first boot", parts.first_boot.run)
+                tasks.start("auth signing keys", parts.key_rotation.run)
                 tasks.start("auth outbox relay", relay.run)
                 tasks.start("auth vault", parts.vault.run)
                 tasks.start("auth mail", parts.post_office.run)
@@ -104,12 +112,19 @@ def _wire(
     verifies = settings.email_verification == "required"
     people = People(provider, sessions, verifies=verifies)
     targets = frozenset(load_path_table().services) | frozenset(settings.service_clients)
+    machines = Machines(access_tokens, targets, frozenset({settings.issuer, token_endpoint(settings.issuer)}))
     master_keys = MasterKeys(settings)
     rewrapping = Rewrapping(storage, master_keys)
     credentials = Credentials(Cipher(master_keys))
     return Parts(
         settings=settings,
         keys=keys,
+        key_rotation=KeyRotation(
+            storage,
+            keys,
+            every_s=settings.signing_key_rotation_days * 86_400,
+            token_lifetime_s=settings.access_token_ttl_s,
+        ),
         storage=storage,
         limits=Limits(storage, settings, failures),
         failures=failures,
@@ -118,7 +133,9 @@ def _wire(
         post_office=PostOffice(storage, provider, mailer_of(settings), place=settings.issuer, verifies=verifies),
         sessions=sessions,
         administration=Administration(storage, provider, people, sessions),
-        machines=Machines(access_tokens, targets),
+        machines=machines,
+        exchange=Exchange(access_tokens, machines),
+        inspection=Inspection(sessions, settings.issuer),
         api_keys=ApiKeys(storage, pepper),
         first_boot=FirstBoot(settings, storage, people, provider),
         vault=Vault(storage, master_keys, rewrapping),

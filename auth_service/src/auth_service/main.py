@@ -4,6 +4,8 @@ from fastapi import FastAPI
 
 from auth_service.api_keys.endpoints import internal_router as resolve_api_key_router
 from auth_service.api_keys.endpoints import router as api_keys_router
+from auth_service.applications.admin_endpoints import router as clients_admin_router
+from auth_service.applications.endpoints import router as clients_router
 from auth_service.keys.endpoints import router as keys_router
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.lifespan import lifespan_of
@@ -16,6 +18,7 @@ from auth_service.schema import SCHEMA
 from auth_service.settings import AuthSettings
 from auth_service.tokens.endpoints import router as tokens_router
 from auth_service.tokens.oauth_errors import OAuthError, on_oauth_error
+from auth_service.tokens.inspection_endpoints import router as inspection_router
 from auth_service.users.admin_endpoints import router as people_admin_router
 from auth_service.users.endpoints import router as users_router
 from auth_service.vault.control_plane.endpoints import router as control_plane_router
@@ -35,7 +38,7 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
     """The service's app. It verifies tokens by its own keys and tables."""
     # The values come from the environment, which the type checker can't see.
     used = settings or AuthSettings()  # pyright: ignore[reportCallIssue]
-    signing_keys, own = SigningKeys(used.signing_key_file), OwnIdentity()
+    signing_keys, own = SigningKeys(), OwnIdentity()
     app = build_service_app(
         ServiceFrame(
             name=NAME,
@@ -47,6 +50,9 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
                 accounts_router,
                 tokens_router,
                 users_router,
+                inspection_router,
+                clients_router,
+                clients_admin_router,
                 roles_router,
                 people_admin_router,
                 api_keys_router,
@@ -58,7 +64,7 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
                 control_plane_router,
                 vault_router,
             ],
-            identity=IdentitySource(signing_keys, RevocationFeed(own.revocations_after), own),
+            identity=IdentitySource(own, RevocationFeed(own.revocations_after), own),
             max_body_bytes=_MAX_BODY_BYTES,
         )
     )

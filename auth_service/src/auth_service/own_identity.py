@@ -1,15 +1,26 @@
 """This service as its own middleware asks it: from its tables, where every other service asks over HTTP."""
 
+from jose.backends.base import Key
+
 from auth_service.parts import Parts
 from kgents_shared.contracts.revocations import ResolvedApiKey, RevocationPage
 from kgents_shared.errors import Unavailable
 
 
 class OwnIdentity:
-    """A `ReadPage` and an `ApiKeySource`; the lifespan gives it the parts that it asks."""
+    """A `KeySource`, a `ReadPage` and an `ApiKeySource`; the lifespan gives it the parts that it asks."""
 
     def __init__(self) -> None:
         self.parts: Parts | None = None
+
+    async def key(self, kid: str) -> Key | None:
+        """The public key of `kid`; the table is looked at for one that isn't known here yet."""
+        parts = self._parts()
+        found = await parts.keys.key(kid)
+        if found is None:
+            await parts.key_rotation.follow_closely()
+            found = await parts.keys.key(kid)
+        return found
 
     async def revocations_after(self, position: int) -> RevocationPage:
         """See `RevocationRepository.after`."""

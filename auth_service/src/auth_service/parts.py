@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from auth_service.api_keys.service import ApiKeys
 from auth_service.first_boot.seeding import FirstBoot
+from auth_service.keys.rotation import KeyRotation
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.limits.failures import Failures
 from auth_service.limits.service import Limits
@@ -13,6 +14,8 @@ from auth_service.people.passwords import Passwords
 from auth_service.people.service import People
 from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
+from auth_service.tokens.exchange import Exchange
+from auth_service.tokens.inspection import Inspection
 from auth_service.tokens.service import Sessions
 from auth_service.users.administration import Administration
 from auth_service.vault.control_plane.service import ControlPlane
@@ -27,6 +30,7 @@ class Parts:
 
     settings: AuthSettings
     keys: SigningKeys
+    key_rotation: KeyRotation
     storage: Storage
     limits: Limits
     failures: Failures
@@ -36,6 +40,8 @@ class Parts:
     sessions: Sessions
     administration: Administration
     machines: Machines
+    exchange: Exchange
+    inspection: Inspection
     api_keys: ApiKeys
     first_boot: FirstBoot
     vault: Vault

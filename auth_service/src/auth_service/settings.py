@@ -15,8 +15,9 @@ ServiceSecret = Annotated[SecretStr, Field(min_length=16)]
 class AuthSettings(ServiceSettings):
     """Read from `AUTH_*`.
 
-    `signing_key_file` is a PEM file of one or more P-256 private keys: the first signs, all are published. It is
-    made where it is missing and its folder can be written; so is `api_key_pepper_file`, beside it where it isn't named:
+    `signing_key_file` is a PEM file of one or more P-256 private keys, the same for every replica: the first signs for
+    `signing_key_rotation_days`, then come keys that are kept in the database, sealed by it. It is made where it is
+    missing and its folder can be written; so is `api_key_pepper_file`, beside it where it isn't named:
     a file of at least 32 random bytes, without which no API key is known again. `service_clients` maps each service's
     name to its secret (JSON). The first admin is made of `admin_email` and `admin_password` while there is none. Times
     are seconds.
@@ -35,6 +36,7 @@ class AuthSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="AUTH_")
 
     signing_key_file: Path
+    signing_key_rotation_days: Annotated[int, Field(ge=1, le=3650)] = 30
     api_key_pepper_file: Path | None = None
     admin_email: str = "admin@localhost"
     admin_password: SecretStr | None = None

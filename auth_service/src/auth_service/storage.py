@@ -8,6 +8,8 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth_service.api_keys.repository import ApiKeyRepository
+from auth_service.applications.repository import ApplicationRepository
+from auth_service.keys.repository import SigningKeyRepository
 from auth_service.limits.repository import LimitRepository
 from auth_service.machines.repository import ClientRepository
 from auth_service.mail.repository import MailRepository
@@ -34,12 +36,14 @@ class Work:
         self.roles = RoleRepository(session)
         self.clients = ClientRepository(session)
         self.refresh_tokens = RefreshTokenRepository(session)
+        self.applications = ApplicationRepository(session)
         self.revocations = RevocationRepository(session)
         self.api_keys = ApiKeyRepository(session)
         self.mail = MailRepository(session)
         self.limits = LimitRepository(session)
         self.credentials = CredentialRepository(session)
         self.vault_keys = VaultKeyRepository(session)
+        self.signing_keys = SigningKeyRepository(session)
         self.control_plane = ControlPlaneRepository(session)
         self.has_told = False
 

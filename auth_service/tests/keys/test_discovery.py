@@ -25,4 +25,3 @@ async def test_the_metadata_names_addresses_that_the_path_table_leads_here(auth:
     answer = await auth.client.get(document["jwks_uri"])
     assert answer.status_code == 200
     assert (await auth.client.post(document["token_endpoint"])).json()["error"] == "invalid_request"
-    assert document["grant_types_supported"] == ["client_credentials", "refresh_token"]

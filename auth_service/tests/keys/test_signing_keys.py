@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from auth_service.keys.signing_keys import SigningKeyError, SigningKeys
+from auth_service.keys.key_file import SigningKeyError, load_key_file
+from auth_service.keys.signing_keys import Signing, SigningKeys
 from auth_service.tokens.access_tokens import AccessTokens
 from kgents_shared.auth import TokenVerifier
 from kgents_shared.errors import Unauthenticated, Unavailable
@@ -29,8 +30,10 @@ def a_pem(encoding: PrivateFormat = PrivateFormat.PKCS8) -> str:
 
 
 def loaded(file: Path) -> SigningKeys:
-    keys = SigningKeys(file)
-    keys.load()
+    """As a process has them that found its file's keys alone in the table: the first is the newest."""
+    found = load_key_file(file)
+    keys = SigningKeys()
+    keys.adopt([Signing(key, -place) for place, key in enumerate(found)], [key.public for key in found])
     return keys
 
 
@@ -106,6 +109,10 @@ def test_a_file_that_cannot_be_made_is_one_sentence(tmp_path: Path):
         loaded(tmp_path / "no such folder" / "key.pem")
 
 
-def test_keys_that_are_not_loaded_sign_nothing(tmp_path: Path):
+async def test_keys_that_are_not_loaded_sign_nothing_and_refuse_nobody():
     with pytest.raises(Unavailable):
-        a_token(SigningKeys(tmp_path / "key.pem"))
+        await SigningKeys().key("a")
+    with pytest.raises(Unavailable):
+        SigningKeys().jwks()
+    with pytest.raises(Unavailable):
+        a_token(SigningKeys())

@@ -7,7 +7,6 @@ from urllib.parse import quote_plus
 import pytest
 from jose import jwt
 
-from auth_service.machines.service import add_application
 from kgents_shared.auth import ROLE_SCOPES, StaticKeySource, TokenVerifier
 from kgents_shared.testing.tokens import only_keys
 from tests.external.running_auth import ISSUER, RUNTIME_SECRET, TOOLS_SECRET, RunningAuth
@@ -158,10 +157,10 @@ async def test_asking_for_too_much_or_as_another_client_does_not_use_the_refresh
 async def an_application(auth: RunningAuth, roles: frozenset[str]) -> tuple[str, str, str]:
     """Id, secret and owner's address of an application."""
     email = await auth.register()
-    owner_id = (await auth.rows("SELECT id FROM identity.users WHERE email = :email", email=email))[0][0]
-    async with auth.parts.storage.transaction() as work:
-        client_id, secret = await add_application(work, owner_id, "nightly report", roles)
-    return client_id, secret, email
+    made = await auth.application((await auth.log_in(email))["access_token"])
+    for role in roles:
+        await auth.run("INSERT INTO identity.app_client_roles VALUES (:id, :role)", id=made["client_id"], role=role)
+    return made["client_id"], made["client_secret"], email
 
 
 async def test_an_application_gets_a_machines_token_with_the_scopes_of_its_roles(auth: RunningAuth):
@@ -195,6 +194,7 @@ async def test_an_application_of_a_disabled_person_is_nobody(auth: RunningAuth):
 async def test_only_hashes_of_client_secrets_are_stored(auth: RunningAuth):
     _, secret, _ = await an_application(auth, frozenset({"viewer"}))
     rows: list[tuple[Any, ...]] = await auth.rows("SELECT c::text FROM identity.app_clients c")
+    rows += await auth.rows("SELECT s::text FROM identity.app_client_secrets s")
     hidden = [secret, RUNTIME_SECRET, TOOLS_SECRET]
     hidden += [value.encode().hex() for value in hidden]
     assert [row for row in rows if any(value in row[0] for value in hidden)] == []

@@ -1,13 +1,11 @@
 """GET|PUT /users/me."""
 
-import secrets
 from typing import Any
 
 import pytest
 
-from auth_service.machines.service import add_application
 from kgents_shared.auth import ROLE_SCOPES
-from tests.external.running_auth import ADMIN_EMAIL, ADMIN_PASSWORD, RunningAuth
+from tests.external.running_auth import RunningAuth
 
 
 async def headers_of(auth: RunningAuth, email: str | None = None, *password: str) -> dict[str, str]:
@@ -54,11 +52,9 @@ async def test_what_people_may_not_change_of_themselves_is_refused_and_nothing_c
 
 
 async def test_a_machine_has_no_profile(auth: RunningAuth):
-    admin = await headers_of(auth, ADMIN_EMAIL, ADMIN_PASSWORD)
-    owner = (await auth.client.get("/api/v1/users/me", headers=admin)).json()["id"]
-    async with auth.parts.storage.transaction() as work:
-        client_id, secret = await add_application(work, owner, secrets.token_hex(4), frozenset({"viewer"}))
-    answer = await auth.token(grant_type="client_credentials", client_id=client_id, client_secret=secret)
+    made = await auth.application((await auth.log_in())["access_token"], scopes=["agents:read"])
+    form = {"client_id": made["client_id"], "client_secret": made["client_secret"]}
+    answer = await auth.token(grant_type="client_credentials", **form)
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     assert (await auth.client.get("/api/v1/users/me", headers=headers)).status_code == 404
 

@@ -66,7 +66,9 @@ def door() -> Door:
 async def test_what_new_things_belong_to_and_what_may_be_seen_come_from_the_claims(door: Door):
     alone = await door.person()
     assert (alone.owner_id, alone.owner_ids, alone.actor, alone.session_id) == ("ada", {"ada"}, None, None)
-    member = await door.person(organisations=["o1", "o2"], act={"sub": "runtime"}, sid="login-1", epoch=3)
+    member = await door.person(
+        organisations={"acme": "o1", "zoo": "o2"}, act={"sub": "runtime"}, sid="login-1", epoch=3
+    )
     assert member.owner_ids == {"ada", "o1", "o2"}
     assert (member.owner_id, member.actor, member.session_id, member.epoch) == ("ada", "runtime", "login-1", 3)
     owned = await door.person(owner="o1")
@@ -74,7 +76,17 @@ async def test_what_new_things_belong_to_and_what_may_be_seen_come_from_the_clai
 
 
 @pytest.mark.parametrize(
-    "claim", [{"owner": 1}, {"organisations": "o1"}, {"epoch": "1"}, {"sid": 1}, {"act": "runtime"}, {"owner": None}]
+    "claim",
+    [
+        {"owner": 1},
+        {"organisations": "o1"},
+        {"organisations": ["o1"]},
+        {"organisations": {"acme": 1}},
+        {"epoch": "1"},
+        {"sid": 1},
+        {"act": "runtime"},
+        {"owner": None},
+    ],
 )
 async def test_claims_of_another_shape_are_refused(door: Door, claim: dict[str, Any]):
     with pytest.raises(Unauthenticated):
@@ -82,7 +94,7 @@ async def test_claims_of_another_shape_are_refused(door: Door, claim: dict[str, 
 
 
 async def test_a_key_is_asked_about_once(door: Door):
-    key = door.keys.add(organisations=["o1"])
+    key = door.keys.add(organisations={"acme": "o1"})
     for _ in range(3):
         await door.verifier.verify(key)
     principal = await door.verifier.verify(key)

@@ -160,6 +160,7 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     agent = await publish_agent(tenant.http, name)
     said = await post(f"/agents/{name}/message", {"text": "Hello"})
     key = await post("/users/me/api-keys", {"name": name, "scopes": ["agents:read"]})
+    client = await post("/auth/clients", {"name": name, "scopes": ["agents:read"]})
     credential = await post("/credentials", {"name": name, "type": "mcp", "secret": f"secret of {name}"})
     server = await post("/mcp-servers", {"name": name, "transport": "streamable_http", "url": mcp.url})
     tools = (await tenant.http.get("/api/v1/tools", params={"server_id": server["id"]})).json()["items"]
@@ -174,6 +175,8 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         "conversation_id": [said["conversation_id"]],
         "run_id": [said["run_id"]],
         "key_id": [key["id"]],
+        "client_id": [client["client_id"]],
+        "secret_id": [client["secrets"][0]["id"]],
         "credential_ref": [credential["credential_ref"]],
         "server_id": [server["id"]],
         "tool": [tools[0]["name"].partition(".")[2]],
@@ -271,6 +274,8 @@ async def test_an_inner_route_opens_to_the_named_services_on_the_private_listene
 # What a route takes beside the ids, where it would refuse nonsense before it looks for a thing.
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/credentials/{credential_ref}/rotate": {"secret": "another"},
+    "PATCH /api/v1/auth/clients/{client_id}": {"name": "changed"},
+    "POST /api/v1/auth/clients/{client_id}/secrets": {},
     "PUT /api/v1/agents/{agent}": {"name": "mine", "system_prompt": "Changed."},
     "POST /api/v1/agents/{agent}/rollback": {"version": 1},
     "POST /api/v1/mcp-servers": {"name": "with-a-ref", "transport": "streamable_http"},

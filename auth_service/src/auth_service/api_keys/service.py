@@ -35,6 +35,8 @@ class ApiKeys:
         """A new key of the caller, and what it is this once. Raises Forbidden, InvalidInput, Conflict or NotFound."""
         if principal.client_id == CLIENT_ID:
             raise Forbidden("An API key can't make another; log in.", code="api_key_here")
+        if principal.actor is not None:
+            raise Forbidden("Who acts for you can't make keys of yours; log in.", code="not_in_person")
         owner = await users.profile(work, principal.subject)
         excess = frozenset(scopes) - principal.scopes
         if excess:

@@ -5,15 +5,17 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from auth_service.dependencies import PartsDep
-from kgents_shared.auth import ALL_SCOPES
+from auth_service.keys.metadata import server_metadata
+from auth_service.keys.rotation import CACHED_S
 
 router = APIRouter(prefix="/.well-known", tags=["discovery"])
-_MAX_AGE = "public, max-age=300"
+_MAX_AGE = f"public, max-age={CACHED_S}"
 
 
 @router.get("/jwks.json")
 async def get_signing_keys(parts: PartsDep, response: Response) -> dict[str, Any]:
-    """The public keys that access tokens are signed with, as a JWK set."""
+    """The public keys that access tokens are signed with, or will be soon, as a JWK set."""
+    await parts.key_rotation.follow_closely()
     response.headers["Cache-Control"] = _MAX_AGE
     return parts.keys.jwks()
 
@@ -21,14 +23,5 @@ async def get_signing_keys(parts: PartsDep, response: Response) -> dict[str, Any
 @router.get("/oauth-authorization-server")
 async def get_authorization_server_metadata(parts: PartsDep, response: Response) -> dict[str, Any]:
     """Authorization server metadata, RFC 8414 §2."""
-    issuer = parts.settings.issuer.rstrip("/")
     response.headers["Cache-Control"] = _MAX_AGE
-    return {
-        "issuer": parts.settings.issuer,
-        "token_endpoint": f"{issuer}/api/v1/auth/token",
-        "jwks_uri": f"{issuer}/.well-known/jwks.json",
-        "scopes_supported": sorted(ALL_SCOPES),
-        "response_types_supported": [],
-        "grant_types_supported": ["client_credentials", "refresh_token"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-    }
+    return server_metadata(parts.settings.issuer)

@@ -1,29 +1,43 @@
-"""SQL of clients."""
+"""SQL of clients as they come in."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from datetime import timedelta
+from typing import Any, Literal, cast
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth_service.machines.models import AppClient, AppClientRole
-from auth_service.users.models import User
+from auth_service.machines.models import AppClient, AppClientRole, AppClientSecret, ClientAssertion
+from auth_service.users.models import User, UserRole
 
 ClientKind = Literal["service", "app"]
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """The person whose application it is."""
+
+    id: UUID
+    token_epoch: int
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class ClientRecord:
-    """A client that may come in. Its secret is stored as SHA-256."""
+    """A client that may come in. Its live secrets are stored as SHA-256; `jwks` are its public keys."""
 
     client_id: str
     kind: ClientKind
-    secret_hash: bytes
+    secret_hashes: tuple[bytes, ...]
+    jwks: tuple[Mapping[str, Any], ...]
+    scopes: frozenset[str]
     roles: frozenset[str]
     token_epoch: int
+    may_exchange: bool
+    owner: Owner | None
 
 
 class ClientRepository:
@@ -35,30 +49,51 @@ class ClientRepository:
     async def find_enabled(self, client_id: str) -> ClientRecord | None:
         """The client of that id, unless it or its owner is disabled."""
         wanted = (
-            select(AppClient.kind, AppClient.secret_hash, AppClient.token_epoch)
+            select(AppClient, User.token_epoch)
             .outerjoin(User, User.id == AppClient.owner_id)
             .where(AppClient.client_id == client_id, AppClient.disabled_at.is_(None), User.disabled_at.is_(None))
         )
         row = (await self._session.execute(wanted)).one_or_none()
         if row is None:
             return None
-        kind, secret_hash, epoch = row
+        client, owner_epoch = row
+        owner = None
+        hashes = () if client.secret_hash is None else (client.secret_hash,)
+        if client.owner_id is not None:
+            owner = Owner(client.owner_id, owner_epoch, await self._roles_of_person(client.owner_id))
+            hashes = await self._live_secrets(client_id)
         roles = await self._session.scalars(select(AppClientRole.role).where(AppClientRole.client_id == client_id))
-        return ClientRecord(client_id, cast("ClientKind", kind), secret_hash, frozenset(roles), epoch)
+        return ClientRecord(
+            client_id=client_id,
+            kind=cast("ClientKind", client.kind),
+            secret_hashes=hashes,
+            jwks=tuple(client.jwks or ()),
+            scopes=frozenset(client.scopes),
+            roles=frozenset(roles),
+            token_epoch=client.token_epoch,
+            may_exchange=client.may_exchange or client.kind == "service",
+            owner=owner,
+        )
 
     async def existing(self, client_ids: Collection[str]) -> frozenset[str]:
         """Those of the ids that some client has."""
         wanted = select(AppClient.client_id).where(AppClient.client_id.in_(client_ids))
         return frozenset(await self._session.scalars(wanted))
 
-    async def add_app(
-        self, client_id: str, *, name: str, owner_id: UUID, secret_hash: bytes, roles: frozenset[str]
-    ) -> None:
-        """Store a person's application."""
-        row = {"client_id": client_id, "kind": "app", "name": name, "owner_id": owner_id, "secret_hash": secret_hash}
-        await self._session.execute(insert(AppClient).values(row))
-        rows = [{"client_id": client_id, "role": role} for role in sorted(roles)]
-        await self._session.execute(insert(AppClientRole), rows)
+    async def use_assertion(self, client_id: str, jti_hash: bytes, *, for_s: float) -> bool:
+        """Whether the assertion is used for the first time; remembered as long as it could be used."""
+        statement = (
+            upsert(ClientAssertion)
+            .values(client_id=client_id, jti_hash=jti_hash, expires_at=func.now() + timedelta(seconds=for_s))
+            .on_conflict_do_nothing()
+            .returning(ClientAssertion.client_id)
+        )
+        return (await self._session.execute(statement)).one_or_none() is not None
+
+    async def delete_expired(self) -> None:
+        """Delete the assertions and secrets that have ended."""
+        await self._session.execute(delete(ClientAssertion).where(ClientAssertion.expires_at < func.now()))
+        await self._session.execute(delete(AppClientSecret).where(AppClientSecret.expires_at < func.now()))
 
     async def make_services_so(self, secret_hashes: Mapping[str, bytes]) -> None:
         """Make the service clients exactly those of `secret_hashes` (name → hash); others are disabled."""
@@ -76,3 +111,14 @@ class ClientRepository:
             AppClient.disabled_at.is_(None),
         )
         await self._session.execute(surplus.values(disabled_at=func.now()))
+
+    async def _live_secrets(self, client_id: str) -> tuple[bytes, ...]:
+        wanted = select(AppClientSecret.secret_hash).where(
+            AppClientSecret.client_id == client_id,
+            or_(AppClientSecret.expires_at.is_(None), AppClientSecret.expires_at > func.now()),
+        )
+        return tuple(await self._session.scalars(wanted))
+
+    async def _roles_of_person(self, user_id: UUID) -> frozenset[str]:
+        wanted = select(UserRole.role).where(UserRole.user_id == user_id)
+        return frozenset(await self._session.scalars(wanted))

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, insert, select, text, true, update
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth_service.machines.models import AppClient
 from auth_service.revocations.models import RevocationRow
 from auth_service.users.models import User
+from kgents_shared.auth import Principal
 from kgents_shared.contracts.revocations import Revocation, RevocationPage
 
 # Longer than any access token lives (AuthSettings.access_token_ttl_s), the clocks' leeway included.
@@ -95,6 +96,16 @@ class RevocationRepository:
             for _, _, kind, subject, epoch, expires_at in shown
         ]
         return RevocationPage(position=shown[-1][1] if more else newest, more=more, items=items)
+
+    async def refuses(self, principal: Principal) -> bool:
+        """Whether the caller was revoked, as the table has it at this moment; the feed is half a second behind."""
+        row = RevocationRow
+        epochs = ((principal.subject, principal.epoch), *principal.depends_on)
+        over = [and_(row.kind == "subject", row.subject == subject, row.epoch > epoch) for subject, epoch in epochs]
+        over.append(and_(row.kind == "token", row.subject.in_([principal.token_id, *sorted(principal.derived_from)])))
+        if principal.session_id is not None:
+            over.append(and_(row.kind == "session", row.subject == principal.session_id))
+        return bool(await self._session.scalar(select(exists().where(or_(*over)))))
 
     async def delete_expired(self) -> int:
         """Delete what means nothing any more, but for the newest row: it holds the position."""

@@ -70,6 +70,15 @@ class RoleRepository:
         wanted = select(RolePermission.scope).where(RolePermission.role.in_(sorted(roles))).distinct()
         return frozenset(await self._session.scalars(wanted))
 
+    async def within(self, roles: frozenset[str], scopes: frozenset[str]) -> frozenset[str]:
+        """Those of `roles` that bring nothing beyond `scopes`."""
+        if not roles:
+            return roles
+        beyond = select(RolePermission.role).where(
+            RolePermission.role.in_(sorted(roles)), RolePermission.scope.not_in(sorted(scopes))
+        )
+        return roles - frozenset(await self._session.scalars(beyond))
+
     async def find(self, name: str) -> RoleRecord | None:
         """The role of that name."""
         row = (await self._session.execute(_roles().where(Role.name == name))).one_or_none()

@@ -2,8 +2,8 @@
 
 import secrets
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -18,13 +18,19 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """With whom a token's subject stands: the ids of their organisations, the user or organisation that owns a client,
-    and who acts for them (RFC 8693 §4.1).
+    """With whom a token's subject stands: their organisations (slug → id), the user or organisation that owns a client,
+    and who acts for them (`actor` is the claim `act` of RFC 8693 §4.1, with whoever acted before inside it).
+
+    `depends_on` is whose revocation ends the token beside its subject's (subject → epoch), `derived_from` the ids of
+    the tokens that it came of. It ends with `ends_at` (Unix seconds) at the latest.
     """
 
-    organisations: frozenset[str] = frozenset()
+    organisations: Mapping[str, str] = field(default_factory=dict[str, str])
     owner: str | None = None
-    actor: str | None = None
+    actor: Mapping[str, Any] | None = None
+    depends_on: Mapping[str, int] = field(default_factory=dict[str, int])
+    derived_from: frozenset[str] = frozenset()
+    ends_at: int | None = None
 
 
 ALONE = Standing()
@@ -52,11 +58,12 @@ class AccessTokens:
     ) -> str:
         """A token with the claims of RFC 9068 §2.2, `epoch` and `sid`, which revocation goes by, and `standing`."""
         now = int(time.time())
+        ends_at = now + self.lifetime_s if standing.ends_at is None else min(now + self.lifetime_s, standing.ends_at)
         claims: dict[str, Any] = {
             "iss": self._issuer,
             "sub": subject,
             "aud": audience,
-            "exp": now + self.lifetime_s,
+            "exp": ends_at,
             "iat": now,
             "jti": secrets.token_hex(16),
             "client_id": client_id,
@@ -67,9 +74,13 @@ class AccessTokens:
         if session_id is not None:
             claims["sid"] = str(session_id)
         if standing.organisations:
-            claims["organisations"] = sorted(standing.organisations)
+            claims["organisations"] = dict(standing.organisations)
         if standing.owner is not None:
             claims["owner"] = standing.owner
         if standing.actor is not None:
-            claims["act"] = {"sub": standing.actor}
+            claims["act"] = dict(standing.actor)
+        if standing.depends_on:
+            claims["depends_on"] = dict(standing.depends_on)
+        if standing.derived_from:
+            claims["derived_from"] = sorted(standing.derived_from)
         return self._signer.sign(claims)

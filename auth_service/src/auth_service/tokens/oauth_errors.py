@@ -13,6 +13,7 @@ OAuthCode = Literal[
     "unsupported_grant_type",
     "invalid_scope",
     "invalid_target",
+    "unsupported_token_type",
 ]
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 

@@ -17,17 +17,21 @@ from kgents_shared.db import new_id
 
 PEOPLES_CLIENT = "kgents-cli"
 _SECRET_BYTES = 32
-_PREFIX = "kgr_"
+REFRESH_PREFIX = "kgr_"
 
 
 @dataclass(frozen=True, slots=True)
 class TokenGrant:
-    """An access token, the scopes in it, its lifetime in seconds, and what gets the next one."""
+    """An access token, the scopes in it, its lifetime in seconds, and what gets the next one.
+
+    `is_exchanged`: it came of another token (RFC 8693).
+    """
 
     access_token: str
     scopes: frozenset[str]
     expires_in: int
     refresh_token: str | None = None
+    is_exchanged: bool = False
 
 
 class RefreshRefused(Enum):
@@ -94,6 +98,11 @@ class Sessions:
         stored = await work.refresh_tokens.find_locked(_digest(refresh_token))
         return stored.family_id if stored is not None and stored.user_id == user_id else None
 
+    async def living(self, work: Work, refresh_token: str) -> StoredToken | None:
+        """A refresh token that would still be taken."""
+        stored = await work.refresh_tokens.find_locked(_digest(refresh_token))
+        return stored if stored is not None and not (stored.used or stored.revoked or stored.expired) else None
+
     async def _kill(self, work: Work, stored: StoredToken) -> RefreshRefused:
         if await work.refresh_tokens.revoke_family(stored.family_id):
             await work.revocations.session(stored.family_id)
@@ -104,7 +113,7 @@ class Sessions:
     async def _add(
         self, work: Work, token_id: UUID, *, family: UUID, parent: UUID | None, user_id: UUID, scope: str | None
     ) -> str:
-        secret = _PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+        secret = REFRESH_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         await work.refresh_tokens.add(
             NewToken(
                 id=token_id,

@@ -25,4 +25,5 @@ class Sweeping:
                 await work.revocations.delete_expired()
                 await work.mail.delete_expired()
                 await work.limits.delete_full()
+                await work.clients.delete_expired()
             _log.info("refresh_tokens_swept", deleted=deleted)

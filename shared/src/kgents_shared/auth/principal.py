@@ -1,6 +1,7 @@
 """The one who asks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 PrincipalKind = Literal["person", "machine", "service"]
@@ -12,7 +13,9 @@ class Principal:
 
     `expires_at` is Unix seconds.
     `session_id` names the login that a person's token came of. `epoch` is how often everything of this subject had been
-    revoked when the token was issued. `actor` is who acts for the subject (RFC 8693 §4.1). `organisations` are ids.
+    revoked when the token was issued. `actor` is who acts for the subject (RFC 8693 §4.1). `organisations`: slug → id.
+    `depends_on` are others whose revocation ends the token too (who acts, who owns the client), each with its epoch;
+    `derived_from` are the ids of the tokens that it was exchanged for.
     """
 
     subject: str
@@ -26,9 +29,11 @@ class Principal:
     session_id: str | None = None
     epoch: int = 0
     actor: str | None = None
-    organisations: frozenset[str] = frozenset()
+    organisations: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    depends_on: tuple[tuple[str, int], ...] = ()
+    derived_from: frozenset[str] = frozenset()
 
     @property
     def owner_ids(self) -> frozenset[str]:
         """Whose things this caller may see: their own and their organisations'."""
-        return self.organisations | {self.owner_id}
+        return frozenset({self.owner_id, *self.organisations.values()})

@@ -59,12 +59,19 @@ class RevokedSet:
 
     def refuses(self, principal: Principal) -> bool:
         """Whether this caller's token, session or everything issued to them until then was revoked."""
-        newest = self._epochs.get(principal.subject)
-        if newest is not None and principal.epoch < newest.epoch:
+        if self._is_over(principal.subject, principal.epoch) or ("token", principal.token_id) in self._ended:
             return True
-        if ("token", principal.token_id) in self._ended:
-            return True
+        for subject, epoch in principal.depends_on:
+            if self._is_over(subject, epoch):
+                return True
+        for token_id in principal.derived_from:
+            if ("token", token_id) in self._ended:
+                return True
         return principal.session_id is not None and ("session", principal.session_id) in self._ended
+
+    def _is_over(self, subject: str, epoch: int) -> bool:
+        newest = self._epochs.get(subject)
+        return newest is not None and epoch < newest.epoch
 
 
 class RevocationFeed:

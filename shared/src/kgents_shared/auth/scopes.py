@@ -16,6 +16,8 @@ SCOPES: Mapping[str, str] = {
     "credentials:write": "Store, rotate and delete credentials.",
     "keys:read": "See one's own API keys.",
     "keys:write": "Make and delete one's own API keys.",
+    "clients:read": "See one's own applications.",
+    "clients:write": "Make, change and delete one's own applications and their secrets.",
     "users:read": "See every person.",
     "users:write": "Make, disable and enable people.",
     "roles:read": "See roles, and who has them.",

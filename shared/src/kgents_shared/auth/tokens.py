@@ -32,11 +32,16 @@ class TokenVerifier:
 
     def __init__(self, issuer: str, source: IdentitySource, service_name: str) -> None:
         self._issuer = issuer
+        self._source = source
         self._keys = source.keys
         self._revocations = source.revocations
         self._api_keys = source.api_keys
         self._service_name = service_name
         self._verified: dict[bytes, Principal] = {}
+
+    def at(self, service_name: str) -> "TokenVerifier":
+        """The same knowledge, as the service of that name verifies; what one keeps the other doesn't."""
+        return TokenVerifier(self._issuer, self._source, service_name)
 
     async def verify(self, bearer: str) -> Principal:
         """The principal of a token or an API key.
@@ -74,7 +79,7 @@ class TokenVerifier:
             token_id=found.key_id,
             expires_at=min(found.expires_at, int(time.time()) + _KEY_KEPT_S),
             epoch=found.epoch,
-            organisations=frozenset(found.organisations),
+            organisations=found.organisations,
         )
 
     async def _claims(self, bearer: str) -> dict[str, Any]:
@@ -104,7 +109,8 @@ class TokenVerifier:
         expires_at, issued_at = claims.get("exp"), claims.get("iat")
         scope, roles = claims.get("scope", ""), claims.get("roles", [])
         epoch, session_id, actor = claims.get("epoch", 0), claims.get("sid"), claims.get("act")
-        owner, organisations = claims.get("owner", subject), claims.get("organisations", [])
+        owner, organisations = claims.get("owner", subject), claims.get("organisations", {})
+        depends_on, derived_from = claims.get("depends_on", {}), claims.get("derived_from", [])
         if not (
             isinstance(subject, str)
             and isinstance(client_id, str)
@@ -119,7 +125,9 @@ class TokenVerifier:
             and (session_id is None or isinstance(session_id, str))
             and (actor is None or isinstance(actor, dict))
             and isinstance(owner, str)
-            and isinstance(organisations, list)
+            and _is_texts(organisations)
+            and _are_epochs(depends_on)
+            and isinstance(derived_from, list)
         ):
             raise _refused()
         if audience == self._service_name and subject == client_id:
@@ -140,8 +148,18 @@ class TokenVerifier:
             session_id=session_id,
             epoch=epoch,
             actor=None if actor is None else str(cast("dict[str, Any]", actor).get("sub", "")),
-            organisations=frozenset(str(each) for each in cast("list[Any]", organisations)),
+            organisations=cast("dict[str, str]", organisations),
+            depends_on=tuple(cast("dict[str, int]", depends_on).items()),
+            derived_from=frozenset(str(each) for each in cast("list[Any]", derived_from)),
         )
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in cast("dict[Any, Any]", value).values())
+
+
+def _are_epochs(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, int) for each in cast("dict[Any, Any]", value).values())
 
 
 def _refused() -> Unauthenticated:

@@ -47,7 +47,7 @@ _FORMATS = (
     ("an npm token", ("npm_",), r"npm_[A-Za-z0-9]{30,}"),
     ("a SendGrid key", ("SG.",), r"SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,}"),
     ("a HashiCorp Vault token", ("hvs.", "hvb."), r"hv[sb]\.[A-Za-z0-9_-]{24,}"),
-    ("a Kgents key", ("kg_", "kgr_"), r"(?:kg_[A-Za-z0-9-]{4,}_|kgr_)[A-Za-z0-9_-]{16,}"),
+    ("a Kgents key", ("kg_", "kgr_", "kgs_"), r"(?:kg_[A-Za-z0-9-]{4,}_|kg[rs]_)[A-Za-z0-9_-]{16,}"),
     ("a JSON Web Token", ("eyJ",), r"(?<![_.-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
     ("a private key", ("-----BEGIN ",), r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY"),
 )

@@ -39,12 +39,12 @@ class ResolveApiKey(Contract):
 
 
 class ResolvedApiKey(Contract):
-    """Whose key it is and what it may do now. `expires_at` is Unix seconds."""
+    """Whose key it is and what it may do now. `organisations`: slug → id. `expires_at` is Unix seconds."""
 
     key_id: str
     subject: str
     epoch: int
     scopes: list[str]
     roles: list[str]
-    organisations: list[str] = Field(default_factory=list[str])
+    organisations: dict[str, str] = Field(default_factory=dict[str, str])
     expires_at: int

@@ -1,0 +1,1 @@
+"""Applications as their owners and administrators keep them: names, scopes, secrets, public keys."""
