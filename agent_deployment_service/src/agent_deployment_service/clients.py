@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 from uuid import UUID
 
+from kgents_shared.auth import Reference
 from kgents_shared.contracts.instances import InstanceRegistration
 from kgents_shared.contracts.published_agent import PublishedAgent
 from kgents_shared.http.client import CallFailed, ServiceClient
@@ -20,8 +21,8 @@ class AgentSource(Protocol):
         """Every agent that was ever announced, with the tombstones of the last days. `Unavailable`, `CallFailed`."""
         ...
 
-    async def exists(self, owner_id: str, agent: str) -> bool:
-        """Whether the owner has an agent of that id or name, published or not."""
+    async def exists(self, agent: Reference) -> bool:
+        """Whether there is that agent, published or not."""
         ...
 
 
@@ -51,12 +52,11 @@ class ManagementAgents:
         """`GET /internal/agents/desired`, all pages."""
         return [PublishedAgent.model_validate(row) for row in await _all_pages(self.client, "/internal/agents/desired")]
 
-    async def exists(self, owner_id: str, agent: str) -> bool:
+    async def exists(self, agent: Reference) -> bool:
         """`GET /internal/agents/resolve`."""
+        query = {"owner_id": sorted(agent.owner_ids), "agent": agent.spelled}
         try:
-            await self.client.request_json(
-                "GET", "/internal/agents/resolve", params={"owner_id": owner_id, "agent": agent}
-            )
+            await self.client.request_json("GET", "/internal/agents/resolve", params=query)
         except CallFailed as error:
             if error.far_status in (404, 422):
                 return False

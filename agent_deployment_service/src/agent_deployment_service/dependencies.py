@@ -20,7 +20,7 @@ DeploymentsRead = Annotated[Principal, Depends(require("deployments:read"))]
 DeploymentsWrite = Annotated[Principal, Depends(require("deployments:write"))]
 SiblingCalls = Annotated[Principal, Depends(require_service("auth", "management", "tools", "runtime", "deployment"))]
 
-AgentPath = Annotated[str, PathParameter(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
+AgentPath = Annotated[str, PathParameter(min_length=1, max_length=110, pattern=r"^[^\x00-\x1f]+$")]
 Tail = Annotated[int, Query(ge=1, le=1000, description="how many of the newest lines")]
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$")
@@ -36,9 +36,7 @@ def _deployments(request: Request) -> OpenService:
     @asynccontextmanager
     async def open_service(principal: Principal) -> AsyncGenerator[DeploymentService]:
         async with database.transaction() as session:
-            yield DeploymentService(
-                DeploymentRepository(session), InstanceRepository(session), source, principal.owner_id
-            )
+            yield DeploymentService(DeploymentRepository(session), InstanceRepository(session), source, principal)
 
     return open_service
 

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar, cast
 from fastapi import Depends, Header, Request
 from pydantic import BaseModel
 
-from agent_management_service.agents.reference import AgentReference
+from agent_management_service.agents.reference import agent_reference
 from agent_management_service.agents.repository import AgentRepository
 from agent_management_service.agents.service import AgentService
 from agent_management_service.definitions.compile import compile_body, compile_spec
@@ -21,7 +21,7 @@ from agent_management_service.publishing.events import AgentEvents
 from agent_management_service.publishing.schemas import NoOptions, Rollback
 from agent_management_service.publishing.service import PublishingService
 from agent_management_service.versions.repository import VersionRepository
-from kgents_shared.auth import Principal, require, require_service
+from kgents_shared.auth import Principal, Reference, require, require_service
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.db import Database
 from kgents_shared.errors import FaultItem, InvalidInput
@@ -68,7 +68,14 @@ async def _transaction(request: Request) -> AsyncGenerator[Work]:
 
 
 Transaction = Annotated[Work, Depends(_transaction, scope="function")]
-ThisAgent = Annotated[AgentReference, Depends(AgentReference.parse)]
+
+
+# What the caller needs for it, the route says beside it.
+def _this_agent(principal: Annotated[Principal, Depends(require())], agent: str) -> Reference:
+    return agent_reference(principal, agent)
+
+
+ThisAgent = Annotated[Reference, Depends(_this_agent)]
 
 
 async def _definition(request: Request) -> AgentSpec:

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from kgents_shared.auth import Reference
 from kgents_shared.contracts.published_agent import PublishedAgent
 from kgents_shared.contracts.tools import InvokeToolRequest, ResolvedTools, ResolveToolsRequest
 from kgents_shared.contracts.worker import ToolCallResult
@@ -11,8 +12,8 @@ from kgents_shared.http.client import CallFailed, ServiceClient
 class AgentCatalog(Protocol):
     """What is known of an agent beyond its instances."""
 
-    async def resolve(self, owner_id: str, agent: str) -> PublishedAgent | None:
-        """The owner's agent of that id or name, or None; raises `Unavailable`."""
+    async def resolve(self, agent: Reference) -> PublishedAgent | None:
+        """The agent that a caller means, or None; raises `Unavailable`."""
         ...
 
 
@@ -34,12 +35,11 @@ class HttpAgentCatalog:
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
-    async def resolve(self, owner_id: str, agent: str) -> PublishedAgent | None:
+    async def resolve(self, agent: Reference) -> PublishedAgent | None:
         """`GET /internal/agents/resolve`."""
+        query = {"owner_id": sorted(agent.owner_ids), "agent": agent.spelled}
         try:
-            found = await self._client.request_json(
-                "GET", "/internal/agents/resolve", params={"owner_id": owner_id, "agent": agent}
-            )
+            found = await self._client.request_json("GET", "/internal/agents/resolve", params=query)
         except CallFailed as failed:
             if failed.far_status in {404, 422}:
                 return None

@@ -1,6 +1,6 @@
 """What the lifespan opens and the endpoints use."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -24,13 +24,13 @@ class Registry:
     denied: Sequence[str]
 
     @asynccontextmanager
-    async def servers(self, owner_id: str) -> AsyncGenerator[McpServerService]:
-        """The MCP servers of one owner."""
+    async def servers(self, owner_ids: Collection[str]) -> AsyncGenerator[McpServerService]:
+        """The MCP servers of these owners."""
         async with self.database.transaction() as session:
-            yield McpServerService(owner_id, McpServerRepository(session, owner_id), ToolRepository(session, owner_id))
+            yield McpServerService(McpServerRepository(session, owner_ids), ToolRepository(session, owner_ids))
 
     @asynccontextmanager
-    async def tools(self, owner_id: str) -> AsyncGenerator[ToolService]:
-        """The tools of one owner."""
+    async def tools(self, owner_ids: Collection[str]) -> AsyncGenerator[ToolService]:
+        """The tools of these owners."""
         async with self.database.transaction() as session:
-            yield ToolService(ToolRepository(session, owner_id), self.denied)
+            yield ToolService(ToolRepository(session, owner_ids), self.denied)

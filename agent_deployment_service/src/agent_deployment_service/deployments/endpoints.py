@@ -56,7 +56,7 @@ async def read_agent_logs(
 async def list_deployments(
     principal: DeploymentsRead, page: PageQuery, deployments: Deployments
 ) -> Page[DeploymentView]:
-    """All of the caller's deployments, newest first."""
+    """The deployments of the caller and their organisations, newest first."""
     async with deployments(principal) as service:
         rows = await service.page(page)
     return make_page(rows, page, item=_same, key=_place)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent_deployment_service.deployments.models import DeploymentRow, RestartRequestRow
+from kgents_shared.auth import Reference
 from kgents_shared.contracts.published_agent import DesiredState, PublishedAgent
 from kgents_shared.db import new_id
 
@@ -81,20 +82,21 @@ class DeploymentRepository:
         )
         return rows.all()
 
-    async def find(self, owner_id: str, agent: str) -> DeploymentRow | None:
-        """An owner's deployment by the agent's id, or else its name; not a deleted one."""
+    async def find(self, agent: Reference) -> DeploymentRow | None:
+        """The deployment of an agent that a caller means; not a deleted one."""
+        named = DeploymentRow.agent_id == agent.id if agent.id is not None else DeploymentRow.name == agent.name
         statement = (
             select(DeploymentRow)
-            .where(DeploymentRow.owner_id == owner_id, DeploymentRow.desired != DesiredState.DELETED, _reference(agent))
+            .where(DeploymentRow.owner_id.in_(agent.owner_ids), DeploymentRow.desired != DesiredState.DELETED, named)
             .order_by(DeploymentRow.agent_id.desc())
             .limit(1)
         )
         return await self.session.scalar(statement)
 
-    async def page(self, owner_id: str, limit: int, after: UUID | None) -> Sequence[DeploymentRow]:
-        """Up to `limit + 1` of an owner's deployments, newest first."""
+    async def page(self, owner_ids: Collection[str], limit: int, after: UUID | None) -> Sequence[DeploymentRow]:
+        """Up to `limit + 1` of the owners' deployments, newest first."""
         statement = select(DeploymentRow).where(
-            DeploymentRow.owner_id == owner_id, DeploymentRow.desired != DesiredState.DELETED
+            DeploymentRow.owner_id.in_(owner_ids), DeploymentRow.desired != DesiredState.DELETED
         )
         if after is not None:
             statement = statement.where(DeploymentRow.id < after)
@@ -122,10 +124,3 @@ class DeploymentRepository:
         row.epoch = DeploymentRow.epoch + 1  # pyright: ignore[reportAttributeAccessIssue]  SQL that counts, so that two requests at once count twice
         await self.session.flush()
         await self.session.refresh(row)
-
-
-def _reference(agent: str) -> ColumnElement[bool]:
-    try:
-        return DeploymentRow.agent_id == UUID(agent)
-    except ValueError:
-        return DeploymentRow.name == agent

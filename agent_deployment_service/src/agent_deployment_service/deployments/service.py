@@ -15,6 +15,7 @@ from agent_deployment_service.errors import AgentNotFound, NotPublished
 from agent_deployment_service.instances.models import InstanceRow
 from agent_deployment_service.instances.repository import InstanceRepository
 from agent_deployment_service.instances.states import InstanceState
+from kgents_shared.auth import Principal, referenced
 from kgents_shared.contracts.published_agent import DesiredState
 from kgents_shared.db import Cursor, PageRequest
 from kgents_shared.errors import FaultItem, InvalidInput
@@ -22,12 +23,12 @@ from kgents_shared.errors import FaultItem, InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class DeploymentService:
-    """The deployments of one owner, within one transaction that its caller commits."""
+    """The deployments that one caller may see, within one transaction that its caller commits."""
 
     deployments: DeploymentRepository
     instances: InstanceRepository
     source: AgentSource
-    owner_id: str
+    principal: Principal
 
     async def of_agent(self, agent: str) -> list[DeploymentView]:
         """The agent's deployment, or nothing for one that was never published. `AgentNotFound`."""
@@ -37,7 +38,7 @@ class DeploymentService:
     async def page(self, request: PageRequest) -> Sequence[DeploymentView]:
         """Up to `limit + 1` deployments, newest first."""
         after = None if request.after is None else _id_in(request.after)
-        return await self._views(await self.deployments.page(self.owner_id, request.limit, after))
+        return await self._views(await self.deployments.page(self.principal.owner_ids, request.limit, after))
 
     async def agent_id(self, agent: str) -> UUID | None:
         """The id of a published agent, None for one that never was. `AgentNotFound`."""
@@ -57,8 +58,11 @@ class DeploymentService:
         return (await self._views([row]))[0]
 
     async def _find(self, agent: str) -> DeploymentRow | None:
-        row = await self.deployments.find(self.owner_id, agent)
-        if row is None and not await self.source.exists(self.owner_id, agent):
+        meant = referenced(self.principal, agent)
+        if meant is None:
+            raise AgentNotFound
+        row = await self.deployments.find(meant)
+        if row is None and not await self.source.exists(meant):
             raise AgentNotFound
         return row
 

@@ -10,6 +10,7 @@ from agent_management_service.agents.models import AgentStatus
 from agent_management_service.agents.schemas import Agent
 from agent_management_service.dependencies import AgentsRead, AgentsWrite, Definition, Keyed, ThisAgent, Transaction
 from agent_management_service.idempotency.service import Answer
+from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
 
 router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
@@ -39,11 +40,14 @@ async def create_agent(
     key: Keyed,
     work: Transaction,
     publish: Annotated[bool, Query(description="publish it as well")] = False,
+    organisation: OfOrganisation = None,
 ) -> Response:
     """Make an agent from a definition in JSON or TOML: a draft, or with `publish=true` a running agent."""
 
+    owner_id = owner_of_new(principal, organisation)
+
     async def create() -> Answer:
-        row = await work.agents.create(principal.owner_id, spec)
+        row = await work.agents.create(owner_id, spec)
         if publish:
             row = await work.publishing.publish_new(row)
         body = Agent.model_validate(row).model_dump(mode="json")
@@ -60,26 +64,27 @@ async def list_agents(
     name: Annotated[str | None, Query(pattern="^[a-z0-9-]{1,63}$", description="names that begin so")] = None,
     status: AgentStatus | None = None,
     sort: AgentSort = "created_at",
+    organisation: OfOrganisation = None,
 ) -> Page[Agent]:
-    """The caller's agents."""
+    """The agents of the caller and their organisations, or of one organisation."""
     wanted = AgentFilter(name, status, sort)
-    rows = await work.agents.page(principal.owner_id, wanted, page)
+    rows = await work.agents.page(owners_listed(principal, organisation), wanted, page)
     return make_page(rows, page, item=Agent.model_validate, key=wanted.cursor_of)
 
 
 @router.get("/{agent}")
 async def get_agent(principal: AgentsRead, agent: ThisAgent, work: Transaction) -> Agent:
-    """One agent by id or name."""
-    return Agent.model_validate(await work.agents.get(principal.owner_id, agent))
+    """One agent by id, name or `organisation~name`."""
+    return Agent.model_validate(await work.agents.get(agent))
 
 
 @router.put("/{agent}", openapi_extra=DEFINITION_BODY)
 async def replace_draft(principal: AgentsWrite, agent: ThisAgent, spec: Definition, work: Transaction) -> Agent:
     """Replace the draft; what is published goes on unchanged until the next publish."""
-    return Agent.model_validate(await work.agents.replace_draft(principal.owner_id, agent, spec))
+    return Agent.model_validate(await work.agents.replace_draft(agent, spec))
 
 
 @router.delete("/{agent}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_agent(principal: AgentsWrite, agent: ThisAgent, work: Transaction) -> None:
     """Delete the agent and tear down what runs of it."""
-    await work.publishing.delete(principal.owner_id, agent)
+    await work.publishing.delete(agent)

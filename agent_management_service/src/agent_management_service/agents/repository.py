@@ -1,6 +1,6 @@
 """All SQL on the table `agents`; every query is filtered by the owner."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent_management_service.agents.listing import AgentFilter, created_at_and_id, name_and_id
 from agent_management_service.agents.models import AgentRow, AgentStatus
-from agent_management_service.agents.reference import AgentReference
 from agent_management_service.errors import AgentNotFound, NameTaken
+from kgents_shared.auth import Reference
 from kgents_shared.db import Cursor, new_id
 
 
 @dataclass(frozen=True, slots=True)
 class AgentRepository:
-    """The agents of all owners, seen by one at a time."""
+    """The agents of all owners, seen by one caller at a time."""
 
     session: AsyncSession
 
@@ -35,13 +35,13 @@ class AgentRepository:
             raise NameTaken(name)
         return row
 
-    async def get(self, owner_id: str, reference: AgentReference) -> AgentRow:
-        """The owner's agent; `AgentNotFound` where there is none."""
-        return await self._one(_of(owner_id, reference))
+    async def get(self, reference: Reference) -> AgentRow:
+        """The agent that the caller means; `AgentNotFound` where there is none."""
+        return await self._one(_meant(reference))
 
-    async def lock(self, owner_id: str, reference: AgentReference) -> AgentRow:
+    async def lock(self, reference: Reference) -> AgentRow:
         """The same, with its row locked until the transaction ends: changes of one agent happen one after another."""
-        return await self._one(_of(owner_id, reference).with_for_update())
+        return await self._one(_meant(reference).with_for_update())
 
     async def _one(self, statement: Select[AgentRow]) -> AgentRow:
         row = await self.session.scalar(statement)
@@ -49,14 +49,16 @@ class AgentRepository:
             raise AgentNotFound
         return row
 
-    async def page(self, owner_id: str, wanted: AgentFilter, limit: int, after: Cursor | None) -> Sequence[AgentRow]:
-        """Up to `limit + 1` of the owner's agents after the cursor, in the order that was asked for."""
+    async def page(
+        self, owner_ids: Collection[str], wanted: AgentFilter, limit: int, after: Cursor | None
+    ) -> Sequence[AgentRow]:
+        """Up to `limit + 1` of the owners' agents after the cursor, in the order that was asked for."""
         columns: tuple[ColumnElement[Any], ColumnElement[Any]] = (
             (AgentRow.name.expression, AgentRow.id.expression)
             if wanted.by_name
             else (AgentRow.created_at.expression, AgentRow.id.expression)
         )
-        statement = select(AgentRow).where(AgentRow.owner_id == owner_id, AgentRow.deleted_at.is_(None))
+        statement = select(AgentRow).where(AgentRow.owner_id.in_(owner_ids), AgentRow.deleted_at.is_(None))
         if wanted.name is not None:
             statement = statement.where(AgentRow.name.startswith(wanted.name, autoescape=True))
         if wanted.status is not None:
@@ -69,8 +71,8 @@ class AgentRepository:
         return (await self.session.scalars(statement.order_by(*order).limit(limit + 1))).all()
 
 
-def _of(owner_id: str, reference: AgentReference) -> Select[AgentRow]:
-    statement = select(AgentRow).where(AgentRow.owner_id == owner_id, AgentRow.deleted_at.is_(None))
+def _meant(reference: Reference) -> Select[AgentRow]:
+    statement = select(AgentRow).where(AgentRow.owner_id.in_(reference.owner_ids), AgentRow.deleted_at.is_(None))
     if reference.id is not None:
         return statement.where(AgentRow.id == reference.id)
     return statement.where(AgentRow.name == reference.name)

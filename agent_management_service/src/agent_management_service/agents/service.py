@@ -1,14 +1,14 @@
 """The rules of drafts: who may have which, and what changes when."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from agent_management_service.agents.listing import AgentFilter
 from agent_management_service.agents.models import AgentRow
-from agent_management_service.agents.reference import AgentReference
 from agent_management_service.agents.repository import AgentRepository
 from agent_management_service.errors import NameIsFixed
+from kgents_shared.auth import Reference
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.db import PageRequest
 
@@ -23,17 +23,17 @@ class AgentService:
         """A new agent with its draft; `NameTaken`."""
         return await self.agents.add(owner_id, spec.name, spec.model_dump(mode="json"))
 
-    async def get(self, owner_id: str, reference: AgentReference) -> AgentRow:
+    async def get(self, reference: Reference) -> AgentRow:
         """One agent; `AgentNotFound`."""
-        return await self.agents.get(owner_id, reference)
+        return await self.agents.get(reference)
 
-    async def page(self, owner_id: str, wanted: AgentFilter, page: PageRequest) -> Sequence[AgentRow]:
+    async def page(self, owner_ids: Collection[str], wanted: AgentFilter, page: PageRequest) -> Sequence[AgentRow]:
         """Up to `limit + 1` agents."""
-        return await self.agents.page(owner_id, wanted, page.limit, page.after)
+        return await self.agents.page(owner_ids, wanted, page.limit, page.after)
 
-    async def replace_draft(self, owner_id: str, reference: AgentReference, spec: AgentSpec) -> AgentRow:
+    async def replace_draft(self, reference: Reference, spec: AgentSpec) -> AgentRow:
         """Put another draft in place; what is published stays as it is. `NameIsFixed` for another name."""
-        row = await self.agents.lock(owner_id, reference)
+        row = await self.agents.lock(reference)
         if spec.name != row.name:
             raise NameIsFixed(row.name)
         row.draft = spec.model_dump(mode="json")

@@ -4,8 +4,8 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from pydantic import StringConstraints
 
-from agent_management_service.agents.reference import AgentReference
 from agent_management_service.dependencies import DeploymentCalls, DeploymentOrRuntimeCalls, Transaction
 from agent_management_service.desired.repository import DesiredRow
 from agent_management_service.publishing.events import published_agent
@@ -13,6 +13,7 @@ from kgents_shared.contracts.published_agent import PublishedAgent
 from kgents_shared.db import Cursor, Page, PageQuery, make_page
 from kgents_shared.errors import FaultItem, InvalidInput
 
+_OwnerId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 router = APIRouter(prefix="/internal/agents", include_in_schema=False)
 
 
@@ -27,11 +28,11 @@ async def list_desired(_: DeploymentCalls, page: PageQuery, work: Transaction) -
 async def resolve_agent(
     _: DeploymentOrRuntimeCalls,
     work: Transaction,
-    owner_id: Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")],
-    agent: Annotated[str, Query(min_length=1, max_length=200)],
+    owner_id: Annotated[list[_OwnerId], Query(min_length=1, max_length=100)],
+    agent: Annotated[str, Query(min_length=1, max_length=63, pattern=r"^[a-z0-9-]+$")],
 ) -> PublishedAgent:
-    """The owner's agent by id or name. Its version is null where it was never published."""
-    return _state(await work.desired.resolve(owner_id, AgentReference.parse(agent)))
+    """An agent of one of the owners, by its id or name. Its version is null where it was never published."""
+    return _state(await work.desired.resolve(frozenset(owner_id), agent))
 
 
 def _state(row: DesiredRow) -> PublishedAgent:

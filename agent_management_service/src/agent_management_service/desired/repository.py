@@ -1,16 +1,15 @@
 """Desired state of all owners' agents; only for services, behind /internal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent_management_service.agents.models import AgentRow
-from agent_management_service.agents.reference import AgentReference
 from agent_management_service.errors import AgentNotFound
 from agent_management_service.versions.models import VersionRow
 
@@ -35,15 +34,21 @@ class DesiredRepository:
         rows = await self.session.execute(statement.order_by(AgentRow.id).limit(limit + 1))
         return [(row, spec) for row, spec in rows]
 
-    async def resolve(self, owner_id: str, reference: AgentReference) -> DesiredRow:
-        """One owner's agent by id or name; `AgentNotFound`, also for a deleted one."""
-        wanted = AgentRow.id == reference.id if reference.id is not None else AgentRow.name == reference.name
-        statement = _with_spec().where(AgentRow.owner_id == owner_id, AgentRow.deleted_at.is_(None), wanted)
-        found = (await self.session.execute(statement)).one_or_none()
+    async def resolve(self, owner_ids: Collection[str], agent: str) -> DesiredRow:
+        """An agent of one of the owners by id or name; `AgentNotFound`, also for a deleted one."""
+        statement = _with_spec().where(AgentRow.owner_id.in_(owner_ids), AgentRow.deleted_at.is_(None), _named(agent))
+        found = (await self.session.execute(statement)).first()
         if found is None:
             raise AgentNotFound
         row, spec = found
         return row, spec
+
+
+def _named(agent: str) -> ColumnElement[bool]:
+    try:
+        return AgentRow.id == UUID(agent)
+    except ValueError:
+        return AgentRow.name == agent
 
 
 def _with_spec() -> Select[AgentRow, dict[str, Any]]:

@@ -46,7 +46,7 @@ async def publish_agent(
     """Freeze the draft as the next version and run it; an unchanged draft starts its version again."""
 
     async def publish() -> Answer:
-        return _answer(await work.publishing.publish(principal.owner_id, agent))
+        return _answer(await work.publishing.publish(agent))
 
     return answer_response(await work.once.do(key, publish))
 
@@ -58,7 +58,7 @@ async def stop_agent(
     """Stop what runs; publishing starts it again."""
 
     async def stop() -> Answer:
-        return _answer(await work.publishing.stop(principal.owner_id, agent))
+        return _answer(await work.publishing.stop(agent))
 
     return answer_response(await work.once.do(key, stop))
 
@@ -70,6 +70,6 @@ async def rollback_agent(
     """Run an older version again; the draft stays as it is."""
 
     async def rollback() -> Answer:
-        return _answer(await work.publishing.rollback(principal.owner_id, agent, body.version))
+        return _answer(await work.publishing.rollback(agent, body.version))
 
     return answer_response(await work.once.do(key, rollback))

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent_management_service.agents.models import AgentRow, AgentStatus
-from agent_management_service.agents.reference import AgentReference
 from agent_management_service.agents.repository import AgentRepository
 from agent_management_service.errors import NotPublished
 from agent_management_service.publishing.events import AgentEvents
 from agent_management_service.versions.content_hash import content_hash
 from agent_management_service.versions.models import VersionRow
 from agent_management_service.versions.repository import VersionRepository
+from kgents_shared.auth import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +25,22 @@ class PublishingService:
     versions: VersionRepository
     events: AgentEvents
 
-    async def publish(self, owner_id: str, reference: AgentReference) -> AgentRow:
+    async def publish(self, reference: Reference) -> AgentRow:
         """Freeze the draft and want it running; an unchanged draft starts its version (again) instead."""
-        return await self._publish(await self.agents.lock(owner_id, reference))
+        return await self._publish(await self.agents.lock(reference))
 
     async def publish_new(self, row: AgentRow) -> AgentRow:
         """The same for an agent made in this transaction."""
         return await self._publish(row)
 
-    async def rollback(self, owner_id: str, reference: AgentReference, number: int) -> AgentRow:
+    async def rollback(self, reference: Reference, number: int) -> AgentRow:
         """Want an older version running; the draft stays as it is. `VersionNotFound`."""
-        row = await self.agents.lock(owner_id, reference)
+        row = await self.agents.lock(reference)
         return await self._run(row, await self.versions.get(row.id, number))
 
-    async def stop(self, owner_id: str, reference: AgentReference) -> AgentRow:
+    async def stop(self, reference: Reference) -> AgentRow:
         """Want the agent stopped; one that is stopped stays as it is. `NotPublished` for a mere draft."""
-        row = await self.agents.lock(owner_id, reference)
+        row = await self.agents.lock(reference)
         if row.status == AgentStatus.DRAFT:
             raise NotPublished
         if row.status == AgentStatus.PUBLISHED:
@@ -48,9 +48,9 @@ class PublishingService:
             await self._announce(row, await self._spec_in_force(row))
         return row
 
-    async def delete(self, owner_id: str, reference: AgentReference) -> None:
+    async def delete(self, reference: Reference) -> None:
         """Leave a tombstone and want the agent gone."""
-        row = await self.agents.lock(owner_id, reference)
+        row = await self.agents.lock(reference)
         row.deleted_at = datetime.now(UTC)
         await self._announce(row, await self._spec_in_force(row))
 

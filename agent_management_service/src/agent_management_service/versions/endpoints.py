@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/v1/agents", tags=["versions"])
 async def list_versions(principal: AgentsRead, agent: ThisAgent, page: PageQuery, work: Transaction) -> Page[Version]:
     """The agent's versions, newest first."""
     before = None if page.after is None else number_before(page.after)
-    row = await work.agents.get(principal.owner_id, agent)
+    row = await work.agents.get(agent)
     rows = await work.versions.page(row.id, page.limit, before)
     return make_page(rows, page, item=Version.model_validate, key=_place)
 
@@ -28,7 +28,7 @@ async def get_version(
     principal: AgentsRead, agent: ThisAgent, number: Annotated[int, Path(ge=1, le=MAX_VERSION)], work: Transaction
 ) -> Version:
     """One version."""
-    row = await work.agents.get(principal.owner_id, agent)
+    row = await work.agents.get(agent)
     return Version.model_validate(await work.versions.get(row.id, number))
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from agent_runtime_service.conversations.schemas import ConversationView, MessageView
 from agent_runtime_service.dependencies import AgentFinderDep, ConversationRepositoryDep, ConversationsRead
 from agent_runtime_service.errors import ConversationNotFound
+from agent_runtime_service.messages.service import meant_agent
 from kgents_shared.db import Page, PageQuery, make_page
 
 router = APIRouter(prefix="/api/v1", tags=["conversations"])
@@ -17,7 +18,7 @@ async def list_conversations(
     page: PageQuery, principal: ConversationsRead, conversations: ConversationRepositoryDep
 ) -> Page[ConversationView]:
     """The caller's conversations, newest first."""
-    rows = await conversations.page(principal.owner_id, page)
+    rows = await conversations.page(principal.owner_ids, page)
     return make_page(rows, page, item=lambda row: row, key=lambda row: (str(row.id),))
 
 
@@ -30,8 +31,8 @@ async def list_agent_conversations(
     finder: AgentFinderDep,
 ) -> Page[ConversationView]:
     """The caller's conversations with one agent, newest first."""
-    agent_id = await finder.agent_id(principal.owner_id, agent)
-    rows = await conversations.page(principal.owner_id, page, agent_id)
+    agent_id = await finder.agent_id(meant_agent(principal, agent))
+    rows = await conversations.page(principal.owner_ids, page, agent_id)
     return make_page(rows, page, item=lambda row: row, key=lambda row: (str(row.id),))
 
 
@@ -40,7 +41,7 @@ async def get_conversation(
     conversation_id: UUID, principal: ConversationsRead, conversations: ConversationRepositoryDep
 ) -> ConversationView:
     """One conversation."""
-    found = await conversations.find(principal.owner_id, conversation_id)
+    found = await conversations.find(principal.owner_ids, conversation_id)
     if found is None:
         raise ConversationNotFound("There is no such conversation.")
     return found
@@ -51,7 +52,7 @@ async def list_messages(
     conversation_id: UUID, page: PageQuery, principal: ConversationsRead, conversations: ConversationRepositoryDep
 ) -> Page[MessageView]:
     """What was said, oldest first. What belongs to a failed run is not part of the conversation."""
-    rows = await conversations.messages(principal.owner_id, conversation_id, page)
-    if not rows and await conversations.find(principal.owner_id, conversation_id) is None:
+    rows = await conversations.messages(principal.owner_ids, conversation_id, page)
+    if not rows and await conversations.find(principal.owner_ids, conversation_id) is None:
         raise ConversationNotFound("There is no such conversation.")
     return make_page(rows, page, item=lambda row: row, key=lambda row: (str(row.seq),))

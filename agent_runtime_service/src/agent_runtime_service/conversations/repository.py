@@ -1,5 +1,6 @@
-"""Conversations and their messages. All SQL here is filtered by the owner."""
+"""Conversations and their messages. All SQL here is filtered by owners."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -8,16 +9,23 @@ from kgents_shared.contracts.worker import Message
 from kgents_shared.db import Cursor, HotPool, PageRequest
 from kgents_shared.errors import InvalidInput
 
-_CONVERSATION = "SELECT id, agent_id, agent_name, created_at FROM runtime.conversations WHERE owner_id = %(owner_id)s"
-_FIND = f"{_CONVERSATION} AND id = %(id)s"
-_LIST = f"""
-{_CONVERSATION} AND (%(agent_id)s::uuid IS NULL OR agent_id = %(agent_id)s)
-    AND (%(after)s::uuid IS NULL OR id < %(after)s)
-ORDER BY id DESC LIMIT %(limit)s
+_FIND = """
+SELECT id, agent_id, agent_name, created_at FROM runtime.conversations
+WHERE owner_id = ANY(%(owner_ids)s) AND id = %(id)s
+"""
+# A page of each owner's, then the newest of those: the index has them by owner.
+_LIST = """
+SELECT page.* FROM unnest(%(owner_ids)s::text[]) AS owner (id) CROSS JOIN LATERAL (
+    SELECT id, agent_id, agent_name, created_at FROM runtime.conversations
+    WHERE owner_id = owner.id AND (%(agent_id)s::uuid IS NULL OR agent_id = %(agent_id)s)
+        AND (%(after)s::uuid IS NULL OR conversations.id < %(after)s)
+    ORDER BY conversations.id DESC LIMIT %(limit)s
+) AS page
+ORDER BY page.id DESC LIMIT %(limit)s
 """
 _MESSAGES = """
 SELECT seq, run_id, payload::text, step.created_at FROM runtime.steps AS step
-WHERE conversation_id = (SELECT id FROM runtime.conversations WHERE owner_id = %(owner_id)s AND id = %(id)s)
+WHERE conversation_id = (SELECT id FROM runtime.conversations WHERE owner_id = ANY(%(owner_ids)s) AND id = %(id)s)
     AND in_context AND seq > %(after)s
 ORDER BY seq LIMIT %(limit)s
 """
@@ -29,21 +37,25 @@ class ConversationRepository:
     def __init__(self, pool: HotPool) -> None:
         self._pool = pool
 
-    async def find(self, owner_id: str, conversation_id: UUID) -> ConversationView | None:
-        """The owner's conversation of that id."""
-        rows = await self._rows(_FIND, {"owner_id": owner_id, "id": conversation_id})
+    async def find(self, owner_ids: Collection[str], conversation_id: UUID) -> ConversationView | None:
+        """The conversation of that id, if it is one of the owners'."""
+        rows = await self._rows(_FIND, {"owner_ids": sorted(owner_ids), "id": conversation_id})
         return _conversation(rows[0]) if rows else None
 
-    async def page(self, owner_id: str, request: PageRequest, agent_id: UUID | None = None) -> list[ConversationView]:
-        """The owner's conversations, newest first; one more than asked for, so that the end is known."""
+    async def page(
+        self, owner_ids: Collection[str], request: PageRequest, agent_id: UUID | None = None
+    ) -> list[ConversationView]:
+        """The owners' conversations, newest first; one more than asked for, so that the end is known."""
         after = _uuid_cursor(request.after)
-        values = {"owner_id": owner_id, "agent_id": agent_id, "after": after, "limit": request.limit + 1}
+        values = {"owner_ids": sorted(owner_ids), "agent_id": agent_id, "after": after, "limit": request.limit + 1}
         return [_conversation(row) for row in await self._rows(_LIST, values)]
 
-    async def messages(self, owner_id: str, conversation_id: UUID, request: PageRequest) -> list[MessageView]:
+    async def messages(
+        self, owner_ids: Collection[str], conversation_id: UUID, request: PageRequest
+    ) -> list[MessageView]:
         """What stands in the conversation, oldest first; one more than asked for."""
         after = _seq_cursor(request.after)
-        values = {"owner_id": owner_id, "id": conversation_id, "after": after, "limit": request.limit + 1}
+        values = {"owner_ids": sorted(owner_ids), "id": conversation_id, "after": after, "limit": request.limit + 1}
         return [_message(row) for row in await self._rows(_MESSAGES, values)]
 
     async def _rows(self, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

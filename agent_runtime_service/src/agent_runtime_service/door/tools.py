@@ -66,7 +66,7 @@ class ToolCaller:
         if plan is None or all(tool.name != call.name for tool in plan.tools):
             return "completed", ToolCallResult(content=f"There is no tool named {call.name} here.", is_error=True)
         request = InvokeToolRequest(
-            owner_id=run.owner_id,
+            owner_id=plan.owner_id,
             agent_id=run.agent_id,
             run_id=run.run_id,
             tool_call_id=call.id,

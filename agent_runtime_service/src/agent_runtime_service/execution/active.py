@@ -47,6 +47,7 @@ class RunPlan:
     """What a version lets its run do: pinned when an instance takes the run."""
 
     version: int
+    owner_id: str  # the agent's: whose tools it calls, whoever talks to it
     model: ModelChoice
     tools: tuple[ToolDefinition, ...]
     patterns: ToolsSpec

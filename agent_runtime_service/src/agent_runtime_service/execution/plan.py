@@ -73,6 +73,7 @@ class Planner:
         }
         plan = RunPlan(
             version=registration.version,
+            owner_id=registration.owner_id,
             model=model,
             tools=tools,
             patterns=spec.tools,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from agent_runtime_service.execution.worker_client import WorkerClient
+from kgents_shared.auth import Reference
 from kgents_shared.contracts.instances import InstanceRegistration
 
 _PROBE_EVERY_S = 0.1
@@ -61,17 +62,13 @@ class InstanceDirectory:
         """The instance of that id."""
         return self._instances.get(instance_id)
 
-    def find_agent(self, owner_id: str, agent: str) -> UUID | None:
-        """The id of the owner's agent, given its id or its name, if an instance of it is known."""
-        found = self._names.get((owner_id, agent))
-        if found is not None:
-            return found
-        try:
-            agent_id = UUID(agent)
-        except ValueError:
-            return None
-        known = self._by_agent.get(agent_id)
-        return agent_id if known and known[0].registration.owner_id == owner_id else None
+    def find_agent(self, agent: Reference) -> UUID | None:
+        """The id of the agent that a caller means, if an instance of it is known."""
+        if agent.id is None:
+            named = (self._names.get((owner_id, agent.name or "")) for owner_id in agent.owner_ids)
+            return next((found for found in named if found is not None), None)
+        known = self._by_agent.get(agent.id)
+        return agent.id if known and known[0].registration.owner_id in agent.owner_ids else None
 
     def choose(self, agent_id: UUID) -> Instance | None:
         """The least busy instance of the agent's newest generation that takes runs."""

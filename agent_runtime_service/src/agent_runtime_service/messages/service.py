@@ -21,7 +21,7 @@ from agent_runtime_service.instances.directory import Instance, InstanceDirector
 from agent_runtime_service.messages.places import Places
 from agent_runtime_service.messages.schemas import MessageRequest
 from agent_runtime_service.runs.repository import RunRepository, StoredRun
-from kgents_shared.auth import Principal
+from kgents_shared.auth import Principal, Reference, referenced
 from kgents_shared.contracts.published_agent import DesiredState, PublishedAgent
 from kgents_shared.db import new_id
 from kgents_shared.errors import Unavailable
@@ -56,6 +56,14 @@ class MessageLimits:
     max_active_runs: int
 
 
+def meant_agent(principal: Principal, agent: str) -> Reference:
+    """What a caller means by `{agent}`; raises `AgentNotFound` for what can be none of theirs."""
+    found = referenced(principal, agent)
+    if found is None:
+        raise AgentNotFound("There is no such agent.")
+    return found
+
+
 class AgentFinder:
     """An agent by the caller's name for it or its id: from memory, else from the agent management service."""
 
@@ -64,36 +72,36 @@ class AgentFinder:
         self._catalog = catalog
         self._starting_wait_s = starting_wait_s
 
-    async def ready_instance(self, owner_id: str, agent: str) -> Instance:
+    async def ready_instance(self, agent: Reference) -> Instance:
         """An instance that takes runs.
 
         Raises `AgentNotFound`, `AgentNotPublished`, `AgentStopped`, and `AgentStarting` after a short wait.
         """
-        agent_id = self._directory.find_agent(owner_id, agent)
+        agent_id = self._directory.find_agent(agent)
         instance = self._directory.choose(agent_id) if agent_id is not None else None
         if instance is not None:
             return instance
-        waited_for = agent_id if agent_id is not None else await self._published(owner_id, agent)
+        waited_for = agent_id if agent_id is not None else await self._published(agent)
         instance = await self._directory.wait_for(waited_for, self._starting_wait_s)
         if instance is None:
             if agent_id is not None:  # it may be more than a worker that is being replaced
-                await self._published(owner_id, agent)
+                await self._published(agent)
             raise AgentStarting("The agent is published, but no instance of it is ready yet; try again.")
         return instance
 
-    async def agent_id(self, owner_id: str, agent: str) -> UUID:
+    async def agent_id(self, agent: Reference) -> UUID:
         """The id of an agent that exists, whatever its state; raises `AgentNotFound`."""
-        known = self._directory.find_agent(owner_id, agent)
-        return known if known is not None else (await self._resolve(owner_id, agent)).agent_id
+        known = self._directory.find_agent(agent)
+        return known if known is not None else (await self._resolve(agent)).agent_id
 
-    async def _resolve(self, owner_id: str, agent: str) -> PublishedAgent:
-        found = await self._catalog.resolve(owner_id, agent)
-        if found is None or found.owner_id != owner_id or found.desired is DesiredState.DELETED:
+    async def _resolve(self, agent: Reference) -> PublishedAgent:
+        found = await self._catalog.resolve(agent)
+        if found is None or found.owner_id not in agent.owner_ids or found.desired is DesiredState.DELETED:
             raise AgentNotFound("There is no such agent.")
         return found
 
-    async def _published(self, owner_id: str, agent: str) -> UUID:
-        found = await self._resolve(owner_id, agent)
+    async def _published(self, agent: Reference) -> UUID:
+        found = await self._resolve(agent)
         if found.version is None:
             raise AgentNotPublished("The agent is a draft; publish it first.")
         if found.desired is DesiredState.STOPPED:
@@ -126,7 +134,7 @@ class MessageService:
         """Begin a run for the message, or find the one that the key stands for."""
         owner_id = principal.owner_id
         request_hash = _hash(body) if key is not None else None
-        instance = await self._finder.ready_instance(owner_id, agent)
+        instance = await self._finder.ready_instance(meant_agent(principal, agent))
         registration = instance.registration
         if len(self._runs) >= self._max_active_runs:
             raise TooManyRuns("The platform has all the runs that it may have right now; try again.")
@@ -177,7 +185,7 @@ class MessageService:
     async def _stored_outcome(self, accepted: Accepted) -> Ended:
         async with asyncio.timeout(_LONGEST_WAIT_S):
             while True:
-                stored = await self._stored.find(accepted.owner_id, accepted.run_id)
+                stored = await self._stored.find([accepted.owner_id], accepted.run_id)
                 if stored is None:
                     raise Unavailable("The run was lost before it began; send the message again.", code="run_lost")
                 if stored.ended_at is not None:

@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 @router.get("/{run_id}")
 async def get_run(run_id: UUID, principal: RunsRead, runs: RunRepositoryDep) -> RunView:
     """One run of the caller's, whatever its state."""
-    run = await runs.find(principal.owner_id, run_id)
+    run = await runs.find(principal.owner_ids, run_id)
     if run is None:
         raise RunNotFound("There is no such run.")
     return RunView(

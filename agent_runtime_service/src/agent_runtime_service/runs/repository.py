@@ -1,5 +1,6 @@
-"""Runs as their owner reads them. All SQL here is filtered by the owner."""
+"""Runs as their owner reads them. All SQL here is filtered by owners."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ _COLUMNS = """
     FROM runtime.runs AS run LEFT JOIN runtime.steps AS final
         ON final.conversation_id = run.conversation_id AND final.run_id = run.id AND final.kind = 'final'
 """
-_FIND = f"SELECT {_COLUMNS} WHERE run.owner_id = %(owner_id)s AND run.id = %(run_id)s"
+_FIND = f"SELECT {_COLUMNS} WHERE run.owner_id = ANY(%(owner_ids)s) AND run.id = %(run_id)s"
 _BY_KEY = (
     f"SELECT {_COLUMNS} WHERE run.owner_id = %(owner_id)s AND run.agent_id = %(agent_id)s "
     "AND run.idempotency_key = %(key)s"
@@ -53,9 +54,9 @@ class RunRepository:
     def __init__(self, pool: HotPool) -> None:
         self._pool = pool
 
-    async def find(self, owner_id: str, run_id: UUID) -> StoredRun | None:
-        """The owner's run of that id."""
-        return await self._one(_FIND, {"owner_id": owner_id, "run_id": run_id})
+    async def find(self, owner_ids: Collection[str], run_id: UUID) -> StoredRun | None:
+        """The run of that id, if it is one of the owners'."""
+        return await self._one(_FIND, {"owner_ids": sorted(owner_ids), "run_id": run_id})
 
     async def by_key(self, owner_id: str, agent_id: UUID, key: str) -> StoredRun | None:
         """The owner's run of an agent that came with that Idempotency-Key."""

@@ -2,6 +2,7 @@
 
 from kgents_shared.auth.api_keys import ApiKeySource, NoApiKeys
 from kgents_shared.auth.keys import JwksKeySource, KeySource, StaticKeySource
+from kgents_shared.auth.ownership import OfOrganisation, Reference, named, owner_of_new, owners_listed, referenced
 from kgents_shared.auth.principal import Principal
 from kgents_shared.auth.requirements import (
     internal_routes_without_service,
@@ -26,14 +27,20 @@ __all__ = [
     "JwksKeySource",
     "KeySource",
     "NoApiKeys",
+    "OfOrganisation",
     "Principal",
+    "Reference",
     "RevocationFeed",
     "Revocations",
     "RevokedSet",
     "StaticKeySource",
     "TokenVerifier",
     "internal_routes_without_service",
+    "named",
+    "owner_of_new",
+    "owners_listed",
     "public_routes",
+    "referenced",
     "require",
     "require_service",
     "route_scopes",

@@ -18,6 +18,8 @@ SCOPES: Mapping[str, str] = {
     "keys:write": "Make and delete one's own API keys.",
     "clients:read": "See one's own applications.",
     "clients:write": "Make, change and delete one's own applications and their secrets.",
+    "organisations:read": "See one's organisations and who is in them.",
+    "organisations:write": "Make organisations, let people in and take them out.",
     "users:read": "See every person.",
     "users:write": "Make, disable and enable people.",
     "roles:read": "See roles, and who has them.",
@@ -36,7 +38,9 @@ ROLE_SCOPES: dict[str, frozenset[str]] = {
     "operator": _READS - {"credentials:read"} | {"deployments:write", "agents:invoke", "keys:write"},
     "viewer": _READS,
     # Sees what is asked of an agent and what it did; what it decides comes with approvals.
-    "approver": frozenset({"agents:read", "tools:read", "runs:read", "conversations:read", "keys:read"}),
+    "approver": frozenset(
+        {"agents:read", "tools:read", "runs:read", "conversations:read", "keys:read", "organisations:read"}
+    ),
 }
 ROLE_DESCRIPTIONS: Mapping[str, str] = {
     "admin": "May do everything.",

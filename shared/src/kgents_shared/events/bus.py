@@ -5,7 +5,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -48,22 +47,32 @@ class EventBus:
         """JetStream with the stream in place; raises `nats.errors.Error` or `OSError` while NATS is away."""
         async with self._lock:
             if self._client is None or self._client.is_closed:
-                self._client = await nats.connect(
-                    self._url,
-                    token=self._token,
-                    name=self._name,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=_RECONNECT_S,
-                    connect_timeout=_CONNECT_TIMEOUT_S,
-                    allow_reconnect=True,
-                    error_cb=self._on_error,
-                )
+                self._client = await self._connect()
                 self._jetstream = None
             if self._jetstream is None:
                 context = self._client.jetstream(timeout=5)
                 await self._ensure_stream(context)
                 self._jetstream = context
         return self._jetstream
+
+    async def _connect(self) -> Client:
+        client = Client()
+        try:
+            await client.connect(
+                self._url,
+                token=self._token,
+                name=self._name,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=_RECONNECT_S,
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                allow_reconnect=True,
+                error_cb=self._on_error,
+            )
+        except BaseException:
+            # Cut off half-way, its socket would be closed by the collector: after the loop, which can't be done.
+            await _close(client)
+            raise
+        return client
 
     async def _ensure_stream(self, context: JetStreamContext) -> None:
         wanted = StreamConfig(
@@ -102,11 +111,8 @@ class EventBus:
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._client is not None and not self._client.is_closed:
-            try:
-                await asyncio.wait_for(self._client.close(), timeout=2)
-            except (NatsError, TimeoutError, OSError) as error:
-                _log.warning("nats_close_failed", error=repr(error))
+        if self._client is not None:
+            await _close(self._client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,3 +121,12 @@ class EventBus:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def _close(client: Client) -> None:
+    if client.is_closed:
+        return
+    try:
+        await asyncio.wait_for(client.close(), timeout=2)
+    except (NatsError, TimeoutError, OSError) as error:
+        _log.warning("nats_close_failed", error=repr(error))

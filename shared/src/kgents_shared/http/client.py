@@ -85,7 +85,7 @@ class ServiceClient:
         path: str,
         *,
         json: Any = None,
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str | list[str]] | None = None,
         timeout_s: float = 10,
     ) -> Any:
         """The parsed JSON answer, None for 204.

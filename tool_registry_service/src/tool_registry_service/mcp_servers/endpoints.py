@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page, new_id
 from kgents_shared.http.refs_only import RefsOnly
 from tool_registry_service.dependencies import RegistryDep, ToolsRead, ToolsWrite
@@ -19,42 +20,49 @@ router = APIRouter(prefix="/api/v1/mcp-servers", tags=["tools"])
 
 @router.post("", status_code=201)
 async def register_mcp_server(
-    new: NewMcpServer, principal: ToolsWrite, registry: RegistryDep, _: RefsOnly
+    new: NewMcpServer,
+    principal: ToolsWrite,
+    registry: RegistryDep,
+    _: RefsOnly,
+    organisation: OfOrganisation = None,
 ) -> McpServerView:
     """Register an MCP server: it is connected to, and the definitions of its tools are pinned."""
+    owner_id = owner_of_new(principal, organisation)
     if new.command is not None:
         registry.maker.allowed(new.command)
-    async with registry.servers(principal.owner_id) as servers:
+    async with registry.servers([owner_id]) as servers:
         await servers.check_name_is_free(new.name)
-    used = None if new.credential_ref is None else CredentialUse(new.credential_ref, principal.owner_id)
+    used = None if new.credential_ref is None else CredentialUse(new.credential_ref, owner_id)
     target = ServerTarget(new_id(), new.name, new.transport, new.url, new.command, tuple(new.args), used)
     try:
         offer = await offer_from(registry.sessions, target)
-        async with registry.servers(principal.owner_id) as servers:
-            return _view(await servers.add(target, offer))
+        async with registry.servers([owner_id]) as servers:
+            return _view(await servers.add(owner_id, target, offer))
     except BaseException:
         await registry.sessions.drop(target.id)
         raise
 
 
 @router.get("")
-async def list_mcp_servers(page: PageQuery, principal: ToolsRead, registry: RegistryDep) -> Page[McpServerView]:
-    """The caller's MCP servers, newest first."""
-    async with registry.servers(principal.owner_id) as servers:
+async def list_mcp_servers(
+    page: PageQuery, principal: ToolsRead, registry: RegistryDep, organisation: OfOrganisation = None
+) -> Page[McpServerView]:
+    """The MCP servers of the caller and their organisations, newest first."""
+    async with registry.servers(owners_listed(principal, organisation)) as servers:
         return make_page(await servers.page(page), page, item=_view, key=lambda server: (str(server.id),))
 
 
 @router.get("/{server_id}")
 async def get_mcp_server(server_id: UUID, principal: ToolsRead, registry: RegistryDep) -> McpServerView:
-    """One of the caller's MCP servers."""
-    async with registry.servers(principal.owner_id) as servers:
+    """One MCP server."""
+    async with registry.servers(principal.owner_ids) as servers:
         return _view(await servers.get(server_id))
 
 
 @router.delete("/{server_id}", status_code=204)
 async def delete_mcp_server(server_id: UUID, principal: ToolsWrite, registry: RegistryDep) -> None:
     """Forget a server and its tools, and end the session with it."""
-    async with registry.servers(principal.owner_id) as servers:
+    async with registry.servers(principal.owner_ids) as servers:
         await servers.delete(server_id)
     await registry.sessions.drop(server_id)
 
@@ -62,10 +70,10 @@ async def delete_mcp_server(server_id: UUID, principal: ToolsWrite, registry: Re
 @router.post("/{server_id}/refresh")
 async def refresh_mcp_server(server_id: UUID, _: Empty, principal: ToolsWrite, registry: RegistryDep) -> RefreshView:
     """Ask the server for its definitions again. A changed one switches its tool off until it is accepted."""
-    async with registry.servers(principal.owner_id) as servers:
+    async with registry.servers(principal.owner_ids) as servers:
         target = (await servers.get(server_id)).target
     offer = await offer_from(registry.sessions, target)
-    async with registry.servers(principal.owner_id) as servers:
+    async with registry.servers(principal.owner_ids) as servers:
         server, found = await servers.compare(server_id, offer)
         return RefreshView(
             server=_view(server), added=found.added, changed=found.changed, removed=found.removed,
@@ -78,7 +86,7 @@ async def change_tool(
     server_id: UUID, tool: str, change: ToolChange, principal: ToolsWrite, registry: RegistryDep
 ) -> ToolView:
     """Say whether calls of a tool change anything outside."""
-    async with registry.tools(principal.owner_id) as tools:
+    async with registry.tools(principal.owner_ids) as tools:
         return view_of_tool(await tools.set_side_effect(server_id, tool, change.side_effect))
 
 
@@ -87,13 +95,13 @@ async def accept_tool_definition(
     server_id: UUID, tool: str, acceptance: Acceptance, principal: ToolsWrite, registry: RegistryDep
 ) -> ToolView:
     """Pin the changed definition of a tool, and switch it on again."""
-    async with registry.tools(principal.owner_id) as tools:
+    async with registry.tools(principal.owner_ids) as tools:
         return view_of_tool(await tools.accept(server_id, tool, acceptance.definition_hash))
 
 
 def _view(server: McpServer) -> McpServerView:
     return McpServerView(
-        id=server.id, name=server.name, transport=server.transport, url=server.url, command=server.command,
-        args=server.args, credential_ref=server.credential_ref,
+        id=server.id, owner_id=server.owner_id, name=server.name, transport=server.transport,
+        url=server.url, command=server.command, args=server.args, credential_ref=server.credential_ref,
         warnings=server.warnings, created_at=server.created_at, refreshed_at=server.refreshed_at,
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """All SQL about MCP servers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -13,11 +13,11 @@ from tool_registry_service.mcp_servers.models import McpServer
 
 
 class McpServerRepository:
-    """The servers of one owner."""
+    """The servers of some owners."""
 
-    def __init__(self, session: AsyncSession, owner_id: str) -> None:
+    def __init__(self, session: AsyncSession, owner_ids: Collection[str]) -> None:
         self._session = session
-        self._owner_id = owner_id
+        self._owner_ids = owner_ids
 
     async def add(self, server: McpServer) -> None:
         """Store a server; raises `ServerNameTaken`."""
@@ -25,21 +25,21 @@ class McpServerRepository:
         try:
             await self._session.flush()
         except IntegrityError as error:
-            raise ServerNameTaken(f"You have an MCP server named {server.name} already.") from error
+            raise ServerNameTaken(f"There is an MCP server named {server.name} already.") from error
 
     async def has_name(self, name: str) -> bool:
-        """Whether the owner has a server of this name."""
-        query = select(McpServer.id).where(McpServer.owner_id == self._owner_id, McpServer.name == name)
+        """Whether one of the owners has a server of this name."""
+        query = select(McpServer.id).where(McpServer.owner_id.in_(self._owner_ids), McpServer.name == name)
         return (await self._session.execute(query)).first() is not None
 
     async def find(self, server_id: UUID, *, lock: bool = False) -> McpServer | None:
-        """The owner's server of this id; with `lock`, held until the transaction ends."""
-        query = select(McpServer).where(McpServer.owner_id == self._owner_id, McpServer.id == server_id)
+        """The server of this id; with `lock`, held until the transaction ends."""
+        query = select(McpServer).where(McpServer.owner_id.in_(self._owner_ids), McpServer.id == server_id)
         return (await self._session.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
 
     async def page(self, request: PageRequest) -> Sequence[McpServer]:
         """`limit + 1` servers, newest first."""
-        query = select(McpServer).where(McpServer.owner_id == self._owner_id)
+        query = select(McpServer).where(McpServer.owner_id.in_(self._owner_ids))
         if request.after is not None:
             query = query.where(McpServer.id < UUID(request.after[0]))
         return (

@@ -36,7 +36,7 @@ def _http_url(url: str) -> str:
 class NewMcpServer(Contract):
     """Body of `POST /mcp-servers`. `command` names an entry of the operator's list; no path is taken.
 
-    `credential_ref` is a credential of the caller's of type `mcp`: its secret goes to the server as a bearer.
+    `credential_ref` is a credential of the server's owner, of type `mcp`: its secret goes to the server as a bearer.
     """
 
     name: ServerName
@@ -63,6 +63,7 @@ class McpServerView(Contract):
     """A registered server. `warnings` names what of its tools could not be taken."""
 
     id: UUID
+    owner_id: str
     name: str
     transport: str
     url: str | None

@@ -14,23 +14,22 @@ from tool_registry_service.tools.repository import ToolRepository
 
 
 class McpServerService:
-    """What an owner may do with MCP servers, within one transaction."""
+    """What may be done with the MCP servers of some owners, within one transaction."""
 
-    def __init__(self, owner_id: str, servers: McpServerRepository, tools: ToolRepository) -> None:
-        self._owner_id = owner_id
+    def __init__(self, servers: McpServerRepository, tools: ToolRepository) -> None:
         self._servers = servers
         self._tools = tools
 
     async def check_name_is_free(self, name: str) -> None:
-        """Raise `ServerNameTaken` where the owner has a server of this name."""
+        """Raise `ServerNameTaken` where one of the owners has a server of this name."""
         if await self._servers.has_name(name):
-            raise ServerNameTaken(f"You have an MCP server named {name} already.")
+            raise ServerNameTaken(f"There is an MCP server named {name} already.")
 
-    async def add(self, target: ServerTarget, offer: Offer) -> McpServer:
-        """Store a server, and pin the definitions that it offers; raises `ServerNameTaken`."""
+    async def add(self, owner_id: str, target: ServerTarget, offer: Offer) -> McpServer:
+        """Store a server of this owner, and pin the definitions that it offers; raises `ServerNameTaken`."""
         now = datetime.now(UTC)
         server = McpServer(
-            id=target.id, owner_id=self._owner_id, name=target.name, transport=target.transport, url=target.url,
+            id=target.id, owner_id=owner_id, name=target.name, transport=target.transport, url=target.url,
             command=target.command, args=list(target.args), warnings=offer.warnings, created_at=now, refreshed_at=now,
             credential_ref=None if target.credential is None else target.credential.credential_ref,
         )  # fmt: skip
@@ -57,7 +56,7 @@ class McpServerService:
         return server
 
     async def page(self, request: PageRequest) -> Sequence[McpServer]:
-        """`limit + 1` of the owner's servers."""
+        """`limit + 1` of the owners' servers."""
         return await self._servers.page(request)
 
     async def delete(self, server_id: UUID) -> None:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from kgents_shared.auth import OfOrganisation, named, owners_listed
 from kgents_shared.contracts.tools import ResolvedTools, ResolveToolsRequest
 from kgents_shared.db import Page, PageQuery, make_page
 from tool_registry_service.dependencies import RegistryDep, RuntimeOnly, ToolsRead
@@ -16,33 +17,39 @@ internal_router = APIRouter(prefix="/internal/tools", include_in_schema=False)
 
 @router.get("")
 async def list_tools(
-    page: PageQuery, principal: ToolsRead, registry: RegistryDep, server_id: UUID | None = None
+    page: PageQuery,
+    principal: ToolsRead,
+    registry: RegistryDep,
+    server_id: UUID | None = None,
+    organisation: OfOrganisation = None,
 ) -> Page[ToolView]:
-    """The caller's tools by name, of one server if `server_id` is given."""
-    async with registry.tools(principal.owner_id) as tools:
+    """The tools of the caller and their organisations by name, of one server if `server_id` is given."""
+    async with registry.tools(owners_listed(principal, organisation)) as tools:
         rows = await tools.page(page, server_id)
-        return make_page(rows, page, item=view_of_tool, key=lambda tool: (tool.name,))
+        return make_page(rows, page, item=view_of_tool, key=lambda tool: (tool.name, str(tool.id)))
 
 
 @router.get("/{name}")
 async def get_tool(name: str, principal: ToolsRead, registry: RegistryDep) -> ToolView:
-    """One of the caller's tools by its full name, `<server>.<tool>`."""
-    async with registry.tools(principal.owner_id) as tools:
-        return view_of_tool(await tools.get(name))
+    """One tool by its full name: `<server>.<tool>`, or `<organisation>~<server>.<tool>`."""
+    owner_id, full_name = named(principal, name)
+    async with registry.tools([] if owner_id is None else [owner_id]) as tools:
+        return view_of_tool(await tools.get(full_name))
 
 
 @internal_router.post("/resolve")
 async def resolve_tools(asked: ResolveToolsRequest, _: RuntimeOnly, registry: RegistryDep) -> ResolvedTools:
     """The tools of an owner that an agent's patterns cover, as its model sees them."""
-    async with registry.tools(asked.owner_id) as tools:
+    async with registry.tools([asked.owner_id]) as tools:
         return ResolvedTools(tools=tuple(await tools.resolve(asked.allow, asked.deny)))
 
 
 def view_of_tool(tool: Tool) -> ToolView:
     """A tool as it goes over the wire."""
     return ToolView(
-        name=tool.name, server_id=tool.server_id, description=tool.description, input_schema=tool.input_schema,
-        definition_hash=tool.definition_hash, side_effect=tool.side_effect, state=tool.state,
+        name=tool.name, owner_id=tool.owner_id, server_id=tool.server_id, description=tool.description,
+        input_schema=tool.input_schema, definition_hash=tool.definition_hash, side_effect=tool.side_effect,
+        state=tool.state,
         pending=None if tool.pending is None else PendingDefinition.model_validate(tool.pending),
         created_at=tool.created_at, updated_at=tool.updated_at,
     )  # fmt: skip

@@ -22,6 +22,7 @@ class ToolView(Contract):
     """A tool. `definition_hash` is the SHA-256 of the definition that agents see."""
 
     name: str
+    owner_id: str
     server_id: UUID
     description: str
     input_schema: dict[str, Any]

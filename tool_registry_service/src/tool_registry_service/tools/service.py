@@ -13,14 +13,14 @@ from tool_registry_service.tools.repository import ToolRepository
 
 
 class ToolService:
-    """What an owner, and the runtime for an agent of that owner, may do with tools."""
+    """What may be done with the tools of some owners, by them and by the runtime for their agents."""
 
     def __init__(self, tools: ToolRepository, denied_here: Sequence[str] = ()) -> None:
         self._tools = tools
         self._denied_here = denied_here
 
     async def page(self, request: PageRequest, server_id: UUID | None) -> Sequence[Tool]:
-        """`limit + 1` of the owner's tools."""
+        """`limit + 1` of the owners' tools."""
         return await self._tools.page(request, server_id)
 
     async def get(self, name: str) -> Tool:

@@ -1,0 +1,77 @@
+"""Whose things a caller means: their own, or those of an organisation that they are in (DESIGN §2)."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+
+from kgents_shared.auth.principal import Principal
+from kgents_shared.errors import NotFound
+
+# Between an organisation's slug and a name. Neither ever has it in it.
+OF = "~"
+# In a query: whose a new thing is to be, or whose things a list shows.
+OfOrganisation = Annotated[
+    str | None, Query(max_length=40, pattern=r"^[a-z0-9-]+$", description="an organisation's slug or id")
+]
+_NAME = re.compile(r"[a-z0-9-]{1,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A thing by exactly one of id and name, and whose it may be."""
+
+    owner_ids: frozenset[str]
+    id: UUID | None = None
+    name: str | None = None
+
+    @property
+    def spelled(self) -> str:
+        """The id or the name, as another service is asked for it."""
+        return str(self.id) if self.id is not None else self.name or ""
+
+
+def referenced(principal: Principal, text: str) -> Reference | None:
+    """What a caller means by `text`: an id of what they may see, a name of their own, or `organisation~name`.
+
+    None for what can be neither an id nor a name, and for an organisation that they are not in.
+    """
+    owner_id, rest = named(principal, text)
+    if owner_id is None:
+        return None
+    own = frozenset({owner_id})
+    try:
+        return Reference(own if OF in text else principal.owner_ids, id=UUID(rest))
+    except ValueError:
+        return None if _NAME.fullmatch(rest) is None else Reference(own, name=rest)
+
+
+def named(principal: Principal, text: str) -> tuple[str | None, str]:
+    """Whose `name` or `organisation~name` is, and the name; nobody's for an organisation that the caller isn't in."""
+    slug, of, rest = text.rpartition(OF)
+    return principal.organisations.get(slug) if of else principal.owner_id, rest
+
+
+def owner_of_new(principal: Principal, organisation: str | None) -> str:
+    """Who a new thing belongs to: the caller, or their organisation of that slug or id. Raises NotFound."""
+    if organisation is None:
+        return principal.owner_id
+    return _organisation(principal, organisation)
+
+
+def owners_listed(principal: Principal, organisation: str | None) -> frozenset[str]:
+    """Whose things a list shows: all that the caller may see, or one organisation's. Raises NotFound."""
+    if organisation is None:
+        return principal.owner_ids
+    return frozenset({_organisation(principal, organisation)})
+
+
+def _organisation(principal: Principal, organisation: str) -> str:
+    found = principal.organisations.get(organisation)
+    if found is None and organisation in principal.organisations.values():
+        found = organisation
+    if found is None:
+        raise NotFound("You are in no such organisation.", code="no_such_organisation")
+    return found
