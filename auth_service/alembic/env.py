@@ -9,6 +9,7 @@ from auth_service.keys import models as signing_keys
 from auth_service.limits import models as limits
 from auth_service.machines import models as machines
 from auth_service.mail import models as mail
+from auth_service.organisations import models as organisations
 from auth_service.people import models as people
 from auth_service.revocations import models as revocations
 from auth_service.roles import models as roles
@@ -25,12 +26,13 @@ MODELS = (
     limits,
     machines,
     mail,
+    organisations,
     revocations,
     people,
     roles,
+    signing_keys,
     tokens,
     users,
-    signing_keys,
     control_plane,
     credentials,
     vault_keys,

@@ -9,6 +9,7 @@ from auth_service.applications.endpoints import router as clients_router
 from auth_service.keys.endpoints import router as keys_router
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.lifespan import lifespan_of
+from auth_service.organisations.endpoints import router as organisations_router
 from auth_service.own_identity import OwnIdentity
 from auth_service.people.account_endpoints import router as accounts_router
 from auth_service.people.endpoints import router as people_router
@@ -17,8 +18,8 @@ from auth_service.roles.endpoints import router as roles_router
 from auth_service.schema import SCHEMA
 from auth_service.settings import AuthSettings
 from auth_service.tokens.endpoints import router as tokens_router
-from auth_service.tokens.oauth_errors import OAuthError, on_oauth_error
 from auth_service.tokens.inspection_endpoints import router as inspection_router
+from auth_service.tokens.oauth_errors import OAuthError, on_oauth_error
 from auth_service.users.admin_endpoints import router as people_admin_router
 from auth_service.users.endpoints import router as users_router
 from auth_service.vault.control_plane.endpoints import router as control_plane_router
@@ -49,12 +50,13 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
                 people_router,
                 accounts_router,
                 tokens_router,
-                users_router,
                 inspection_router,
                 clients_router,
                 clients_admin_router,
+                users_router,
                 roles_router,
                 people_admin_router,
+                organisations_router,
                 api_keys_router,
                 resolve_api_key_router,
                 revocations_router,

@@ -13,6 +13,7 @@ from auth_service.keys.repository import SigningKeyRepository
 from auth_service.limits.repository import LimitRepository
 from auth_service.machines.repository import ClientRepository
 from auth_service.mail.repository import MailRepository
+from auth_service.organisations.repository import OrganisationRepository
 from auth_service.revocations.events import RevocationMade
 from auth_service.revocations.repository import RevocationRepository
 from auth_service.roles.repository import RoleRepository
@@ -35,15 +36,16 @@ class Work:
         self.users = UserRepository(session)
         self.roles = RoleRepository(session)
         self.clients = ClientRepository(session)
-        self.refresh_tokens = RefreshTokenRepository(session)
         self.applications = ApplicationRepository(session)
+        self.refresh_tokens = RefreshTokenRepository(session)
         self.revocations = RevocationRepository(session)
         self.api_keys = ApiKeyRepository(session)
         self.mail = MailRepository(session)
+        self.organisations = OrganisationRepository(session)
         self.limits = LimitRepository(session)
+        self.signing_keys = SigningKeyRepository(session)
         self.credentials = CredentialRepository(session)
         self.vault_keys = VaultKeyRepository(session)
-        self.signing_keys = SigningKeyRepository(session)
         self.control_plane = ControlPlaneRepository(session)
         self.has_told = False
 

@@ -73,6 +73,7 @@ class ApiKeys:
             if owner is None or owner.disabled:
                 return None
             scopes = stored.scopes & await work.roles.scopes_of(owner.roles)
+            organisations = await work.organisations.of(owner.id)
         self._used.add(key_id)
         return ResolvedApiKey(
             key_id=key_id.hex,
@@ -80,6 +81,7 @@ class ApiKeys:
             epoch=owner.token_epoch,
             scopes=sorted(scopes),
             roles=sorted(owner.roles),
+            organisations=organisations,
             expires_at=int(stored.expires_at.timestamp()),
         )
 

@@ -76,7 +76,8 @@ class Machines:
         scopes = (client.scopes | await work.roles.scopes_of(client.roles)) & owners
         owner_id = str(client.owner.id)
         # A token goes with its owner's: who disables a person, or takes a role away, has done so to their machines.
-        standing = Standing(owner=owner_id, depends_on={owner_id: client.owner.token_epoch})
+        organisations = await work.organisations.of(client.owner.id)
+        standing = Standing(organisations=organisations, owner=owner_id, depends_on={owner_id: client.owner.token_epoch})
         return Reach(scopes, await work.roles.within(client.roles, owners), standing)
 
     async def grant(self, work: Work, client: ClientRecord, *, audience: str | None, scope: str | None) -> TokenGrant:

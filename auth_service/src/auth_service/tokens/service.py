@@ -7,7 +7,7 @@ from enum import Enum
 from uuid import UUID
 
 from auth_service.storage import Work
-from auth_service.tokens.access_tokens import AccessTokens
+from auth_service.tokens.access_tokens import AccessTokens, Standing
 from auth_service.tokens.events import TOKEN_REUSE_DETECTED, TokenReuseDetected
 from auth_service.tokens.repository import NewToken, StoredToken
 from auth_service.tokens.scopes import ScopeNotGranted, narrowed
@@ -54,7 +54,7 @@ class Sessions:
         first = new_id()
         kept_scope = None if scope is None else " ".join(sorted(scopes))
         secret = await self._add(work, first, family=first, parent=None, user_id=user.id, scope=kept_scope)
-        return self._grant(user, scopes, secret, session_id=first)
+        return await self._grant(work, user, scopes, secret, session_id=first)
 
     async def refresh(
         self, work: Work, refresh_token: str, *, client_id: str = PEOPLES_CLIENT, scope: str | None = None
@@ -81,7 +81,7 @@ class Sessions:
         secret = await self._add(
             work, new_id(), family=stored.family_id, parent=stored.id, user_id=user.id, scope=stored.scope
         )
-        return self._grant(user, scopes, secret, session_id=stored.family_id)
+        return await self._grant(work, user, scopes, secret, session_id=stored.family_id)
 
     async def end(self, work: Work, session_id: UUID) -> None:
         """End one session: its refresh tokens at once, its access tokens within a second."""
@@ -128,7 +128,9 @@ class Sessions:
         )
         return secret
 
-    def _grant(self, user: UserRecord, scopes: frozenset[str], refresh_token: str, *, session_id: UUID) -> TokenGrant:
+    async def _grant(
+        self, work: Work, user: UserRecord, scopes: frozenset[str], refresh_token: str, *, session_id: UUID
+    ) -> TokenGrant:
         token = self._access_tokens.issue(
             subject=str(user.id),
             audience=PEOPLE_AUDIENCE,
@@ -137,6 +139,7 @@ class Sessions:
             roles=user.roles,
             epoch=user.token_epoch,
             session_id=session_id,
+            standing=Standing(organisations=await work.organisations.of(user.id)),
         )
         return TokenGrant(token, scopes, self._access_tokens.lifetime_s, refresh_token)
 

@@ -18,7 +18,6 @@ from auth_service.vault.control_plane.schemas import (
 from auth_service.vault.control_plane.service import Caller
 from auth_service.vault.credentials.endpoints import CredentialsRead, CredentialsWrite
 from auth_service.vault.credentials.service import ref_of
-from auth_service.vault.owners import readable
 from kgents_shared.db import Page, PageQuery, make_page
 
 router = APIRouter(prefix="/api/v1/cp", tags=["credentials"])
@@ -47,7 +46,7 @@ async def list_platform_credentials(
 ) -> Page[PlatformCredentialsView]:
     """The platforms that are connected, by reference, newest first."""
     async with parts.storage.transaction() as work:
-        rows = await parts.control_plane.platforms(work, readable(principal), page, platform)
+        rows = await parts.control_plane.platforms(work, principal.owner_ids, page, platform)
     return make_page(rows, page, item=_platform_view, key=lambda row: (str(row.credential_id),))
 
 
@@ -63,7 +62,7 @@ async def put_exchange_setup(body: NewExchangeSetup, principal: CredentialsWrite
 async def list_exchange_setups(page: PageQuery, principal: CredentialsRead, parts: PartsDep) -> Page[ExchangeSetupView]:
     """The exchange accounts that are set up, newest first."""
     async with parts.storage.transaction() as work:
-        rows = await parts.control_plane.exchanges(work, readable(principal), page)
+        rows = await parts.control_plane.exchanges(work, principal.owner_ids, page)
     return make_page(rows, page, item=_exchange_view, key=lambda row: (str(row.id),))
 
 

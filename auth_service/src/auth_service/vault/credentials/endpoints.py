@@ -8,8 +8,7 @@ from auth_service.dependencies import PartsDep
 from auth_service.vault.credentials.repository import CredentialRecord, NewCredentialRow, UseRecord
 from auth_service.vault.credentials.schemas import CredentialView, NewCredential, NewSecret, UseView
 from auth_service.vault.credentials.service import SERVICES, ref_of
-from auth_service.vault.owners import readable, writable
-from kgents_shared.auth import Principal, require, require_service
+from kgents_shared.auth import OfOrganisation, Principal, owner_of_new, owners_listed, require, require_service
 from kgents_shared.contracts.credentials import CredentialType, ResolveCredentialRequest, ResolvedCredential
 from kgents_shared.db import Page, PageQuery, make_page, new_id
 
@@ -22,20 +21,27 @@ ResolvingService = Annotated[Principal, Depends(require_service(*sorted(SERVICES
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-async def create_credential(body: NewCredential, principal: CredentialsWrite, parts: PartsDep) -> CredentialView:
+async def create_credential(
+    body: NewCredential, principal: CredentialsWrite, parts: PartsDep, organisation: OfOrganisation = None
+) -> CredentialView:
     """Keep a secret; the answer has its reference, and no answer ever has the secret."""
-    new = NewCredentialRow(new_id(), principal.owner_id, body.name, body.type, body.provider, body.base_url)
+    owner_id = owner_of_new(principal, organisation)
+    new = NewCredentialRow(new_id(), owner_id, body.name, body.type, body.provider, body.base_url)
     async with parts.storage.transaction() as work:
         return view_of(await parts.credentials.make(work, new, body.secret, by=principal.subject))
 
 
 @router.get("")
 async def list_credentials(
-    page: PageQuery, principal: CredentialsRead, parts: PartsDep, of_type: OfType = None
+    page: PageQuery,
+    principal: CredentialsRead,
+    parts: PartsDep,
+    of_type: OfType = None,
+    organisation: OfOrganisation = None,
 ) -> Page[CredentialView]:
-    """The caller's credentials, newest first."""
+    """The credentials of the caller and their organisations, newest first."""
     async with parts.storage.transaction() as work:
-        rows = await parts.credentials.page(work, readable(principal), page, of_type)
+        rows = await parts.credentials.page(work, owners_listed(principal, organisation), page, of_type)
     return make_page(rows, page, item=view_of, key=lambda row: (str(row.id),))
 
 
@@ -43,7 +49,7 @@ async def list_credentials(
 async def get_credential(credential_ref: str, principal: CredentialsRead, parts: PartsDep) -> CredentialView:
     """One credential, without its secret."""
     async with parts.storage.transaction() as work:
-        return view_of(await parts.credentials.get(work, credential_ref, readable(principal)))
+        return view_of(await parts.credentials.get(work, credential_ref, principal.owner_ids))
 
 
 @router.get("/{credential_ref}/uses")
@@ -52,7 +58,7 @@ async def list_credential_uses(
 ) -> Page[UseView]:
     """Who was given this secret, newest first."""
     async with parts.storage.transaction() as work:
-        rows = await parts.credentials.uses(work, credential_ref, readable(principal), page)
+        rows = await parts.credentials.uses(work, credential_ref, principal.owner_ids, page)
     return make_page(rows, page, item=_use_view, key=lambda row: (str(row.id),))
 
 
@@ -62,16 +68,15 @@ async def rotate_credential(
 ) -> CredentialView:
     """Put another secret in place under the same reference; the old one is gone."""
     async with parts.storage.transaction() as work:
-        owners = writable(principal)
-        record = await parts.credentials.rotate(work, credential_ref, owners, body.secret, by=principal.subject)
-        return view_of(record)
+        owners = principal.owner_ids
+        return view_of(await parts.credentials.rotate(work, credential_ref, owners, body.secret, by=principal.subject))
 
 
 @router.delete("/{credential_ref}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_credential(credential_ref: str, principal: CredentialsWrite, parts: PartsDep) -> None:
     """Delete a credential. Who was given its secret stays on record."""
     async with parts.storage.transaction() as work:
-        await parts.credentials.delete(work, credential_ref, writable(principal), by=principal.subject)
+        await parts.credentials.delete(work, credential_ref, principal.owner_ids, by=principal.subject)
 
 
 @internal_router.post("/resolve")

@@ -70,7 +70,7 @@ class Credentials:
         record = await work.credentials.add(new, await self._cipher.seal(work, new.label, secret))
         if record is None:
             raise Conflict(
-                f'You already have a credential named "{new.name}": choose another name, or rotate that one.',
+                f'There is a credential "{new.name}" already: choose another name, or rotate that one.',
                 code="name_taken",
             )
         await _tell(work, CREDENTIAL_MADE, record, by)

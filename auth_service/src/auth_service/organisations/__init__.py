@@ -1,0 +1,1 @@
+"""Organisations: teams whose members share what belongs to them."""

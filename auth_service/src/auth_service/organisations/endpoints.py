@@ -1,0 +1,99 @@
+"""`/api/v1/organisations`."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, status
+
+from auth_service.dependencies import PartsDep
+from auth_service.organisations import service
+from auth_service.organisations.repository import OrganisationRecord
+from auth_service.organisations.schemas import (
+    MemberChange,
+    MemberView,
+    NewOrganisation,
+    OrganisationChange,
+    OrganisationView,
+)
+from auth_service.users import service as users
+from kgents_shared.auth import Principal, require
+from kgents_shared.db import Page, PageQuery, make_page
+
+router = APIRouter(prefix="/api/v1/organisations", tags=["organisations"])
+OrganisationsRead = Annotated[Principal, Depends(require("organisations:read"))]
+OrganisationsWrite = Annotated[Principal, Depends(require("organisations:write"))]
+ThisOrganisation = Annotated[str, Path(max_length=40, pattern=r"^[a-z0-9-]+$", description="its slug or its id")]
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+async def create_organisation(
+    body: NewOrganisation, principal: OrganisationsWrite, parts: PartsDep
+) -> OrganisationView:
+    """Make an organisation that the caller owns. Their next access token (`/auth/refresh`) opens it."""
+    async with parts.storage.transaction() as work:
+        return _view(await service.make(work, principal, body.slug, body.name))
+
+
+@router.get("")
+async def list_organisations(page: PageQuery, principal: OrganisationsRead, parts: PartsDep) -> Page[OrganisationView]:
+    """The caller's organisations, by slug."""
+    async with parts.storage.transaction() as work:
+        person = (await users.profile(work, principal.subject)).user
+        rows = await work.organisations.page(person.id, page)
+    return make_page(rows, page, item=_view, key=lambda row: (row.slug,))
+
+
+@router.get("/{organisation}")
+async def get_organisation(
+    organisation: ThisOrganisation, principal: OrganisationsRead, parts: PartsDep
+) -> OrganisationView:
+    """One of the caller's organisations."""
+    async with parts.storage.transaction() as work:
+        return _view(await service.mine(work, principal, organisation))
+
+
+@router.patch("/{organisation}")
+async def change_organisation(
+    organisation: ThisOrganisation, body: OrganisationChange, principal: OrganisationsWrite, parts: PartsDep
+) -> OrganisationView:
+    """Rename an organisation that the caller owns."""
+    async with parts.storage.transaction() as work:
+        return _view(await service.rename(work, principal, organisation, body.name))
+
+
+@router.get("/{organisation}/members")
+async def list_members(
+    organisation: ThisOrganisation, page: PageQuery, principal: OrganisationsRead, parts: PartsDep
+) -> Page[MemberView]:
+    """Who is in it."""
+    async with parts.storage.transaction() as work:
+        found = await service.mine(work, principal, organisation)
+        rows = await work.organisations.members(found.id, page)
+    return make_page(rows, page, item=MemberView.model_validate, key=lambda row: (str(row.user_id),))
+
+
+@router.put("/{organisation}/members/{user_id}")
+async def put_member(
+    organisation: ThisOrganisation,
+    user_id: UUID,
+    body: MemberChange,
+    principal: OrganisationsWrite,
+    parts: PartsDep,
+) -> MemberView:
+    """Let somebody in by their id (their `/users/me`), or change their role. Their next access token opens it."""
+    async with parts.storage.transaction() as work:
+        member = await service.put_member(work, principal, organisation, user_id, body.role)
+    return MemberView.model_validate(member)
+
+
+@router.delete("/{organisation}/members/{user_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_member(
+    organisation: ThisOrganisation, user_id: UUID, principal: OrganisationsWrite, parts: PartsDep
+) -> None:
+    """Take somebody out, or leave. What the organisation has is closed to them within a second."""
+    async with parts.storage.transaction() as work:
+        await service.remove_member(work, principal, organisation, user_id)
+
+
+def _view(found: OrganisationRecord) -> OrganisationView:
+    return OrganisationView.model_validate(found)
