@@ -159,6 +159,8 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
 
     agent = await publish_agent(tenant.http, name)
     said = await post(f"/agents/{name}/message", {"text": "Hello"})
+    organisation = await post("/organisations", {"slug": f"team-{name}", "name": name})
+    profile = (await tenant.http.get("/api/v1/users/me")).json()
     key = await post("/users/me/api-keys", {"name": name, "scopes": ["agents:read"]})
     client = await post("/auth/clients", {"name": name, "scopes": ["agents:read"]})
     credential = await post("/credentials", {"name": name, "type": "mcp", "secret": f"secret of {name}"})
@@ -172,6 +174,8 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     tenant.things = {
         "agent": [agent["id"], name],
         "number": ["1"],
+        "organisation": [organisation["id"], organisation["slug"]],
+        "user_id": [profile["id"]],
         "conversation_id": [said["conversation_id"]],
         "run_id": [said["run_id"]],
         "key_id": [key["id"]],
@@ -278,6 +282,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/auth/clients/{client_id}/secrets": {},
     "PUT /api/v1/agents/{agent}": {"name": "mine", "system_prompt": "Changed."},
     "POST /api/v1/agents/{agent}/rollback": {"version": 1},
+    "PATCH /api/v1/organisations/{organisation}": {"name": "Changed"},
+    "PUT /api/v1/organisations/{organisation}/members/{user_id}": {"role": "owner"},
+    "POST /api/v1/credentials": {"name": "for-a-team", "type": "generic", "secret": "of a team"},
+    "POST /api/v1/agents": {"name": "for-a-team", "system_prompt": "Answer."},
     "POST /api/v1/mcp-servers": {"name": "with-a-ref", "transport": "streamable_http"},
     "POST /api/v1/mcp-servers/{server_id}/refresh": {},
     "PATCH /api/v1/mcp-servers/{server_id}/tools/{tool}": {"side_effect": "none"},
@@ -296,7 +304,8 @@ async def with_id(caller: Tenant, row: Row, place: str, ids: dict[str, str], mcp
         if row.path == "/api/v1/mcp-servers":
             more["json"]["url"] = mcp_url
     if place != "path":
-        more.setdefault("json" if row.method != "GET" else "params", {}).update(ids)
+        in_query = row.method == "GET" or place == "organisation"
+        more.setdefault("params" if in_query else "json", {}).update(ids)
     return await caller.http.request(row.method, path, **more)
 
 
