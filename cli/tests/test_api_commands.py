@@ -227,3 +227,23 @@ def test_logs_prints_lines(kgents: Kgents, api: Api):
     assert kgents("logs", "my-agent", "--tail", "2").out == "one\ntwo\n"
     assert "tail=2" in api.seen[-1].path
     assert kgents("logs", "my-agent", "--json").json == ["one", {"line": "two"}]
+
+
+def test_an_agent_of_an_organisation_is_made_or_updated_under_its_name(kgents: Kgents, api: Api, config: Path):
+    made = {"id": "a-1", "name": "my-agent", "organisation": "acme"}
+    taken = Answer(409, {"detail": "There is one.", "code": "name_taken"})
+    ready = {"items": [{"instances": [READY]}], "next_cursor": None}
+    path = "/api/v1/agents/acme~my-agent"
+    api.will("POST", "/api/v1/agents", taken)
+    api.will("PUT", path, Answer(200, made))
+    api.will("POST", f"{path}/publish", Answer(200, {"name": "my-agent", "version": 2}))
+    api.will("GET", f"{path}/deployments", Answer(200, ready))
+    ran = kgents("create", "--config", str(config), "--organisation", "acme")
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[0] == "acme~my-agent version 2 is running."
+    posted = next(one for one in api.seen if one.method == "POST" and one.path.startswith("/api/v1/agents"))
+    assert "organisation=acme" in f"{posted}"
+    draft = {"description": ""}
+    listed = [made | {"status": "published", "version": 2, "draft": draft}]
+    api.will("GET", "/api/v1/agents", Answer(200, {"items": listed, "next_cursor": None}))
+    assert kgents("agents", "list").out.split() == ["acme~my-agent", "published", "version", "2"]

@@ -50,7 +50,7 @@ def test_after_login_every_command_acts_as_the_person(kgents: Kgents, api: Api, 
     assert home.session_file.stat().st_mode & 0o777 == 0o600
     ran = kgents("whoami")
     assert ran.out.splitlines() == [
-        f"ada@example.org (Ada) at {api.url}", "roles   developer", "scopes  agents:read"
+        f"ada@example.org (Ada) at {api.url}", "id      u-1", "roles   developer", "scopes  agents:read"
     ]  # fmt: skip
     assert api.seen[-1].headers["authorization"] == "Bearer ada-1"
 
@@ -196,3 +196,24 @@ def test_roles_are_made_given_and_taken(kgents: Kgents, api: Api):
     assert kgents("roles", "revoke", "auditor", "u-1").code == 0
     assert api.seen[-1].path.endswith("/assignments?role=auditor&user_id=u-1")
     assert kgents("roles", "delete", "auditor").code == 0
+
+
+def test_organisations_are_made_and_peopled(kgents: Kgents, api: Api, home: Home):
+    logged_in(home, api)
+    made = {"id": "o-1", "slug": "acme", "name": "Acme Ltd", "role": "owner"}
+    member = {"user_id": "u-2", "email": "bob@example.org", "name": "Bob", "role": "member"}
+    api.will("POST", "/api/v1/organisations", Answer(201, made))
+    api.will("POST", "/auth/refresh", Answer(200, PAIR | {"access_token": "ada-2"}))
+    api.will("GET", "/api/v1/organisations", Answer(200, {"items": [made], "next_cursor": None}))
+    api.will("GET", "/api/v1/organisations/acme/members", Answer(200, {"items": [member], "next_cursor": None}))
+    api.will("PUT", "/api/v1/organisations/acme/members/u-2", Answer(200, member))
+    api.will("DELETE", "/api/v1/organisations/acme/members/u-2", Answer(204))
+    assert kgents("organisations", "create", "acme", "--name", "Acme Ltd").code == 0
+    assert kgents("organisations", "list").out.splitlines()[1].split() == ["acme", "Acme", "Ltd", "owner", "o-1"]
+    # What comes next is asked with a token that opens what was made.
+    assert api.seen[-1].headers["authorization"] == "Bearer ada-2"
+    assert kgents("organisations", "members", "acme").out.splitlines()[1].split()[0] == "u-2"
+    added = kgents("organisations", "add", "acme", "u-2", "--owner").out
+    assert added == "u-2 is an owner of acme, from their next token on.\n"
+    assert api.bodies("PUT", "/api/v1/organisations/acme/members/u-2") == ['{"role":"owner"}']
+    assert kgents("organisations", "remove", "acme", "u-2").out == "u-2 is no longer in acme.\n"

@@ -60,6 +60,12 @@ def agent_path(agent: str, *below: str) -> str:
     return path_below("/agents", agent, *below)
 
 
+def agent_name(agent: Mapping[str, Any]) -> str:
+    """What an agent of the API is called in commands: `name`, or `organisation~name`."""
+    organisation = agent.get("organisation")
+    return f"{organisation}~{agent['name']}" if organisation else str(agent["name"])
+
+
 def path_below(path: str, name: str, *below: str) -> str:
     """`<path>/<name>/<below>`, whatever the user wrote as the name.
 
@@ -97,6 +103,10 @@ class ApiClient:
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
+
+    def renew_token(self) -> None:
+        """Get another token, for what has changed of whom it speaks for. One that was given stays as it is."""
+        self._token = access_token(self._home, self.url, fresh=True, env=self._env)
 
     def call(
         self,

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "whoami": ("whoami", "Say who the commands act as, and what they may do."),
     "keys": ("keys", "List, make and delete your API keys."),
     "credentials": ("credentials", "List, store, rotate and delete what agents may use but never see."),
+    "organisations": ("organisations", "List and make organisations, and say who is in them."),
     "users": ("users", "List, make, disable and enable people (administrators)."),
     "roles": ("roles", "List, make, delete, grant and revoke roles (administrators)."),
     "token": ("token", "Print an access token for this machine's server."),

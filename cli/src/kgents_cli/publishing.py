@@ -9,19 +9,19 @@ from typing import Any, cast
 
 import click
 
-from kgents_cli.client import ApiClient, agent_path
+from kgents_cli.client import ApiClient, agent_name, agent_path
 from kgents_cli.faults import ApiFault, BadInput, CliError, as_called
 from kgents_cli.terminal import progress, style
 
 _POLL_S = 0.05
 
 
-def create_from_file(config: Path, *, draft: bool, timeout_s: float, as_json: bool) -> None:
+def create_from_file(config: Path, *, organisation: str | None, draft: bool, timeout_s: float, as_json: bool) -> None:
     """What `kgents create` does; prints how to talk to the agent."""
     source, content = _read(config)
     with ApiClient() as api:
-        agent, is_new = create_or_update(api, content, source)
-        name = str(agent["name"])
+        agent, is_new = create_or_update(api, content, source, organisation)
+        name = agent_name(agent)
         if draft:
             if as_json:
                 click.echo(json.dumps(agent))
@@ -53,15 +53,18 @@ def _read(config: Path) -> tuple[str, bytes]:
         ) from fault
 
 
-def create_or_update(api: ApiClient, content: bytes, source: str) -> tuple[dict[str, Any], bool]:
-    """The draft agent that the TOML describes, and whether it is new. A name of the caller's own is updated."""
+def create_or_update(
+    api: ApiClient, content: bytes, source: str, organisation: str | None = None
+) -> tuple[dict[str, Any], bool]:
+    """The draft agent that the TOML describes, and whether it is new. A name of the owner's is updated."""
     kind = "application/toml"
     try:
-        return api.call("POST", "/agents", content=content, content_type=kind, source=source), True
+        params = {} if organisation is None else {"organisation": organisation}
+        return api.call("POST", "/agents", params=params, content=content, content_type=kind, source=source), True
     except ApiFault as fault:
         if fault.code != "name_taken":
             raise
-    name = str(tomllib.loads(content.decode())["name"])
+    name = agent_name({"name": tomllib.loads(content.decode())["name"], "organisation": organisation})
     return api.call("PUT", agent_path(name), content=content, content_type=kind, source=source), False
 
 

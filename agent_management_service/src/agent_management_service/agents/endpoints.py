@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from agent_management_service.agents.listing import AgentFilter, AgentSort
 from agent_management_service.agents.models import AgentStatus
-from agent_management_service.agents.schemas import Agent
+from agent_management_service.agents.schemas import Agent, agent_view
 from agent_management_service.dependencies import AgentsRead, AgentsWrite, Definition, Keyed, ThisAgent, Transaction
 from agent_management_service.idempotency.service import Answer
 from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
@@ -50,7 +50,7 @@ async def create_agent(
         row = await work.agents.create(owner_id, spec)
         if publish:
             row = await work.publishing.publish_new(row)
-        body = Agent.model_validate(row).model_dump(mode="json")
+        body = agent_view(row, principal).model_dump(mode="json")
         return Answer(status.HTTP_201_CREATED, body, f"/api/v1/agents/{row.id}")
 
     return answer_response(await work.once.do(key, create))
@@ -69,19 +69,19 @@ async def list_agents(
     """The agents of the caller and their organisations, or of one organisation."""
     wanted = AgentFilter(name, status, sort)
     rows = await work.agents.page(owners_listed(principal, organisation), wanted, page)
-    return make_page(rows, page, item=Agent.model_validate, key=wanted.cursor_of)
+    return make_page(rows, page, item=lambda row: agent_view(row, principal), key=wanted.cursor_of)
 
 
 @router.get("/{agent}")
 async def get_agent(principal: AgentsRead, agent: ThisAgent, work: Transaction) -> Agent:
     """One agent by id, name or `organisation~name`."""
-    return Agent.model_validate(await work.agents.get(agent))
+    return agent_view(await work.agents.get(agent), principal)
 
 
 @router.put("/{agent}", openapi_extra=DEFINITION_BODY)
 async def replace_draft(principal: AgentsWrite, agent: ThisAgent, spec: Definition, work: Transaction) -> Agent:
     """Replace the draft; what is published goes on unchanged until the next publish."""
-    return Agent.model_validate(await work.agents.replace_draft(agent, spec))
+    return agent_view(await work.agents.replace_draft(agent, spec), principal)
 
 
 @router.delete("/{agent}", status_code=status.HTTP_204_NO_CONTENT)

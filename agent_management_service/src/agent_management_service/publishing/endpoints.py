@@ -6,7 +6,8 @@ from fastapi import APIRouter, status
 from fastapi.responses import Response
 
 from agent_management_service.agents.endpoints import answer_response
-from agent_management_service.agents.schemas import Agent
+from agent_management_service.agents.models import AgentRow
+from agent_management_service.agents.schemas import Agent, agent_view
 from agent_management_service.dependencies import (
     AgentsWrite,
     Keyed,
@@ -16,6 +17,7 @@ from agent_management_service.dependencies import (
     Transaction,
 )
 from agent_management_service.idempotency.service import Answer
+from kgents_shared.auth import Principal
 
 router = APIRouter(prefix="/api/v1/agents", tags=["publishing"])
 _ROLLBACK_BODY: dict[str, Any] = {
@@ -35,8 +37,8 @@ _ROLLBACK_BODY: dict[str, Any] = {
 }
 
 
-def _answer(row: object) -> Answer:
-    return Answer(status.HTTP_200_OK, Agent.model_validate(row).model_dump(mode="json"))
+def _answer(row: AgentRow, principal: Principal) -> Answer:
+    return Answer(status.HTTP_200_OK, agent_view(row, principal).model_dump(mode="json"))
 
 
 @router.post("/{agent}/publish", response_model=Agent)
@@ -46,7 +48,7 @@ async def publish_agent(
     """Freeze the draft as the next version and run it; an unchanged draft starts its version again."""
 
     async def publish() -> Answer:
-        return _answer(await work.publishing.publish(agent))
+        return _answer(await work.publishing.publish(agent), principal)
 
     return answer_response(await work.once.do(key, publish))
 
@@ -58,7 +60,7 @@ async def stop_agent(
     """Stop what runs; publishing starts it again."""
 
     async def stop() -> Answer:
-        return _answer(await work.publishing.stop(agent))
+        return _answer(await work.publishing.stop(agent), principal)
 
     return answer_response(await work.once.do(key, stop))
 
@@ -70,6 +72,6 @@ async def rollback_agent(
     """Run an older version again; the draft stays as it is."""
 
     async def rollback() -> Answer:
-        return _answer(await work.publishing.rollback(agent, body.version))
+        return _answer(await work.publishing.rollback(agent, body.version), principal)
 
     return answer_response(await work.once.do(key, rollback))

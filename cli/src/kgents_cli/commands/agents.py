@@ -24,14 +24,14 @@ def command() -> None:
 @command.command(name="list")
 @_JSON
 def list_agents(as_json: bool) -> None:
-    """List your agents.
+    """List your agents, and those of your organisations as `organisation~name`.
 
     \b
     Examples:
       kgents agents list
       kgents agents list --json
     """
-    from kgents_cli.client import ApiClient
+    from kgents_cli.client import ApiClient, agent_name
     from kgents_cli.terminal import harmless
 
     with ApiClient() as api:
@@ -42,10 +42,11 @@ def list_agents(as_json: bool) -> None:
     if not items:
         click.echo("No agents yet. Make one with: kgents create --config FILE", err=True)
         return
-    width = max(len(str(item["name"])) for item in items)
-    for item in items:
+    names = [agent_name(item) for item in items]
+    width = max(len(name) for name in names)
+    for name, item in zip(names, items, strict=True):
         description = harmless(item["draft"]["description"].partition("\n")[0])
-        click.echo(f"{item['name']:{width}}  {item['status']:9}  {_version(item):10}  {description}".rstrip())
+        click.echo(f"{name:{width}}  {item['status']:9}  {_version(item):10}  {description}".rstrip())
 
 
 def _version(agent: dict[str, Any]) -> str:

@@ -25,5 +25,6 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps(found))
         return
     click.echo(harmless(f"{found['email']} ({found['name']}) at {url}"))
+    click.echo(f"id      {found['id']}")
     click.echo(f"roles   {', '.join(found['roles']) or '-'}")
     click.echo(f"scopes  {' '.join(found['scopes']) or '-'}")

@@ -2,7 +2,15 @@
 
 from kgents_shared.auth.api_keys import ApiKeySource, NoApiKeys
 from kgents_shared.auth.keys import JwksKeySource, KeySource, StaticKeySource
-from kgents_shared.auth.ownership import OfOrganisation, Reference, named, owner_of_new, owners_listed, referenced
+from kgents_shared.auth.ownership import (
+    OfOrganisation,
+    Reference,
+    named,
+    organisation_of,
+    owner_of_new,
+    owners_listed,
+    referenced,
+)
 from kgents_shared.auth.principal import Principal
 from kgents_shared.auth.requirements import (
     internal_routes_without_service,
@@ -37,6 +45,7 @@ __all__ = [
     "TokenVerifier",
     "internal_routes_without_service",
     "named",
+    "organisation_of",
     "owner_of_new",
     "owners_listed",
     "public_routes",

@@ -54,6 +54,11 @@ def named(principal: Principal, text: str) -> tuple[str | None, str]:
     return principal.organisations.get(slug) if of else principal.owner_id, rest
 
 
+def organisation_of(principal: Principal, owner_id: str) -> str | None:
+    """The slug of the caller's organisation that this owner is; None for anybody else."""
+    return next((slug for slug, its_id in principal.organisations.items() if its_id == owner_id), None)
+
+
 def owner_of_new(principal: Principal, organisation: str | None) -> str:
     """Who a new thing belongs to: the caller, or their organisation of that slug or id. Raises NotFound."""
     if organisation is None:

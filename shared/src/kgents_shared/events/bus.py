@@ -63,7 +63,7 @@ class EventBus:
                 token=self._token,
                 name=self._name,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=_RECONNECT_S,
+                reconnect_time_wait=_RECONNECT_S,  # pyright: ignore[reportArgumentType] -- asyncio.sleep takes it
                 connect_timeout=_CONNECT_TIMEOUT_S,
                 allow_reconnect=True,
                 error_cb=self._on_error,
