@@ -36,7 +36,10 @@ class NewClient(_Body):
 
 
 class ClientChange(_Body):
-    """The body of `PATCH /auth/clients/{client_id}`: what is left out stays."""
+    """The body of `PATCH /auth/clients/{client_id}`: what is left out stays.
+
+    An application that begins to sign keeps the secret that it has until that is deleted.
+    """
 
     name: PersonName | None = None
     scopes: _Scopes | None = None

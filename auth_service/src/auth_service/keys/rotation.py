@@ -12,7 +12,7 @@ from auth_service.keys.signing_keys import Signing, SigningKeys
 from auth_service.storage import Storage, Work
 from kgents_shared.auth.keys import REFRESH_AFTER_S
 from kgents_shared.auth.tokens import LEEWAY_S
-from kgents_shared.errors import Unavailable
+from kgents_shared.errors.handlers import is_database_away
 
 # What /.well-known/jwks.json may be kept for, and what other services look again after: whoever verifies knows a key
 # before it signs.
@@ -65,14 +65,14 @@ class KeyRotation:
 
     async def follow_closely(self) -> None:
         """Read the table where that wasn't just done, so that every replica publishes the same keys. While the database
-        is away, what was read stays. Raises `Unavailable` where nothing was read yet.
+        is away, what was read stays. Raises what the database does where nothing was read yet.
         """
         if self._read_at is not None and time.monotonic() - self._read_at < _FRESH_S:
             return
         try:
             await self.follow()
-        except Unavailable:
-            if self._read_at is None:
+        except Exception as error:
+            if self._read_at is None or not is_database_away(error):
                 raise
 
     async def rotate(self, *, in_s: float = PUBLISHED_BEFORE_S) -> None:

@@ -90,8 +90,8 @@ def _check_subject(client: ClientRecord, presented: ShownToken) -> None:
     # An application that was called by another acts for itself, or asks the person: only the platform passes people on.
     if presented.actor is not None and client.kind != "service":
         raise SubjectRefused("Somebody acts with the subject token already; only a service of the platform may go on.")
-    depth, actor = 0, presented.actor
-    while actor is not None and depth < _MOST_ACTORS:
-        depth, actor = depth + 1, actor.get("act")
-    if actor is not None:
+    actors, actor = 0, presented.actor
+    while actor is not None and actors < _MOST_ACTORS:
+        actors, actor = actors + 1, actor.get("act")
+    if actors == _MOST_ACTORS:
         raise SubjectRefused("Too many act with the subject token already.")

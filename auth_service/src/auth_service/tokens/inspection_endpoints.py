@@ -36,8 +36,8 @@ async def introspect_token(request: Request, parts: ReadyParts, response: Respon
     return Introspection.model_validate(found)
 
 
-@router.post("/revoke", openapi_extra=TOKEN_ABOUT)
-async def revoke_token(request: Request, parts: ReadyParts, response: Response, network: Network) -> None:
+@router.post("/revoke", openapi_extra=TOKEN_ABOUT, response_class=Response)
+async def revoke_token(request: Request, parts: ReadyParts, network: Network) -> Response:
     """End a token of the client's own. 200 also for what is no token, or is over."""
     form = parse_form(request.headers.get("content-type", ""), await request.body())
     token = _token(form)
@@ -56,7 +56,7 @@ async def revoke_token(request: Request, parts: ReadyParts, response: Response, 
             await as_client(request, parts, form, network, end)
     except NotThisClients as refused:
         raise OAuthError("unauthorized_client", "The token was given to another client.") from refused
-    response.headers.update(NO_STORE)
+    return Response(headers=NO_STORE)
 
 
 def _token(form: dict[str, str]) -> str:
