@@ -6,6 +6,8 @@ import io
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -217,3 +219,65 @@ def test_organisations_are_made_and_peopled(kgents: Kgents, api: Api, home: Home
     assert added == "u-2 is an owner of acme, from their next token on.\n"
     assert api.bodies("PUT", "/api/v1/organisations/acme/members/u-2") == ['{"role":"owner"}']
     assert kgents("organisations", "remove", "acme", "u-2").out == "u-2 is no longer in acme.\n"
+
+
+CLIENT: dict[str, Any] = {
+    "client_id": "app_1", "name": "nightly", "owner": "u-1", "scopes": ["agents:read"], "roles": [], "disabled": False,
+    "may_exchange": True, "created_at": "2026-11-21T10:00:00Z", "jwks": None,
+    "secrets": [{"id": "s-2", "created_at": "2026-11-21T10:00:00Z", "expires_at": None},
+                {"id": "s-1", "created_at": "2026-11-21T10:00:00Z", "expires_at": "2026-11-22T10:00:00Z"}],
+}  # fmt: skip
+KEYS = {"keys": [{"kty": "EC", "crv": "P-256", "kid": "first"}, {"kty": "RSA"}]}
+SIGNER = CLIENT | {"secrets": [], "jwks": KEYS}
+CLIENTS = "/api/v1/auth/clients"
+
+
+def test_an_applications_secret_is_printed_alone_and_this_once(kgents: Kgents, api: Api):
+    api.will("POST", CLIENTS, Answer(201, CLIENT | {"client_secret": "kgs_abc"}))
+    api.will("POST", f"{CLIENTS}/app_1/secrets", Answer(201, CLIENT["secrets"][0] | {"client_secret": "kgs_def"}))
+    made = kgents("clients", "create", "nightly", "--scope", "agents:read")
+    assert (made.out, "app_1" in made.err) == ("kgs_abc\n", True)
+    assert json.loads(api.bodies("POST", CLIENTS)[0]) == {"name": "nightly", "scopes": ["agents:read"]}
+    assert kgents("clients", "rotate", "app_1", "--overlap", "60").out == "kgs_def\n"
+    assert kgents("clients", "rotate", "app_1", "--json").json["client_secret"] == "kgs_def"
+    assert api.bodies("POST", f"{CLIENTS}/app_1/secrets") == ['{"overlap":60}', '{"overlap":86400}']
+    assert kgents("clients", "rotate", "app_1", "--overlap", "-1").code == 2
+
+
+def test_an_application_that_signs_has_no_secret_to_print(kgents: Kgents, api: Api, tmp_path: Path):
+    api.will("POST", CLIENTS, Answer(201, SIGNER | {"client_secret": None}))
+    file = tmp_path / "keys.json"
+    file.write_text('{"keys": [{"kty": "EC"}]}')
+    assert kgents("clients", "create", "signer", "--jwks", str(file)).out == "app_1\n"
+    assert json.loads(api.bodies("POST", CLIENTS)[0])["jwks"] == {"keys": [{"kty": "EC"}]}
+    file.write_text("no keys")
+    assert "are no JSON" in kgents("clients", "create", "signer", "--jwks", str(file)).err
+    assert kgents("clients", "create", "signer", "--jwks", str(tmp_path / "nothing")).code == 2
+
+
+def test_applications_are_listed_shown_and_deleted(kgents: Kgents, api: Api):
+    api.will("GET", CLIENTS, Answer(200, {"items": [CLIENT], "next_cursor": None}))
+    api.will("GET", "/api/v1/admin/clients", Answer(200, {"items": [SIGNER | {"kind": "app"}], "next_cursor": None}))
+    api.will("GET", f"{CLIENTS}/app_1", Answer(200, CLIENT))
+    api.will("GET", f"{CLIENTS}/app_2", Answer(200, SIGNER))
+    api.will("DELETE", f"{CLIENTS}/app_1", Answer(204))
+    api.will("DELETE", f"{CLIENTS}/app_1/secrets/s-1", Answer(204))
+    row = kgents("clients", "list").out.splitlines()[1]
+    assert row.split() == [
+        "app_1",
+        "nightly",
+        "2026-11-21",
+        "10:00",
+        "enabled,",
+        "acts",
+        "for",
+        "people",
+        "agents:read",
+    ]
+    assert kgents("clients", "list", "--all", "--json").json[0]["kind"] == "app"
+    shown = kgents("clients", "show", "app_1").out
+    assert "secret     s-2, goes on\nsecret     s-1, until 2026-11-22 10:00\n" in shown
+    assert "signs with P-256 first, RSA\n" in kgents("clients", "show", "app_2").out
+    assert kgents("clients", "show", "app_1", "--json").json == CLIENT
+    assert kgents("clients", "delete", "app_1", "--secret", "s-1").out == "s-1 is deleted.\n"
+    assert kgents("clients", "delete", "app_1").out == "app_1 is deleted.\n"

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "logout": ("logout", "End the session that `kgents login` keeps."),
     "whoami": ("whoami", "Say who the commands act as, and what they may do."),
     "keys": ("keys", "List, make and delete your API keys."),
+    "clients": ("clients", "List, make, rotate and delete your applications: machines that get tokens of their own."),
     "credentials": ("credentials", "List, store, rotate and delete what agents may use but never see."),
     "organisations": ("organisations", "List and make organisations, and say who is in them."),
     "users": ("users", "List, make, disable and enable people (administrators)."),

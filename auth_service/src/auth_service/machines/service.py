@@ -77,7 +77,9 @@ class Machines:
         owner_id = str(client.owner.id)
         # A token goes with its owner's: who disables a person, or takes a role away, has done so to their machines.
         organisations = await work.organisations.of(client.owner.id)
-        standing = Standing(organisations=organisations, owner=owner_id, depends_on={owner_id: client.owner.token_epoch})
+        standing = Standing(
+            organisations=organisations, owner=owner_id, depends_on={owner_id: client.owner.token_epoch}
+        )
         return Reach(scopes, await work.roles.within(client.roles, owners), standing)
 
     async def grant(self, work: Work, client: ClientRecord, *, audience: str | None, scope: str | None) -> TokenGrant:
