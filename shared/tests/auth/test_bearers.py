@@ -86,6 +86,9 @@ async def test_what_new_things_belong_to_and_what_may_be_seen_come_from_the_clai
         {"sid": 1},
         {"act": "runtime"},
         {"owner": None},
+        {"depends_on": ["app_1"]},
+        {"depends_on": {"app_1": "0"}},
+        {"derived_from": "token-1"},
     ],
 )
 async def test_claims_of_another_shape_are_refused(door: Door, claim: dict[str, Any]):

@@ -153,6 +153,35 @@ async def test_what_was_verified_before_is_refused_once_it_is_revoked(
     assert (await verify(other)).subject == "bob"
 
 
+@pytest.mark.parametrize(
+    ("kind", "subject", "epoch"),
+    [
+        ("subject", "app_1", 3), ("subject", "owner", 1), ("token", "first-token", 0), ("token", "second-token", 0),
+        ("subject", "ada", 4), ("session", "login-1", 0), ("token", "token-1", 0),
+    ],
+)  # fmt: skip
+async def test_a_token_that_was_exchanged_ends_with_everything_that_it_stands_on(
+    kind: str,
+    subject: str,
+    epoch: int,
+    issuer: TokenIssuer,
+    table: Table,
+    feed: RevocationFeed,
+    verify: Callable[..., Any],
+):
+    await feed.read_on()
+    claims: dict[str, Any] = {"sid": "login-1", "jti": "token-1", "epoch": 3, "act": {"sub": "app_1"}}
+    claims |= {"depends_on": {"app_1": 2, "owner": 0}, "derived_from": ["first-token", "second-token"]}
+    exchanged = issuer.person("ada", **claims)
+    other = issuer.person("bob", depends_on={"app_1": 3, "owner": 1}, derived_from=["third-token"])
+    assert (await verify(exchanged)).actor == "app_1"
+    table.revoke(kind, subject, epoch)
+    await feed.read_on()
+    with pytest.raises(Unauthenticated):
+        await verify(exchanged)
+    assert (await verify(other)).subject == "bob"
+
+
 async def test_a_service_is_revoked_like_anybody(
     issuer: TokenIssuer, table: Table, feed: RevocationFeed, verify: Callable[..., Any]
 ):

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,6 +40,38 @@ class ClientRecord:
     owner: Owner | None
 
 
+# One statement: it stands on the way of every token that a machine gets.
+_ENABLED = (
+    select(
+        AppClient.kind,
+        AppClient.owner_id,
+        # Left from before applications had secrets of their own; a service's is here for good.
+        case((AppClient.kind == "service", AppClient.secret_hash)).label("secret_hash"),
+        AppClient.jwks,
+        AppClient.scopes,
+        AppClient.token_epoch,
+        AppClient.may_exchange,
+        User.token_epoch.label("owner_epoch"),
+        func.array(
+            select(AppClientRole.role).where(AppClientRole.client_id == AppClient.client_id).scalar_subquery()
+        ).label("roles"),
+        func.array(select(UserRole.role).where(UserRole.user_id == AppClient.owner_id).scalar_subquery()).label(
+            "owner_roles"
+        ),
+        func.array(
+            select(AppClientSecret.secret_hash)
+            .where(
+                AppClientSecret.client_id == AppClient.client_id,
+                or_(AppClientSecret.expires_at.is_(None), AppClientSecret.expires_at > func.now()),
+            )
+            .scalar_subquery()
+        ).label("secrets"),
+    )
+    .outerjoin(User, User.id == AppClient.owner_id)
+    .where(AppClient.client_id == bindparam("client_id"), AppClient.disabled_at.is_(None), User.disabled_at.is_(None))
+)
+
+
 class ClientRepository:
     """Clients within one transaction."""
 
@@ -48,30 +80,21 @@ class ClientRepository:
 
     async def find_enabled(self, client_id: str) -> ClientRecord | None:
         """The client of that id, unless it or its owner is disabled."""
-        wanted = (
-            select(AppClient, User.token_epoch)
-            .outerjoin(User, User.id == AppClient.owner_id)
-            .where(AppClient.client_id == client_id, AppClient.disabled_at.is_(None), User.disabled_at.is_(None))
-        )
-        row = (await self._session.execute(wanted)).one_or_none()
+        row = (await self._session.execute(_ENABLED, {"client_id": client_id})).one_or_none()
         if row is None:
             return None
-        client, owner_epoch = row
-        owner = None
-        hashes = () if client.secret_hash is None else (client.secret_hash,)
-        if client.owner_id is not None:
-            owner = Owner(client.owner_id, owner_epoch, await self._roles_of_person(client.owner_id))
-            hashes = await self._live_secrets(client_id)
-        roles = await self._session.scalars(select(AppClientRole.role).where(AppClientRole.client_id == client_id))
+        owner = None if row.owner_id is None else Owner(row.owner_id, row.owner_epoch, frozenset(row.owner_roles))
+        # A service's secret is the one of the settings, and no other.
+        hashes = row.secrets if row.secret_hash is None else [row.secret_hash]
         return ClientRecord(
             client_id=client_id,
-            kind=cast("ClientKind", client.kind),
-            secret_hashes=hashes,
-            jwks=tuple(client.jwks or ()),
-            scopes=frozenset(client.scopes),
-            roles=frozenset(roles),
-            token_epoch=client.token_epoch,
-            may_exchange=client.may_exchange or client.kind == "service",
+            kind=row.kind,
+            secret_hashes=tuple(hashes),
+            jwks=tuple(row.jwks or ()),
+            scopes=frozenset(row.scopes),
+            roles=frozenset(row.roles),
+            token_epoch=row.token_epoch,
+            may_exchange=row.may_exchange or row.kind == "service",
             owner=owner,
         )
 
@@ -111,14 +134,3 @@ class ClientRepository:
             AppClient.disabled_at.is_(None),
         )
         await self._session.execute(surplus.values(disabled_at=func.now()))
-
-    async def _live_secrets(self, client_id: str) -> tuple[bytes, ...]:
-        wanted = select(AppClientSecret.secret_hash).where(
-            AppClientSecret.client_id == client_id,
-            or_(AppClientSecret.expires_at.is_(None), AppClientSecret.expires_at > func.now()),
-        )
-        return tuple(await self._session.scalars(wanted))
-
-    async def _roles_of_person(self, user_id: UUID) -> frozenset[str]:
-        wanted = select(UserRole.role).where(UserRole.user_id == user_id)
-        return frozenset(await self._session.scalars(wanted))

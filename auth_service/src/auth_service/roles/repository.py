@@ -67,6 +67,8 @@ class RoleRepository:
 
     async def scopes_of(self, roles: frozenset[str]) -> frozenset[str]:
         """The scopes that `roles` bring together."""
+        if not roles:
+            return frozenset()
         wanted = select(RolePermission.scope).where(RolePermission.role.in_(sorted(roles))).distinct()
         return frozenset(await self._session.scalars(wanted))
 
