@@ -26,16 +26,22 @@ def _fresh_model(model: ModelServer) -> None:
 
 
 @pytest.fixture(scope="session")
-async def platform(tmp_path_factory: pytest.TempPathFactory, model: ModelServer) -> AsyncGenerator[RunningPlatform]:
-    """The platform with that model server as its default provider."""
-    home = tmp_path_factory.mktemp("e2e") / "home"
-    environment = {
+def model_environment(model: ModelServer) -> dict[str, str]:
+    """What makes that model server a platform's default provider."""
+    return {
         "OPENAI_BASE_URL": model.base_url,
         "OPENAI_API_KEY": MODEL_KEY,
         "OPENAI_MODEL": "fake-model",
         "TOOLS_SSRF_ALLOWED_HOSTS": '["127.0.0.1"]',
     }
-    async with RunningPlatform(home, environment) as running:
+
+
+@pytest.fixture(scope="session")
+async def platform(
+    tmp_path_factory: pytest.TempPathFactory, model_environment: dict[str, str]
+) -> AsyncGenerator[RunningPlatform]:
+    """The platform with that model server as its default provider."""
+    async with RunningPlatform(tmp_path_factory.mktemp("e2e") / "home", model_environment) as running:
         yield running
 
 

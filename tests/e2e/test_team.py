@@ -1,4 +1,4 @@
-"""A team shares an agent and its tools: members use and change it, strangers find nothing, who leaves is out at once."""
+"""A team shares an agent and its tools: members use it, strangers find nothing, who leaves is out at once."""
 
 from __future__ import annotations
 
@@ -61,9 +61,7 @@ async def somebody(platform: RunningPlatform, admin: httpx.AsyncClient, stack: A
 
 
 @pytest.fixture
-async def team(
-    platform: RunningPlatform, client: httpx.AsyncClient, scripted: ScriptedServer
-) -> AsyncGenerator[Team]:
+async def team(platform: RunningPlatform, client: httpx.AsyncClient, scripted: ScriptedServer) -> AsyncGenerator[Team]:
     async with AsyncExitStack() as stack:
         ada, bob, eve = [await somebody(platform, client, stack) for _ in range(3)]
         slug = f"team-{uuid4().hex[:8]}"

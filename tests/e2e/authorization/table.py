@@ -118,7 +118,11 @@ def ids_of(row: Row) -> set[str]:
 
 def _is_id(name: str, schema: dict[str, Any]) -> bool:
     kinds = [schema, *schema.get("anyOf", []), schema.get("items", {})]
-    return name == "organisation" or name.endswith(("_id", "_ids", "_ref", "_refs")) or any(kind.get("format") == "uuid" for kind in kinds)
+    return (
+        name == "organisation"
+        or name.endswith(("_id", "_ids", "_ref", "_refs"))
+        or any(kind.get("format") == "uuid" for kind in kinds)
+    )
 
 
 def _ids_in(schema: Any, document: dict[str, Any], seen: frozenset[str]) -> Iterator[str]:

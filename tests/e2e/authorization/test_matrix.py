@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +16,8 @@ import pytest
 
 from kgents_shared.auth.scopes import ALL_SCOPES
 from tests.e2e.authorization.table import ROLES, Row, ids_of, routes, rows
-from tests.e2e.running_platform import RunningPlatform, publish_agent
+from tests.e2e.running_platform import RunningPlatform
+from tests.e2e.tenants import Tenant, furnish, person, service_token
 from tests.external.scripted_mcp import ScriptedServer
 
 SERVICES = ("auth", "deployment", "management", "runtime", "tools")
@@ -32,15 +33,6 @@ UNKNOWN: dict[str, str] = {
     "agent": "nothing-of-that-name", "tool": "nothing", "name": "nothing.nothing", "role": "nothing", "number": "1",
     "credential_ref": f"cred_{uuid4().hex}",
 }  # fmt: skip
-PASSWORD = "matrix words nobody joins"
-
-
-@dataclass
-class Tenant:
-    """Somebody with things of their own; `things` are their ids, by the name of the place that they stand in."""
-
-    http: httpx.AsyncClient
-    things: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
 
 @dataclass
@@ -54,21 +46,6 @@ class Bearers:
     services: dict[tuple[str, str], str]
 
 
-async def person(admin: httpx.AsyncClient, roles: set[str]) -> dict[str, Any]:
-    """The login of somebody new who has these roles and no other."""
-    body = {"email": f"{uuid4().hex}@example.org", "name": "Ada", "password": PASSWORD}
-    made = (await admin.post("/api/v1/admin/users", json=body)).json()
-    given = {"user_id": made["id"]}
-    for role in roles - set(made["roles"]):
-        assert (await admin.post("/api/v1/admin/assignments", json=given | {"role": role})).status_code == 201
-    for role in set(made["roles"]) - roles:
-        taken = await admin.delete("/api/v1/admin/assignments", params=given | {"role": role})
-        assert taken.status_code == 204, taken.text
-    login = await admin.post("/api/v1/auth/login", json={"email": body["email"], "password": PASSWORD})
-    assert login.status_code == 200, login.text
-    return login.json()
-
-
 async def narrowed(admin: httpx.AsyncClient, scopes: list[frozenset[str]]) -> list[str]:
     """An administrator's tokens, each with these scopes alone."""
     tokens: list[str] = []
@@ -79,14 +56,6 @@ async def narrowed(admin: httpx.AsyncClient, scopes: list[frozenset[str]]) -> li
         tokens.append(answer["access_token"])
         refresh_token = answer["refresh_token"]
     return tokens
-
-
-async def service_token(platform: RunningPlatform, visitor: httpx.AsyncClient, caller: str, audience: str) -> str:
-    secret = (platform.home / "secrets" / f"client-{caller}.secret").read_text().strip()
-    form = {"grant_type": "client_credentials", "client_id": caller, "client_secret": secret, "audience": audience}
-    answer = await visitor.post("/api/v1/auth/token", data=form)
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["access_token"])
 
 
 @pytest.fixture(scope="module")
@@ -149,43 +118,6 @@ async def tenants(
 
         first, second = await asyncio.gather(tenant("theirs"), tenant("mine"))
         yield first, second
-
-
-async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
-    async def post(path: str, body: dict[str, Any]) -> Any:
-        answer = await tenant.http.post(f"/api/v1{path}", json=body)
-        assert answer.status_code in {200, 201}, answer.text
-        return answer.json()
-
-    agent = await publish_agent(tenant.http, name)
-    said = await post(f"/agents/{name}/message", {"text": "Hello"})
-    organisation = await post("/organisations", {"slug": f"team-{name}", "name": name})
-    profile = (await tenant.http.get("/api/v1/users/me")).json()
-    key = await post("/users/me/api-keys", {"name": name, "scopes": ["agents:read"]})
-    client = await post("/auth/clients", {"name": name, "scopes": ["agents:read"]})
-    credential = await post("/credentials", {"name": name, "type": "mcp", "secret": f"secret of {name}"})
-    server = await post("/mcp-servers", {"name": name, "transport": "streamable_http", "url": mcp.url})
-    tools = (await tenant.http.get("/api/v1/tools", params={"server_id": server["id"]})).json()["items"]
-    platform_credentials = {"platform": name, "credentials": {"access_token": f"token of {name}"}}
-    coins = {"default_coin": "BTC", "risk_limits": {"max_units_per_order": "1"}}
-    keys = {"api_key": f"key of {name}", "api_secret": f"the other half of {name}"}
-    for path, body in (("platform-credentials", platform_credentials), ("exchange-setup", keys | coins)):
-        assert (await tenant.http.put(f"/api/v1/cp/{path}", json=body)).status_code == 200
-    tenant.things = {
-        "agent": [agent["id"], name],
-        "number": ["1"],
-        "organisation": [organisation["id"], organisation["slug"]],
-        "user_id": [profile["id"]],
-        "conversation_id": [said["conversation_id"]],
-        "run_id": [said["run_id"]],
-        "key_id": [key["id"]],
-        "client_id": [client["client_id"]],
-        "secret_id": [client["secrets"][0]["id"]],
-        "credential_ref": [credential["credential_ref"]],
-        "server_id": [server["id"]],
-        "tool": [tools[0]["name"].partition(".")[2]],
-        "name": [tools[0]["name"]],
-    }
 
 
 def has_body(row: Row) -> bool:

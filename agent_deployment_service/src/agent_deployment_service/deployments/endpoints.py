@@ -14,6 +14,7 @@ from agent_deployment_service.dependencies import (
 )
 from agent_deployment_service.deployments.schemas import DeploymentView
 from kgents_shared.db import Cursor, Page, PageQuery, make_page
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1", tags=["deployments"])
 
@@ -27,7 +28,7 @@ async def list_agent_deployments(
         return Page(items=await service.of_agent(agent))
 
 
-@router.post("/agents/{agent}/restart", status_code=status.HTTP_202_ACCEPTED)
+@router.post("/agents/{agent}/restart", status_code=status.HTTP_202_ACCEPTED, responses=refusals(409))
 async def restart_agent(
     principal: DeploymentsWrite,
     agent: AgentPath,

@@ -12,6 +12,7 @@ from agent_management_service.dependencies import AgentsRead, AgentsWrite, Defin
 from agent_management_service.idempotency.service import Answer
 from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
 DEFINITION_BODY: dict[str, Any] = {
@@ -33,7 +34,13 @@ def answer_response(answer: Answer) -> Response:
     return JSONResponse(answer.body, answer.status, headers)
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, response_model=Agent, openapi_extra=DEFINITION_BODY)
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=Agent,
+    openapi_extra=DEFINITION_BODY,
+    responses=refusals(409, 415),
+)
 async def create_agent(
     principal: AgentsWrite,
     spec: Definition,
@@ -78,7 +85,7 @@ async def get_agent(principal: AgentsRead, agent: ThisAgent, work: Transaction) 
     return agent_view(await work.agents.get(agent), principal)
 
 
-@router.put("/{agent}", openapi_extra=DEFINITION_BODY)
+@router.put("/{agent}", openapi_extra=DEFINITION_BODY, responses=refusals(415))
 async def replace_draft(principal: AgentsWrite, agent: ThisAgent, spec: Definition, work: Transaction) -> Agent:
     """Replace the draft; what is published goes on unchanged until the next publish."""
     return agent_view(await work.agents.replace_draft(agent, spec), principal)

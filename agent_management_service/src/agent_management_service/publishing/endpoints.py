@@ -18,6 +18,7 @@ from agent_management_service.dependencies import (
 )
 from agent_management_service.idempotency.service import Answer
 from kgents_shared.auth import Principal
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/agents", tags=["publishing"])
 _ROLLBACK_BODY: dict[str, Any] = {
@@ -41,7 +42,7 @@ def _answer(row: AgentRow, principal: Principal) -> Answer:
     return Answer(status.HTTP_200_OK, agent_view(row, principal).model_dump(mode="json"))
 
 
-@router.post("/{agent}/publish", response_model=Agent)
+@router.post("/{agent}/publish", response_model=Agent, responses=refusals(409, 415))
 async def publish_agent(
     principal: AgentsWrite, agent: ThisAgent, _: NoOptionsBody, key: Keyed, work: Transaction
 ) -> Response:
@@ -53,7 +54,7 @@ async def publish_agent(
     return answer_response(await work.once.do(key, publish))
 
 
-@router.post("/{agent}/stop", response_model=Agent)
+@router.post("/{agent}/stop", response_model=Agent, responses=refusals(409, 415))
 async def stop_agent(
     principal: AgentsWrite, agent: ThisAgent, _: NoOptionsBody, key: Keyed, work: Transaction
 ) -> Response:
@@ -65,7 +66,7 @@ async def stop_agent(
     return answer_response(await work.once.do(key, stop))
 
 
-@router.post("/{agent}/rollback", response_model=Agent, openapi_extra=_ROLLBACK_BODY)
+@router.post("/{agent}/rollback", response_model=Agent, openapi_extra=_ROLLBACK_BODY, responses=refusals(409, 415))
 async def rollback_agent(
     principal: AgentsWrite, agent: ThisAgent, body: RollbackBody, key: Keyed, work: Transaction
 ) -> Response:

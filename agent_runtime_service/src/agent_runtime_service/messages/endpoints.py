@@ -12,6 +12,7 @@ from agent_runtime_service.messages.schemas import MessageAnswer, MessageRequest
 from agent_runtime_service.messages.service import MessageService
 from agent_runtime_service.messages.streaming import run_events
 from kgents_shared.errors import FaultItem, InvalidInput
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/agents", tags=["messages"])
 _NO_BUFFER = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -33,7 +34,7 @@ _OPENAPI: dict[str, Any] = {
 @router.post(
     "/{agent}/message",
     response_model=MessageAnswer,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}} | refusals(409, 429, 502, 504),
     openapi_extra=_OPENAPI,
 )
 async def send_message(agent: str, body: MessageRequest, principal: AgentsInvoke, request: Request) -> Response:

@@ -14,6 +14,7 @@ from kgents_shared.contracts.path_table import load_path_table
 from kgents_shared.contracts.revocations import ResolveApiKey, ResolvedApiKey
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.errors import NotFound
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/users/me/api-keys", tags=["api-keys"])
 internal_router = APIRouter(prefix="/internal/api-keys", tags=["internal"])
@@ -22,7 +23,7 @@ KeysWrite = Annotated[Principal, Depends(require("keys:write"))]
 AnyService = Annotated[Principal, Depends(require_service(*sorted(load_path_table().services)))]
 
 
-@router.post("", status_code=status.HTTP_201_CREATED)
+@router.post("", status_code=status.HTTP_201_CREATED, responses=refusals(404, 409))
 async def create_api_key(body: NewApiKey, principal: KeysWrite, parts: PartsDep, response: Response) -> MadeApiKey:
     """Make a key; this answer alone holds it."""
     async with parts.storage.transaction() as work:
@@ -33,7 +34,7 @@ async def create_api_key(body: NewApiKey, principal: KeysWrite, parts: PartsDep,
     return MadeApiKey(**_view(record).model_dump(), key=key)
 
 
-@router.get("")
+@router.get("", responses=refusals(404))
 async def list_api_keys(page: PageQuery, principal: KeysRead, parts: PartsDep) -> Page[ApiKeyView]:
     """The caller's keys, newest first."""
     async with parts.storage.transaction() as work:
@@ -49,7 +50,7 @@ async def delete_api_key(key_id: UUID, principal: KeysWrite, parts: PartsDep) ->
         await parts.api_keys.delete(work, principal, key_id)
 
 
-@internal_router.post("/resolve")
+@internal_router.post("/resolve", responses=refusals(404))
 async def resolve_api_key(body: ResolveApiKey, service: AnyService, parts: PartsDep) -> ResolvedApiKey:
     """Whose key it is and what it may do now; 404 alike for every key that isn't one."""
     del service

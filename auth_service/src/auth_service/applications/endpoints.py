@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response, status
 
 from auth_service.applications import service
-from auth_service.applications.schemas import ClientChange, ClientView, MadeClient, MadeSecret, NewClient, NewSecret
+from auth_service.applications.schemas import ClientChange, ClientView, MadeClient, MadeSecret, NewClient, NewClientSecret
 from auth_service.applications.views import client_view, secret_view
 from auth_service.dependencies import PartsDep
 from auth_service.roles.schemas import ClientId
@@ -14,13 +14,14 @@ from auth_service.tokens.oauth_errors import NO_STORE
 from auth_service.users import service as users
 from kgents_shared.auth import Principal, require
 from kgents_shared.db import Page, PageQuery, make_page
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/auth/clients", tags=["clients"])
 ClientsRead = Annotated[Principal, Depends(require("clients:read"))]
 ClientsWrite = Annotated[Principal, Depends(require("clients:write"))]
 
 
-@router.post("", status_code=status.HTTP_201_CREATED)
+@router.post("", status_code=status.HTTP_201_CREATED, responses=refusals(404, 409))
 async def create_client(body: NewClient, principal: ClientsWrite, parts: PartsDep, response: Response) -> MadeClient:
     """Make an application; this answer alone holds its secret."""
     async with parts.storage.transaction() as work:
@@ -29,7 +30,7 @@ async def create_client(body: NewClient, principal: ClientsWrite, parts: PartsDe
     return MadeClient(**client_view(made).model_dump(), client_secret=secret)
 
 
-@router.get("")
+@router.get("", responses=refusals(404))
 async def list_clients(page: PageQuery, principal: ClientsRead, parts: PartsDep) -> Page[ClientView]:
     """The caller's applications, newest first."""
     async with parts.storage.transaction() as work:
@@ -45,7 +46,7 @@ async def get_client(client_id: ClientId, principal: ClientsRead, parts: PartsDe
         return client_view(await service.own(work, principal, client_id))
 
 
-@router.patch("/{client_id}")
+@router.patch("/{client_id}", responses=refusals(409))
 async def change_client(
     client_id: ClientId, body: ClientChange, principal: ClientsWrite, parts: PartsDep
 ) -> ClientView:
@@ -54,16 +55,16 @@ async def change_client(
         return client_view(await service.change(work, principal, client_id, body))
 
 
-@router.delete("/{client_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/{client_id}", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(409))
 async def delete_client(client_id: ClientId, principal: ClientsWrite, parts: PartsDep) -> None:
     """Delete an application; every service refuses its tokens within a second."""
     async with parts.storage.transaction() as work:
         await service.delete(work, principal, await service.own(work, principal, client_id))
 
 
-@router.post("/{client_id}/secrets", status_code=status.HTTP_201_CREATED)
+@router.post("/{client_id}/secrets", status_code=status.HTTP_201_CREATED, responses=refusals(409))
 async def create_client_secret(
-    client_id: ClientId, body: NewSecret, principal: ClientsWrite, parts: PartsDep, response: Response
+    client_id: ClientId, body: NewClientSecret, principal: ClientsWrite, parts: PartsDep, response: Response
 ) -> MadeSecret:
     """Make a new secret; this answer alone holds it. The newest so far goes on for the overlap."""
     async with parts.storage.transaction() as work:

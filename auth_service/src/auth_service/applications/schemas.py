@@ -53,7 +53,7 @@ class ClientGrant(_Body):
     may_exchange: bool | None = None
 
 
-class NewSecret(_Body):
+class NewClientSecret(_Body):
     """The body of `POST /auth/clients/{client_id}/secrets`: how many seconds the newest secret so far goes on.
 
     With 0 no secret so far does, and every token of the application is refused too.

@@ -18,6 +18,7 @@ from auth_service.organisations.schemas import (
 from auth_service.users import service as users
 from kgents_shared.auth import Principal, require
 from kgents_shared.db import Page, PageQuery, make_page
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/organisations", tags=["organisations"])
 OrganisationsRead = Annotated[Principal, Depends(require("organisations:read"))]
@@ -25,7 +26,7 @@ OrganisationsWrite = Annotated[Principal, Depends(require("organisations:write")
 ThisOrganisation = Annotated[str, Path(max_length=40, pattern=r"^[a-z0-9-]+$", description="its slug or its id")]
 
 
-@router.post("", status_code=status.HTTP_201_CREATED)
+@router.post("", status_code=status.HTTP_201_CREATED, responses=refusals(404, 409))
 async def create_organisation(
     body: NewOrganisation, principal: OrganisationsWrite, parts: PartsDep
 ) -> OrganisationView:
@@ -34,7 +35,7 @@ async def create_organisation(
         return _view(await service.make(work, principal, body.slug, body.name))
 
 
-@router.get("")
+@router.get("", responses=refusals(404))
 async def list_organisations(page: PageQuery, principal: OrganisationsRead, parts: PartsDep) -> Page[OrganisationView]:
     """The caller's organisations, by slug."""
     async with parts.storage.transaction() as work:
@@ -72,7 +73,7 @@ async def list_members(
     return make_page(rows, page, item=MemberView.model_validate, key=lambda row: (str(row.user_id),))
 
 
-@router.put("/{organisation}/members/{user_id}")
+@router.put("/{organisation}/members/{user_id}", responses=refusals(409))
 async def put_member(
     organisation: ThisOrganisation,
     user_id: UUID,
@@ -86,7 +87,7 @@ async def put_member(
     return MemberView.model_validate(member)
 
 
-@router.delete("/{organisation}/members/{user_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/{organisation}/members/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(409))
 async def delete_member(
     organisation: ThisOrganisation, user_id: UUID, principal: OrganisationsWrite, parts: PartsDep
 ) -> None:

@@ -11,12 +11,13 @@ from auth_service.people.passwords import MailedTokenRefused
 from auth_service.people.schemas import Accepted, Address, Logout, MailedToken, NewPassword, PasswordChange
 from auth_service.users import service as users
 from kgents_shared.auth import Principal, require
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 Anyone = Annotated[Principal, Depends(require())]
 
 
-@router.post("/logout", status_code=status.HTTP_204_NO_CONTENT)
+@router.post("/logout", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(404))
 async def log_out(body: Logout, principal: Anyone, parts: ReadyParts) -> None:
     """End the session of the caller's token: refused by every service within a second."""
     async with parts.storage.transaction() as work:
@@ -30,7 +31,7 @@ async def log_out(body: Logout, principal: Anyone, parts: ReadyParts) -> None:
         await work.tell(USER_LOGGED_OUT, user.id, UserChanged(user_id=user.id))
 
 
-@router.post("/password", status_code=status.HTTP_204_NO_CONTENT)
+@router.post("/password", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(404, 429))
 async def change_password(body: PasswordChange, principal: Anyone, parts: ReadyParts, network: Network) -> None:
     """Change the caller's password; every other session of theirs ends."""
     async with parts.limits.guessing("password", network, account=principal.subject):
@@ -39,7 +40,7 @@ async def change_password(body: PasswordChange, principal: Anyone, parts: ReadyP
         )
 
 
-@router.post("/password/reset", status_code=status.HTTP_202_ACCEPTED)
+@router.post("/password/reset", status_code=status.HTTP_202_ACCEPTED, responses=refusals(429))
 async def ask_for_a_new_password(body: Address, parts: ReadyParts, network: Network) -> Accepted:
     """Have a token sent to the address, if it is known; the answer is the same."""
     await parts.limits.mail("reset", body.email, network)
@@ -49,7 +50,7 @@ async def ask_for_a_new_password(body: Address, parts: ReadyParts, network: Netw
     return Accepted()
 
 
-@router.post("/password/reset/confirm", status_code=status.HTTP_204_NO_CONTENT)
+@router.post("/password/reset/confirm", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(429))
 async def set_new_password(body: NewPassword, parts: ReadyParts, network: Network) -> None:
     """Set the password of whoever got the token; every session and token of theirs ends."""
     try:
@@ -59,7 +60,7 @@ async def set_new_password(body: NewPassword, parts: ReadyParts, network: Networ
         raise
 
 
-@router.post("/email/verify", status_code=status.HTTP_204_NO_CONTENT)
+@router.post("/email/verify", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(429))
 async def verify_address(body: MailedToken, parts: ReadyParts, network: Network) -> None:
     """Show that an address is yours, by the token that was sent to it."""
     try:
@@ -69,7 +70,7 @@ async def verify_address(body: MailedToken, parts: ReadyParts, network: Network)
         raise
 
 
-@router.post("/email/verify/resend", status_code=status.HTTP_202_ACCEPTED)
+@router.post("/email/verify/resend", status_code=status.HTTP_202_ACCEPTED, responses=refusals(429))
 async def send_verification_again(body: Address, parts: ReadyParts, network: Network) -> Accepted:
     """Have the token sent again, if the address is known and not verified yet; the answer is the same."""
     await parts.limits.mail("verify", body.email, network)

@@ -7,11 +7,12 @@ from auth_service.people.schemas import Accepted, Login, Refresh, Registration, 
 from auth_service.tokens.scopes import ScopeNotGranted
 from auth_service.tokens.service import RefreshRefused, TokenGrant
 from kgents_shared.errors import FaultItem, InvalidInput, Unauthenticated
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
 
-@router.post("/register", status_code=202)
+@router.post("/register", status_code=202, responses=refusals(429))
 async def register_person(body: Registration, parts: ReadyParts, network: Network) -> Accepted:
     """Register. The answer is the same whether or not the address is known."""
     await parts.limits.visit("register", network)
@@ -23,7 +24,7 @@ async def register_person(body: Registration, parts: ReadyParts, network: Networ
     return Accepted()
 
 
-@router.post("/login")
+@router.post("/login", responses=refusals(401, 429))
 async def log_in(body: Login, parts: ReadyParts, response: Response, network: Network) -> TokenPair:
     """Exchange an address and a password for an access token and a refresh token."""
     async with parts.limits.guessing("login", network, account=body.email):
@@ -36,7 +37,7 @@ async def log_in(body: Login, parts: ReadyParts, response: Response, network: Ne
     return _pair(grant, response)
 
 
-@router.post("/refresh")
+@router.post("/refresh", responses=refusals(401, 429))
 async def refresh_session(body: Refresh, parts: ReadyParts, response: Response, network: Network) -> TokenPair:
     """Exchange a refresh token for the next pair. Each works once; a second use ends the whole session."""
     async with parts.storage.transaction() as work:

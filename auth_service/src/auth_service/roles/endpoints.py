@@ -21,6 +21,7 @@ from auth_service.roles.schemas import (
 from kgents_shared.auth import ROLE_SCOPES, SCOPES, Principal, require
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.errors import FaultItem, InvalidInput
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
 RolesRead = Annotated[Principal, Depends(require("roles:read"))]
@@ -45,7 +46,7 @@ async def list_roles(page: PageQuery, principal: RolesRead, parts: PartsDep) -> 
     return make_page(rows, page, item=_view, key=lambda row: (row.name,))
 
 
-@router.post("/roles", status_code=status.HTTP_201_CREATED)
+@router.post("/roles", status_code=status.HTTP_201_CREATED, responses=refusals(409))
 async def create_role(body: NewRole, principal: RolesWrite, parts: PartsDep) -> RoleView:
     """Make a role out of permissions that the caller has."""
     async with parts.storage.transaction() as work:
@@ -60,14 +61,14 @@ async def get_role(role: str, principal: RolesRead, parts: PartsDep) -> RoleView
         return _view(await service.role(work, role))
 
 
-@router.put("/roles/{role}")
+@router.put("/roles/{role}", responses=refusals(409))
 async def put_role(role: str, body: RoleChange, principal: RolesWrite, parts: PartsDep) -> RoleView:
     """Change a role; the tokens of everybody who has it are refused within a second."""
     async with parts.storage.transaction() as work:
         return _view(await service.change(work, principal, role, body.description, body.permissions))
 
 
-@router.delete("/roles/{role}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/roles/{role}", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(409))
 async def delete_role(role: str, principal: RolesWrite, parts: PartsDep) -> None:
     """Delete a role that nobody has."""
     async with parts.storage.transaction() as work:
@@ -90,7 +91,7 @@ async def list_assignments(
     return make_page(rows, page, item=_assignment_view, key=lambda row: (row.role, row.subject))
 
 
-@router.post("/assignments", status_code=status.HTTP_201_CREATED)
+@router.post("/assignments", status_code=status.HTTP_201_CREATED, responses=refusals(404))
 async def create_assignment(body: NewAssignment, principal: RolesWrite, parts: PartsDep) -> AssignmentView:
     """Give a person or a client a role; nothing changes for who has it."""
     given = Assignment(body.role, body.user_id, body.client_id)
@@ -99,7 +100,7 @@ async def create_assignment(body: NewAssignment, principal: RolesWrite, parts: P
     return _assignment_view(given)
 
 
-@router.delete("/assignments", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/assignments", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(404, 409))
 async def delete_assignment(
     principal: RolesWrite,
     parts: PartsDep,

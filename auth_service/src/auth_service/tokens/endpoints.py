@@ -12,7 +12,7 @@ from auth_service.parts import Parts
 from auth_service.storage import Work
 from auth_service.tokens import exchange
 from auth_service.tokens.client_authentication import as_client
-from auth_service.tokens.oauth_errors import NO_STORE, OAuthError
+from auth_service.tokens.oauth_errors import NO_STORE, OAUTH_REFUSALS, OAuthError
 from auth_service.tokens.presented import shown_token
 from auth_service.tokens.schemas import GRANTS, TOKEN_REQUEST, TokenAnswer
 from auth_service.tokens.scopes import ScopeNotGranted
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 _NOT_HERE = "The audience is none that this client may have."
 
 
-@router.post("/token", openapi_extra=TOKEN_REQUEST, response_model_exclude_none=True)
+@router.post("/token", openapi_extra=TOKEN_REQUEST, response_model_exclude_none=True, responses=OAUTH_REFUSALS)
 async def exchange_token(request: Request, parts: ReadyParts, response: Response, network: Network) -> TokenAnswer:
     """The token endpoint: grants `client_credentials`, `refresh_token` and token exchange."""
     form = parse_form(request.headers.get("content-type", ""), await request.body())

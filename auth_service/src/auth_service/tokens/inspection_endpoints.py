@@ -10,7 +10,7 @@ from auth_service.parts import Parts
 from auth_service.storage import Work
 from auth_service.tokens.client_authentication import as_client
 from auth_service.tokens.inspection import NotThisClients
-from auth_service.tokens.oauth_errors import NO_STORE, OAuthError
+from auth_service.tokens.oauth_errors import NO_STORE, OAUTH_REFUSALS, OAuthError
 from auth_service.tokens.presented import ShownToken, shown_token
 from auth_service.tokens.schemas import TOKEN_ABOUT, Introspection
 from auth_service.tokens.service import PEOPLES_CLIENT, REFRESH_PREFIX
@@ -21,7 +21,7 @@ from kgents_shared.auth.api_keys import PREFIX as API_KEY_PREFIX
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
 
-@router.post("/introspect", openapi_extra=TOKEN_ABOUT, response_model_exclude_unset=True)
+@router.post("/introspect", openapi_extra=TOKEN_ABOUT, response_model_exclude_unset=True, responses=OAUTH_REFUSALS)
 async def introspect_token(request: Request, parts: ReadyParts, response: Response, network: Network) -> Introspection:
     """What a token says and whether it is good, for the client that it was given to and for the platform's services."""
     form = parse_form(request.headers.get("content-type", ""), await request.body())
@@ -36,7 +36,7 @@ async def introspect_token(request: Request, parts: ReadyParts, response: Respon
     return Introspection.model_validate(found)
 
 
-@router.post("/revoke", openapi_extra=TOKEN_ABOUT, response_class=Response)
+@router.post("/revoke", openapi_extra=TOKEN_ABOUT, response_class=Response, responses=OAUTH_REFUSALS)
 async def revoke_token(request: Request, parts: ReadyParts, network: Network) -> Response:
     """End a token of the client's own. 200 also for what is no token, or is over."""
     form = parse_form(request.headers.get("content-type", ""), await request.body())

@@ -1,9 +1,12 @@
 """Errors of the token endpoint, in the shape of RFC 6749 §5.2."""
 
-from typing import Literal
+from typing import Any, Literal
 
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+
+from kgents_shared.http.openapi import refusals
 
 OAuthCode = Literal[
     "invalid_request",
@@ -15,6 +18,21 @@ OAuthCode = Literal[
     "invalid_target",
     "unsupported_token_type",
 ]
+
+
+class OAuthRefusal(BaseModel):
+    """A refusal of the OAuth endpoints."""
+
+    error: OAuthCode
+    error_description: str
+
+
+# Failures are counted by network: too many of them, and one waits.
+OAUTH_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": OAuthRefusal},
+    401: {"model": OAuthRefusal},
+    **refusals(429),
+}
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 

@@ -12,6 +12,7 @@ from auth_service.users.repository import UserRecord
 from auth_service.users.schemas import PersonChange, PersonView
 from kgents_shared.auth import Principal, require
 from kgents_shared.db import Page, PageQuery, make_page
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/admin/users", tags=["admin"])
 UsersRead = Annotated[Principal, Depends(require("users:read"))]
@@ -36,7 +37,7 @@ async def list_people(
     return make_page(rows, page, item=_view, key=lambda row: (str(row.id),))
 
 
-@router.post("", status_code=status.HTTP_201_CREATED)
+@router.post("", status_code=status.HTTP_201_CREATED, responses=refusals(409))
 async def create_person(body: NewPerson, principal: UsersWrite, parts: PartsDep) -> PersonView:
     """Make a person who can log in at once."""
     del principal
@@ -54,7 +55,7 @@ async def get_person(user_id: UUID, principal: UsersRead, parts: PartsDep) -> Pe
         return _view(await administration.person(work, user_id))
 
 
-@router.patch("/{user_id}")
+@router.patch("/{user_id}", responses=refusals(409))
 async def change_person(user_id: UUID, body: PersonChange, principal: UsersWrite, parts: PartsDep) -> PersonView:
     """Rename, disable or enable somebody who may no more than the caller."""
     async with parts.storage.transaction() as work:

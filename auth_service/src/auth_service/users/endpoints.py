@@ -8,19 +8,20 @@ from auth_service.dependencies import PartsDep
 from auth_service.users import service
 from auth_service.users.schemas import ProfileChange, UserView
 from kgents_shared.auth import Principal, require
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
 Anyone = Annotated[Principal, Depends(require())]
 
 
-@router.get("/me")
+@router.get("/me", responses=refusals(404))
 async def get_my_profile(principal: Anyone, parts: PartsDep) -> UserView:
     """The person who asks."""
     async with parts.storage.transaction() as work:
         return _view(await service.profile(work, principal.subject))
 
 
-@router.put("/me")
+@router.put("/me", responses=refusals(404))
 async def put_my_profile(body: ProfileChange, principal: Anyone, parts: PartsDep) -> UserView:
     """Change what people may change of themselves: the name."""
     async with parts.storage.transaction() as work:

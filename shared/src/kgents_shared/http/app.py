@@ -11,6 +11,7 @@ from kgents_shared.auth import IdentitySource, RevocationFeed, TokenVerifier
 from kgents_shared.errors import install_error_handlers
 from kgents_shared.http.edge import EdgeMiddleware
 from kgents_shared.http.identity import Lifespan, asked_over_http, following
+from kgents_shared.http.openapi import describe_refusals
 from kgents_shared.http.settings import ServiceSettings
 
 Probe = Callable[[], Awaitable[bool]]
@@ -70,6 +71,7 @@ def build_service_app(frame: ServiceFrame) -> FastAPI:
     for router in frame.routers:
         app.include_router(router)
     app.include_router(_health_router(app))
+    describe_refusals(app)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page, new_id
+from kgents_shared.http.openapi import refusals
 from kgents_shared.http.refs_only import RefsOnly
 from tool_registry_service.dependencies import RegistryDep, ToolsRead, ToolsWrite
 from tool_registry_service.mcp_client.targets import CredentialUse, ServerTarget
@@ -18,7 +19,7 @@ from tool_registry_service.tools.schemas import Acceptance, ToolChange, ToolView
 router = APIRouter(prefix="/api/v1/mcp-servers", tags=["tools"])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=refusals(409, 502))
 async def register_mcp_server(
     new: NewMcpServer,
     principal: ToolsWrite,
@@ -67,7 +68,7 @@ async def delete_mcp_server(server_id: UUID, principal: ToolsWrite, registry: Re
     await registry.sessions.drop(server_id)
 
 
-@router.post("/{server_id}/refresh")
+@router.post("/{server_id}/refresh", responses=refusals(409, 502))
 async def refresh_mcp_server(server_id: UUID, _: Empty, principal: ToolsWrite, registry: RegistryDep) -> RefreshView:
     """Ask the server for its definitions again. A changed one switches its tool off until it is accepted."""
     async with registry.servers(principal.owner_ids) as servers:
@@ -90,7 +91,7 @@ async def change_tool(
         return view_of_tool(await tools.set_side_effect(server_id, tool, change.side_effect))
 
 
-@router.post("/{server_id}/tools/{tool}/accept")
+@router.post("/{server_id}/tools/{tool}/accept", responses=refusals(409))
 async def accept_tool_definition(
     server_id: UUID, tool: str, acceptance: Acceptance, principal: ToolsWrite, registry: RegistryDep
 ) -> ToolView:

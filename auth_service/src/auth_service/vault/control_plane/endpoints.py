@@ -19,11 +19,12 @@ from auth_service.vault.control_plane.service import Caller
 from auth_service.vault.credentials.endpoints import CredentialsRead, CredentialsWrite
 from auth_service.vault.credentials.service import ref_of
 from kgents_shared.db import Page, PageQuery, make_page
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/cp", tags=["credentials"])
 
 
-@router.put("/platform-credentials")
+@router.put("/platform-credentials", responses=refusals(409))
 async def put_platform_credentials(
     body: PlatformCredentials, principal: CredentialsWrite, parts: PartsDep
 ) -> PlatformCredentialsView:
@@ -50,7 +51,7 @@ async def list_platform_credentials(
     return make_page(rows, page, item=_platform_view, key=lambda row: (str(row.credential_id),))
 
 
-@router.put("/exchange-setup")
+@router.put("/exchange-setup", responses=refusals(409))
 async def put_exchange_setup(body: NewExchangeSetup, principal: CredentialsWrite, parts: PartsDep) -> ExchangeSetupView:
     """Connect an exchange account and set its limits; without keys the limits alone are changed."""
     async with parts.storage.transaction() as work:

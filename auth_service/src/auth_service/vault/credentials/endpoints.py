@@ -11,6 +11,7 @@ from auth_service.vault.credentials.service import SERVICES, ref_of
 from kgents_shared.auth import OfOrganisation, Principal, owner_of_new, owners_listed, require, require_service
 from kgents_shared.contracts.credentials import CredentialType, ResolveCredentialRequest, ResolvedCredential
 from kgents_shared.db import Page, PageQuery, make_page, new_id
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/credentials", tags=["credentials"])
 internal_router = APIRouter(prefix="/internal/credentials", tags=["internal"])
@@ -20,7 +21,7 @@ OfType = Annotated[CredentialType | None, Query(alias="type", description="this 
 ResolvingService = Annotated[Principal, Depends(require_service(*sorted(SERVICES)))]
 
 
-@router.post("", status_code=status.HTTP_201_CREATED)
+@router.post("", status_code=status.HTTP_201_CREATED, responses=refusals(409))
 async def create_credential(
     body: NewCredential, principal: CredentialsWrite, parts: PartsDep, organisation: OfOrganisation = None
 ) -> CredentialView:
@@ -79,7 +80,7 @@ async def delete_credential(credential_ref: str, principal: CredentialsWrite, pa
         await parts.credentials.delete(work, credential_ref, principal.owner_ids, by=principal.subject)
 
 
-@internal_router.post("/resolve")
+@internal_router.post("/resolve", responses=refusals(404))
 async def resolve_credential(
     body: ResolveCredentialRequest, service: ResolvingService, parts: PartsDep, response: Response
 ) -> ResolvedCredential:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from auth_service.dependencies import PartsDep
 from auth_service.vault.rotation.service import VaultStatus
 from kgents_shared.auth import Principal, require
+from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/admin/vault", tags=["admin"])
 VaultRead = Annotated[Principal, Depends(require("vault:read"))]
@@ -49,7 +50,7 @@ async def get_vault_status(_: VaultRead, parts: PartsDep) -> VaultView:
     return _view(parts.settings.vault_key_provider, await parts.vault_rotation.place(), found)
 
 
-@router.post("/rotate", status_code=status.HTTP_202_ACCEPTED)
+@router.post("/rotate", status_code=status.HTTP_202_ACCEPTED, responses=refusals(409))
 async def rotate_master_key(body: RotateOptions, principal: VaultWrite, parts: PartsDep) -> VaultView:
     """Take a new master key for new writes now, and for everything else in the background."""
     async with parts.storage.transaction() as work:

@@ -1,0 +1,83 @@
+"""People of the running platform, and one with a thing of every kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from tests.e2e.running_platform import RunningPlatform, publish_agent
+from tests.external.scripted_mcp import ScriptedServer
+
+PASSWORD = "words that nobody joins"
+
+
+@dataclass
+class Tenant:
+    """Somebody with things of their own; `things` are their ids, by the name of the place that they stand in."""
+
+    http: httpx.AsyncClient
+    things: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+
+async def person(admin: httpx.AsyncClient, roles: set[str]) -> dict[str, Any]:
+    """The login of somebody new who has these roles and no other."""
+    body = {"email": f"{uuid4().hex}@example.org", "name": "Ada", "password": PASSWORD}
+    made = (await admin.post("/api/v1/admin/users", json=body)).json()
+    given = {"user_id": made["id"]}
+    for role in roles - set(made["roles"]):
+        assert (await admin.post("/api/v1/admin/assignments", json=given | {"role": role})).status_code == 201
+    for role in set(made["roles"]) - roles:
+        taken = await admin.delete("/api/v1/admin/assignments", params=given | {"role": role})
+        assert taken.status_code == 204, taken.text
+    login = await admin.post("/api/v1/auth/login", json={"email": body["email"], "password": PASSWORD})
+    assert login.status_code == 200, login.text
+    return login.json()
+
+
+async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
+    async def post(path: str, body: dict[str, Any]) -> Any:
+        answer = await tenant.http.post(f"/api/v1{path}", json=body)
+        assert answer.status_code in {200, 201}, answer.text
+        return answer.json()
+
+    agent = await publish_agent(tenant.http, name)
+    said = await post(f"/agents/{name}/message", {"text": "Hello"})
+    organisation = await post("/organisations", {"slug": f"team-{name}", "name": name})
+    profile = (await tenant.http.get("/api/v1/users/me")).json()
+    key = await post("/users/me/api-keys", {"name": name, "scopes": ["agents:read"]})
+    client = await post("/auth/clients", {"name": name, "scopes": ["agents:read"]})
+    credential = await post("/credentials", {"name": name, "type": "mcp", "secret": f"secret of {name}"})
+    server = await post("/mcp-servers", {"name": name, "transport": "streamable_http", "url": mcp.url})
+    tools = (await tenant.http.get("/api/v1/tools", params={"server_id": server["id"]})).json()["items"]
+    platform_credentials = {"platform": name, "credentials": {"access_token": f"token of {name}"}}
+    coins = {"default_coin": "BTC", "risk_limits": {"max_units_per_order": "1"}}
+    keys = {"api_key": f"key of {name}", "api_secret": f"the other half of {name}"}
+    for path, body in (("platform-credentials", platform_credentials), ("exchange-setup", keys | coins)):
+        assert (await tenant.http.put(f"/api/v1/cp/{path}", json=body)).status_code == 200
+    tenant.things = {
+        "agent": [agent["id"], name],
+        "number": ["1"],
+        "organisation": [organisation["id"], organisation["slug"]],
+        "user_id": [profile["id"]],
+        "conversation_id": [said["conversation_id"]],
+        "run_id": [said["run_id"]],
+        "key_id": [key["id"]],
+        "client_id": [client["client_id"]],
+        "secret_id": [client["secrets"][0]["id"]],
+        "credential_ref": [credential["credential_ref"]],
+        "server_id": [server["id"]],
+        "tool": [tools[0]["name"].partition(".")[2]],
+        "name": [tools[0]["name"]],
+    }
+
+
+async def service_token(platform: RunningPlatform, visitor: httpx.AsyncClient, caller: str, audience: str) -> str:
+    """A token with which `caller` calls `audience`."""
+    secret = (platform.home / "secrets" / f"client-{caller}.secret").read_text().strip()
+    form = {"grant_type": "client_credentials", "client_id": caller, "client_secret": secret, "audience": audience}
+    answer = await visitor.post("/api/v1/auth/token", data=form)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
