@@ -185,6 +185,37 @@ async def test_a_key_put_first_in_the_file_signs_at_once_and_every_replica_takes
     assert await restarted.takes(behind.token())
 
 
+async def test_a_file_that_is_replaced_while_the_next_key_waits_signs_by_its_own(
+    database: Database, storage: Storage, file: Path, tmp_path: Path
+):
+    """An accident: the old file is thrown away, and what it sealed with it."""
+    replica = Replica(storage, file)
+    await replica.rotation.follow()
+    await replica.rotation.rotate()
+    waiting = replica.kids()[0]
+    after = Replica(storage, tmp_path / "another.pem")
+    await after.rotation.follow()
+    assert waiting not in after.kids()
+    await time_passes(database, PUBLISHED_BEFORE_S + TOKEN_S + 120)
+    await after.rotation.follow()
+    assert [kid_of(after.token())] == after.kids() == [load_key_file(tmp_path / "another.pem")[0].kid]
+
+
+async def test_replicas_with_two_files_both_sign_and_take_each_others_tokens(
+    database: Database, storage: Storage, file: Path, tmp_path: Path
+):
+    one, other = Replica(storage, file), Replica(storage, tmp_path / "another.pem")
+    for _ in range(3):
+        await one.rotation.follow()
+        await other.rotation.follow()
+        await time_passes(database, TOKEN_S + 120)
+        await one.rotation.follow()
+        await other.rotation.follow()
+        await one.rotation.follow()
+        assert await one.takes(other.token())
+        assert await other.takes(one.token())
+
+
 async def test_the_database_holds_no_private_key_that_opens_without_the_file(
     database: Database, storage: Storage, file: Path, tmp_path: Path
 ):

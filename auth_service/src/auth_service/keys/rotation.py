@@ -84,7 +84,12 @@ class KeyRotation:
         self._adopt(stored)
 
     def _is_due(self, stored: Sequence[StoredKey]) -> bool:
-        return self._missing(stored) != [] or self._next_in_s(stored) is not None or self._over(stored) != []
+        return (
+            self._missing(stored) != []
+            or self._next_in_s(stored) is not None
+            or self._over(stored) != []
+            or self._is_stuck(stored)
+        )
 
     def _missing(self, stored: Sequence[StoredKey]) -> list[PrivateKey]:
         known = {key.kid for key in stored}
@@ -97,17 +102,33 @@ class KeyRotation:
 
     def _over(self, stored: Sequence[StoredKey]) -> list[str]:
         """The keys whose last token has ended: another has signed for longer than one lives. Newest first."""
-        signing = next((place for place, key in enumerate(stored) if key.signs_in_s <= -self._outlives_s), len(stored))
-        return [key.kid for key in stored[signing + 1 :] if key.sealed is not None]
+        return [key.kid for key in stored[len(self._live(stored)) :] if key.sealed is not None]
+
+    def _live(self, stored: Sequence[StoredKey]) -> Sequence[StoredKey]:
+        """The keys that verify. What another replaced for longer than a token lives does no more, though the file may
+        have it.
+        """
+        current = next((place for place, key in enumerate(stored) if key.signs_in_s <= -self._outlives_s), len(stored))
+        return stored[: current + 1]
+
+    def _is_stuck(self, stored: Sequence[StoredKey]) -> bool:
+        """Whether this process can sign by no key: what is live was sealed by a file that it doesn't have."""
+        return not any(key.signs_in_s <= 0 and self._open(key) is not None for key in self._live(stored))
 
     async def _brought_forward(self, work: Work, stored: list[StoredKey]) -> list[StoredKey]:
-        # The file's first key signs at once: putting one there is how an operator changes keys by hand.
-        for place, key in enumerate(self._missing(stored)):
+        # The file's first key signs at once: putting one there is how an operator changes keys by hand. What was to
+        # sign next may have been sealed by a key that is no longer trusted.
+        missing = self._missing(stored)
+        if missing:
+            await work.signing_keys.delete([key.kid for key in stored if key.signs_in_s > 0])
+        for place, key in enumerate(missing):
             await work.signing_keys.add(key.public, signs_in_s=-float(place))
             _log.info("signing_key_of_file", kid=key.kid)
         stored = await work.signing_keys.all()
         in_s = self._next_in_s(stored)
-        if in_s is not None:
+        if self._is_stuck(stored):
+            await self._make(work, 0)
+        elif in_s is not None:
             await self._make(work, in_s)
         over = self._over(stored)
         if over:
@@ -122,9 +143,7 @@ class KeyRotation:
 
     def _adopt(self, stored: Sequence[StoredKey]) -> None:
         now = time.time()
-        current = next((place for place, key in enumerate(stored) if key.signs_in_s <= -self._outlives_s), len(stored))
-        # What another replaced for longer than a token lives verifies nothing any more, though the file may have it.
-        live = stored[: current + 1]
+        live = self._live(stored)
         signing: list[Signing] = []
         for key in live:
             opened = self._open(key)
