@@ -6,7 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response, status
 
 from auth_service.applications import service
-from auth_service.applications.schemas import ClientChange, ClientView, MadeClient, MadeSecret, NewClient, NewClientSecret
+from auth_service.applications.schemas import (
+    ClientChange,
+    ClientView,
+    MadeClient,
+    MadeSecret,
+    NewClient,
+    NewClientSecret,
+)
 from auth_service.applications.views import client_view, secret_view
 from auth_service.dependencies import PartsDep
 from auth_service.roles.schemas import ClientId
