@@ -1,7 +1,5 @@
 """Logging out, another password, and showing that an address is yours."""
 
-import email.policy
-import re
 import secrets
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -13,6 +11,7 @@ from auth_service.people.local_provider import LocalIdentityProvider
 from auth_service.people.repository import LocalAccounts
 from auth_service.settings import AuthSettings
 from kgents_shared.testing.polling import eventually
+from tests.external.mailed import mails_to, token_mailed_to
 from tests.external.running_auth import PASSWORD, RunningAuth, is_healthy, running
 
 NEW = "another four words together"
@@ -41,22 +40,6 @@ async def can_log_in(auth: RunningAuth, address: str, password: str) -> bool:
 
 async def refreshes(auth: RunningAuth, refresh_token: str) -> bool:
     return (await auth.client.post("/api/v1/auth/refresh", json={"refresh_token": refresh_token})).status_code == 200
-
-
-def mails_to(auth: RunningAuth, address: str) -> list[str]:
-    folder = auth.settings.mail_folder or auth.settings.signing_key_file.with_name("outbox")
-    found = (email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in folder.glob("*.eml"))
-    return [message.get_content() for message in found if message["To"] == address]
-
-
-async def token_mailed_to(auth: RunningAuth, address: str, mails: int = 1) -> str:
-    async def has_come() -> bool:
-        return len(mails_to(auth, address)) >= mails
-
-    await eventually(has_come, timeout=10, describe="the mail comes")
-    found = re.search(r"^    (\S{43})$", mails_to(auth, address)[-1], re.MULTILINE)
-    assert found is not None
-    return found[1]
 
 
 async def test_logging_out_ends_this_session_and_no_other(auth: RunningAuth):
