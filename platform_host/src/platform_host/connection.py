@@ -1,4 +1,7 @@
-"""One HTTP connection of a listener, with the bounds that uvicorn's own lacks: on a request's head, and on its time."""
+"""One HTTP connection of a listener, with the bounds that uvicorn's own lacks: on a request's head, and on its time.
+
+Trailers (RFC 9110 §6.5) are read and dropped: uvicorn takes them for headers, also when the app has looked at those.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class BoundedConnection(HttpToolsProtocol):
     """A connection that is closed when a head takes longer than `head_patience_s` seconds or `MAX_HEAD_BYTES`.
 
     The parser puts a header together piece by piece, in quadratic time and without an end; and a connection on which
-    nothing is asked would stay for ever. Trailers (RFC 9110 §6.5) are bounded as heads are.
+    nothing is asked would stay for ever. Trailers are bounded as heads are.
     """
 
     head_patience_s = 20.0
@@ -27,6 +30,7 @@ class BoundedConnection(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _silent_bytes = 0
     _told_something = False
+    _is_in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A head is awaited from now on."""
@@ -53,10 +57,17 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a head."""
         self._told_something = True
+        self._is_in_body = False
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer."""
+        if not self._is_in_body:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The whole head is here."""
+        self._is_in_body = True
         self._head_is_here()
         super().on_headers_complete()
 
