@@ -6,8 +6,6 @@ import io
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -202,82 +200,28 @@ def test_roles_are_made_given_and_taken(kgents: Kgents, api: Api):
 
 def test_organisations_are_made_and_peopled(kgents: Kgents, api: Api, home: Home):
     logged_in(home, api)
-    made = {"id": "o-1", "slug": "acme", "name": "Acme Ltd", "role": "owner"}
-    member = {"user_id": "u-2", "email": "bob@example.org", "name": "Bob", "role": "member"}
-    api.will("POST", "/api/v1/organisations", Answer(201, made))
+    made = {"id": "o-1", "slug": "acme", "name": "Acme Ltd", "role": "owner", "joined": True}
+    invited = {"user_id": "u-2", "email": "bob@example.org", "name": "Bob", "role": "owner", "joined_at": None}
+    path = "/api/v1/organisations"
+    api.will("POST", path, Answer(201, made))
     api.will("POST", "/auth/refresh", Answer(200, PAIR | {"access_token": "ada-2"}))
-    api.will("GET", "/api/v1/organisations", Answer(200, {"items": [made], "next_cursor": None}))
-    api.will("GET", "/api/v1/organisations/acme/members", Answer(200, {"items": [member], "next_cursor": None}))
-    api.will("PUT", "/api/v1/organisations/acme/members/u-2", Answer(200, member))
-    api.will("DELETE", "/api/v1/organisations/acme/members/u-2", Answer(204))
+    api.will("GET", path, Answer(200, {"items": [made, made | {"joined": False}], "next_cursor": None}))
+    api.will("GET", f"{path}/acme/members", Answer(200, {"items": [invited], "next_cursor": None}))
+    api.will("PUT", f"{path}/acme/members/u-2", Answer(200, invited), Answer(200, invited | {"joined_at": "now"}))
+    api.will("DELETE", f"{path}/acme/members/u-2", Answer(204))
+    api.will("POST", f"{path}/acme/join", Answer(200, made))
+    api.will("POST", f"{path}/acme/leave", Answer(204))
     assert kgents("organisations", "create", "acme", "--name", "Acme Ltd").code == 0
-    assert kgents("organisations", "list").out.splitlines()[1].split() == ["acme", "Acme", "Ltd", "owner", "o-1"]
+    listed = kgents("organisations", "list").out.splitlines()
+    assert listed[1].split() == ["acme", "Acme", "Ltd", "owner", "o-1"]
+    assert listed[2].split() == ["acme", "Acme", "Ltd", "invited", "as", "owner", "o-1"]
     # What comes next is asked with a token that opens what was made.
     assert api.seen[-1].headers["authorization"] == "Bearer ada-2"
     assert kgents("organisations", "members", "acme").out.splitlines()[1].split()[0] == "u-2"
-    added = kgents("organisations", "add", "acme", "u-2", "--owner").out
-    assert added == "u-2 is an owner of acme, from their next token on.\n"
-    assert api.bodies("PUT", "/api/v1/organisations/acme/members/u-2") == ['{"role":"owner"}']
+    told = kgents("organisations", "invite", "acme", "u-2", "--owner").out
+    assert told == "u-2 is invited as an owner; they join with: kgents organisations join acme\n"
+    assert kgents("organisations", "invite", "acme", "u-2", "--owner").out == "u-2 is an owner of acme.\n"
+    assert api.bodies("PUT", f"{path}/acme/members/u-2") == ['{"role":"owner"}'] * 2
     assert kgents("organisations", "remove", "acme", "u-2").out == "u-2 is no longer in acme.\n"
-
-
-CLIENT: dict[str, Any] = {
-    "client_id": "app_1", "name": "nightly", "owner": "u-1", "scopes": ["agents:read"], "roles": [], "disabled": False,
-    "may_exchange": True, "created_at": "2026-11-21T10:00:00Z", "jwks": None,
-    "secrets": [{"id": "s-2", "created_at": "2026-11-21T10:00:00Z", "expires_at": None},
-                {"id": "s-1", "created_at": "2026-11-21T10:00:00Z", "expires_at": "2026-11-22T10:00:00Z"}],
-}  # fmt: skip
-KEYS = {"keys": [{"kty": "EC", "crv": "P-256", "kid": "first"}, {"kty": "RSA"}]}
-SIGNER = CLIENT | {"secrets": [], "jwks": KEYS}
-CLIENTS = "/api/v1/auth/clients"
-
-
-def test_an_applications_secret_is_printed_alone_and_this_once(kgents: Kgents, api: Api):
-    api.will("POST", CLIENTS, Answer(201, CLIENT | {"client_secret": "kgs_abc"}))
-    api.will("POST", f"{CLIENTS}/app_1/secrets", Answer(201, CLIENT["secrets"][0] | {"client_secret": "kgs_def"}))
-    made = kgents("clients", "create", "nightly", "--scope", "agents:read")
-    assert (made.out, "app_1" in made.err) == ("kgs_abc\n", True)
-    assert json.loads(api.bodies("POST", CLIENTS)[0]) == {"name": "nightly", "scopes": ["agents:read"]}
-    assert kgents("clients", "rotate", "app_1", "--overlap", "60").out == "kgs_def\n"
-    assert kgents("clients", "rotate", "app_1", "--json").json["client_secret"] == "kgs_def"
-    assert api.bodies("POST", f"{CLIENTS}/app_1/secrets") == ['{"overlap":60}', '{"overlap":86400}']
-    assert kgents("clients", "rotate", "app_1", "--overlap", "-1").code == 2
-
-
-def test_an_application_that_signs_has_no_secret_to_print(kgents: Kgents, api: Api, tmp_path: Path):
-    api.will("POST", CLIENTS, Answer(201, SIGNER | {"client_secret": None}))
-    file = tmp_path / "keys.json"
-    file.write_text('{"keys": [{"kty": "EC"}]}')
-    assert kgents("clients", "create", "signer", "--jwks", str(file)).out == "app_1\n"
-    assert json.loads(api.bodies("POST", CLIENTS)[0])["jwks"] == {"keys": [{"kty": "EC"}]}
-    file.write_text("no keys")
-    assert "are no JSON" in kgents("clients", "create", "signer", "--jwks", str(file)).err
-    assert kgents("clients", "create", "signer", "--jwks", str(tmp_path / "nothing")).code == 2
-
-
-def test_applications_are_listed_shown_and_deleted(kgents: Kgents, api: Api):
-    api.will("GET", CLIENTS, Answer(200, {"items": [CLIENT], "next_cursor": None}))
-    api.will("GET", "/api/v1/admin/clients", Answer(200, {"items": [SIGNER | {"kind": "app"}], "next_cursor": None}))
-    api.will("GET", f"{CLIENTS}/app_1", Answer(200, CLIENT))
-    api.will("GET", f"{CLIENTS}/app_2", Answer(200, SIGNER))
-    api.will("DELETE", f"{CLIENTS}/app_1", Answer(204))
-    api.will("DELETE", f"{CLIENTS}/app_1/secrets/s-1", Answer(204))
-    row = kgents("clients", "list").out.splitlines()[1]
-    assert row.split() == [
-        "app_1",
-        "nightly",
-        "2026-11-21",
-        "10:00",
-        "enabled,",
-        "acts",
-        "for",
-        "people",
-        "agents:read",
-    ]
-    assert kgents("clients", "list", "--all", "--json").json[0]["kind"] == "app"
-    shown = kgents("clients", "show", "app_1").out
-    assert "secret     s-2, goes on\nsecret     s-1, until 2026-11-22 10:00\n" in shown
-    assert "signs with P-256 first, RSA\n" in kgents("clients", "show", "app_2").out
-    assert kgents("clients", "show", "app_1", "--json").json == CLIENT
-    assert kgents("clients", "delete", "app_1", "--secret", "s-1").out == "s-1 is deleted.\n"
-    assert kgents("clients", "delete", "app_1").out == "app_1 is deleted.\n"
+    assert kgents("organisations", "join", "acme").out == "You are in acme; its agents are named acme~NAME.\n"
+    assert kgents("organisations", "leave", "acme").out == "You are no longer in acme.\n"

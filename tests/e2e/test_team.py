@@ -68,6 +68,7 @@ async def team(platform: RunningPlatform, client: httpx.AsyncClient, scripted: S
         assert (await ada.http.post("/api/v1/organisations", json={"slug": slug, "name": "Team"})).status_code == 201
         put = await ada.http.put(f"/api/v1/organisations/{slug}/members/{bob.id}", json={"role": "member"})
         assert put.status_code == 200, put.text
+        assert (await bob.http.post(f"/api/v1/organisations/{slug}/join")).status_code == 200
         await ada.refresh()
         await bob.refresh()
         server = {"name": "desk-tools", "transport": "streamable_http", "url": scripted.url}

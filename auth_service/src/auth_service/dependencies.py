@@ -4,7 +4,9 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from auth_service.in_person import check_in_person
 from auth_service.parts import Parts
+from kgents_shared.auth import Principal, require
 from kgents_shared.errors import Unavailable
 from kgents_shared.http.client_address import client_network
 
@@ -27,3 +29,12 @@ def _ready_parts(parts: PartsDep) -> Parts:
 
 
 ReadyParts = Annotated[Parts, Depends(_ready_parts)]
+
+
+def _in_person(principal: Annotated[Principal, Depends(require())]) -> Principal:
+    check_in_person(principal)
+    return principal
+
+
+# Whoever has a token, but for what was lent out.
+InPerson = Annotated[Principal, Depends(_in_person)]

@@ -9,6 +9,7 @@ from auth_service.applications.endpoints import router as clients_router
 from auth_service.keys.endpoints import router as keys_router
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.lifespan import lifespan_of
+from auth_service.organisations.endpoints import admin_router as organisations_admin_router
 from auth_service.organisations.endpoints import router as organisations_router
 from auth_service.own_identity import OwnIdentity
 from auth_service.people.account_endpoints import router as accounts_router
@@ -57,6 +58,7 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
                 roles_router,
                 people_admin_router,
                 organisations_router,
+                organisations_admin_router,
                 api_keys_router,
                 resolve_api_key_router,
                 revocations_router,

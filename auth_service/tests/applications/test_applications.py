@@ -2,7 +2,6 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -88,7 +87,7 @@ async def test_another_persons_application_is_like_none(auth: RunningAuth, ada: 
         ({"scopes": "agents:read"}, ["body", "scopes"]),
         ({"name": ""}, ["body", "name"]), ({"name": "a\x00b"}, ["body", "name"]),
         ({"name": "a\u202eb"}, ["body", "name"]),
-        ({"owner": str(uuid4())}, ["body", "owner"]), ({"owner_id": str(uuid4())}, ["body", "owner_id"]),
+        ({"owner": "6f2d8c1e-5a0b-4c7d-9e3f-1a2b3c4d5e6f"}, ["body", "owner"]), ({"owner_id": "6f2d8c1e-5a0b-4c7d-9e3f-1a2b3c4d5e6f"}, ["body", "owner_id"]),
         ({"roles": ["admin"]}, ["body", "roles"]), ({"may_exchange": True}, ["body", "may_exchange"]),
         ({"kind": "service"}, ["body", "kind"]), ({"client_id": "runtime"}, ["body", "client_id"]),
         ({"client_secret": "chosen"}, ["body", "client_secret"]), ({"disabled": False}, ["body", "disabled"]),

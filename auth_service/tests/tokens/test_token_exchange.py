@@ -23,7 +23,7 @@ from tests.external.app_clients import (
     shows,
     the_admin,
 )
-from tests.external.running_auth import TOOLS_SECRET, RunningAuth
+from tests.external.running_auth import PASSWORD, TOOLS_SECRET, RunningAuth
 
 TOOLS: Form = {"client_id": "tools", "client_secret": TOOLS_SECRET}
 
@@ -88,7 +88,12 @@ async def test_whoever_acts_makes_nothing_that_would_outlive_it(auth: RunningAut
     runtime = await acting(auth, people.ada.token, RUNTIME)
     key = await runtime.asks("POST", "/api/v1/users/me/api-keys", json={"name": "k", "scopes": ["agents:read"]})
     client = await runtime.asks("POST", "/api/v1/auth/clients", json={"name": "c"})
-    assert [(one.status_code, one.json()["code"]) for one in (key, client)] == [(403, "not_in_person")] * 2
+    profile = await runtime.asks("PUT", "/api/v1/users/me", json={"name": "Eve"})
+    passwords = {"current_password": PASSWORD, "new_password": "another that nobody guesses"}
+    password = await runtime.asks("POST", "/api/v1/auth/password", json=passwords)
+    logout = await runtime.asks("POST", "/api/v1/auth/logout", json={})
+    answers = (key, client, profile, password, logout)
+    assert [(one.status_code, one.json()["code"]) for one in answers] == [(403, "not_in_person")] * 5
 
 
 async def test_a_client_without_leave_acts_for_nobody(auth: RunningAuth, people: Acting):

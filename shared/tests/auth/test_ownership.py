@@ -26,6 +26,7 @@ ADA = Principal(
     [
         ("support", Reference(frozenset({"ada"}), name="support")),
         ("acme~support", Reference(frozenset({"o1"}), name="support")),
+        ("o1~support", Reference(frozenset({"o1"}), name="support")),
         (str(SOME_ID), Reference(frozenset({"ada", "o1", "o2"}), id=SOME_ID)),
         (f"zoo~{SOME_ID}", Reference(frozenset({"o2"}), id=SOME_ID)),
     ],
@@ -34,7 +35,7 @@ def test_a_name_is_the_callers_own_unless_an_organisation_stands_before_it(text:
     assert referenced(ADA, text) == meant
 
 
-@pytest.mark.parametrize("text", ["", "~", "acme~", "~support", "other~support", "o1~support", "a~b~c", "Up", "x" * 64])
+@pytest.mark.parametrize("text", ["", "~", "acme~", "~support", "other~support", "o3~support", "a~b~c", "Up", "x" * 64])
 def test_what_names_nothing_that_the_caller_could_have_is_nothing(text: str):
     assert referenced(ADA, text) is None
 

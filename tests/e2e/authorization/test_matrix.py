@@ -121,7 +121,9 @@ async def tenants(
 
 
 def has_body(row: Row) -> bool:
-    return row.method in {"POST", "PUT", "PATCH"} and not row.path.endswith(("/publish", "/stop", "/restart"))
+    return row.method in {"POST", "PUT", "PATCH"} and not row.path.endswith(
+        ("/publish", "/stop", "/restart", "/join", "/leave")
+    )
 
 
 async def ask(
@@ -216,6 +218,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/agents/{agent}/rollback": {"version": 1},
     "PATCH /api/v1/organisations/{organisation}": {"name": "Changed"},
     "PUT /api/v1/organisations/{organisation}/members/{user_id}": {"role": "owner"},
+    "PUT /api/v1/cp/platform-credentials": {"platform": "team", "credentials": {"access_token": "of a team"}},
+    "PUT /api/v1/cp/exchange-setup": {
+        "api_key": "of a team",
+        "api_secret": "of a team too",
+        "default_coin": "BTC",
+        "risk_limits": {"max_units_per_order": "1"},
+    },
     "POST /api/v1/credentials": {"name": "for-a-team", "type": "generic", "secret": "of a team"},
     "POST /api/v1/agents": {"name": "for-a-team", "system_prompt": "Answer."},
     "POST /api/v1/mcp-servers": {"name": "with-a-ref", "transport": "streamable_http"},

@@ -8,13 +8,14 @@ from uuid import UUID
 from auth_service.api_keys.events import API_KEY_DELETED, API_KEY_MADE, ApiKeyChanged
 from auth_service.api_keys.pepper import Pepper
 from auth_service.api_keys.repository import KeyRecord, NewKey
+from auth_service.in_person import check_in_person
 from auth_service.storage import Storage, Work
 from auth_service.users import service as users
 from kgents_shared.auth import Principal
-from kgents_shared.auth.api_keys import CLIENT_ID, key_id_of, new_key
+from kgents_shared.auth.api_keys import key_id_of, new_key
 from kgents_shared.contracts.revocations import ResolvedApiKey
 from kgents_shared.db import new_id
-from kgents_shared.errors import Conflict, FaultItem, Forbidden, InvalidInput, NotFound
+from kgents_shared.errors import Conflict, FaultItem, InvalidInput, NotFound
 
 _MOST_KEYS = 100
 _WRITE_USES_EVERY_S = 30.0
@@ -33,10 +34,7 @@ class ApiKeys:
         self, work: Work, principal: Principal, *, name: str, scopes: list[str], days: int
     ) -> tuple[KeyRecord, str]:
         """A new key of the caller, and what it is this once. Raises Forbidden, InvalidInput, Conflict or NotFound."""
-        if principal.client_id == CLIENT_ID:
-            raise Forbidden("An API key can't make another; log in.", code="api_key_here")
-        if principal.actor is not None:
-            raise Forbidden("Who acts for you can't make keys of yours; log in.", code="not_in_person")
+        check_in_person(principal)
         owner = await users.profile(work, principal.subject)
         excess = frozenset(scopes) - principal.scopes
         if excess:

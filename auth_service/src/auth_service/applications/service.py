@@ -17,12 +17,12 @@ from auth_service.applications.events import (
 )
 from auth_service.applications.repository import Application, SecretRecord
 from auth_service.applications.schemas import ClientChange, NewClient
+from auth_service.in_person import check_in_person
 from auth_service.machines.assertions import KeyUnusable, registered
 from auth_service.machines.service import secret_hash
 from auth_service.storage import Work
 from auth_service.users import service as users
 from kgents_shared.auth import ALL_SCOPES, Principal
-from kgents_shared.auth.api_keys import CLIENT_ID as API_KEY_CLIENT
 from kgents_shared.db import new_id
 from kgents_shared.errors import Conflict, FaultItem, Forbidden, InvalidInput, NotFound
 
@@ -161,10 +161,7 @@ def no_such_client() -> NotFound:
 
 async def _owner(work: Work, principal: Principal) -> UUID:
     """The person who asks. What lasts is made by somebody who logged in, not by what they lent out."""
-    if principal.client_id == API_KEY_CLIENT or principal.actor is not None:
-        raise Forbidden(
-            "Only you yourself can do this, not a key or whoever acts for you; log in.", code="not_in_person"
-        )
+    check_in_person(principal)
     return (await users.profile(work, principal.subject)).user.id
 
 

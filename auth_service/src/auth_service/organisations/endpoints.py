@@ -21,8 +21,10 @@ from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/organisations", tags=["organisations"])
+admin_router = APIRouter(prefix="/api/v1/admin/organisations", tags=["admin"])
 OrganisationsRead = Annotated[Principal, Depends(require("organisations:read"))]
 OrganisationsWrite = Annotated[Principal, Depends(require("organisations:write"))]
+OrganisationsAdmin = Annotated[Principal, Depends(require("organisations:write", "users:write"))]
 ThisOrganisation = Annotated[str, Path(max_length=40, pattern=r"^[a-z0-9-]+$", description="its slug or its id")]
 
 
@@ -37,7 +39,7 @@ async def create_organisation(
 
 @router.get("", responses=refusals(404))
 async def list_organisations(page: PageQuery, principal: OrganisationsRead, parts: PartsDep) -> Page[OrganisationView]:
-    """The caller's organisations, by slug."""
+    """The caller's organisations and invitations, by slug."""
     async with parts.storage.transaction() as work:
         person = (await users.profile(work, principal.subject)).user
         rows = await work.organisations.page(person.id, page)
@@ -62,11 +64,27 @@ async def change_organisation(
         return _view(await service.rename(work, principal, organisation, body.name))
 
 
+@router.post("/{organisation}/join", responses=refusals(409))
+async def join_organisation(
+    organisation: ThisOrganisation, principal: OrganisationsRead, parts: PartsDep
+) -> OrganisationView:
+    """Take up an invitation. The caller's next access token (`/auth/refresh`) opens it."""
+    async with parts.storage.transaction() as work:
+        return _view(await service.join(work, principal, organisation))
+
+
+@router.post("/{organisation}/leave", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(409))
+async def leave_organisation(organisation: ThisOrganisation, principal: OrganisationsRead, parts: PartsDep) -> None:
+    """Leave, or decline an invitation. What the organisation has is closed to the caller within a second."""
+    async with parts.storage.transaction() as work:
+        await service.leave(work, principal, organisation)
+
+
 @router.get("/{organisation}/members")
 async def list_members(
     organisation: ThisOrganisation, page: PageQuery, principal: OrganisationsRead, parts: PartsDep
 ) -> Page[MemberView]:
-    """Who is in it."""
+    """Who is in it, and who is invited."""
     async with parts.storage.transaction() as work:
         found = await service.mine(work, principal, organisation)
         rows = await work.organisations.members(found.id, page)
@@ -81,7 +99,7 @@ async def put_member(
     principal: OrganisationsWrite,
     parts: PartsDep,
 ) -> MemberView:
-    """Let somebody in by their id (their `/users/me`), or change their role. Their next access token opens it."""
+    """Invite somebody by their id (of their `/users/me`), or change their role."""
     async with parts.storage.transaction() as work:
         member = await service.put_member(work, principal, organisation, user_id, body.role)
     return MemberView.model_validate(member)
@@ -91,9 +109,23 @@ async def put_member(
 async def delete_member(
     organisation: ThisOrganisation, user_id: UUID, principal: OrganisationsWrite, parts: PartsDep
 ) -> None:
-    """Take somebody out, or leave. What the organisation has is closed to them within a second."""
+    """Take somebody out, or an invitation back. What it has is closed to who was in within a second."""
     async with parts.storage.transaction() as work:
         await service.remove_member(work, principal, organisation, user_id)
+
+
+@admin_router.put("/{organisation}/members/{user_id}", responses=refusals(409))
+async def administer_member(
+    organisation: ThisOrganisation,
+    user_id: UUID,
+    body: MemberChange,
+    principal: OrganisationsAdmin,
+    parts: PartsDep,
+) -> MemberView:
+    """Change the role of who is in an organisation, as where its only owner is gone. Nobody is let in by this."""
+    async with parts.storage.transaction() as work:
+        member = await service.administer_member(work, principal, organisation, user_id, body.role)
+    return MemberView.model_validate(member)
 
 
 def _view(found: OrganisationRecord) -> OrganisationView:

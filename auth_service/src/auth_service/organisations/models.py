@@ -22,7 +22,7 @@ class Organisation(Base):
 
 
 class OrganisationMember(Base):
-    """Somebody in an organisation; an `owner` says who else is."""
+    """Somebody in an organisation; an `owner` says who else is. Until `joined_at` it is no more than an invitation."""
 
     __tablename__ = "organisation_members"
     __table_args__ = (CheckConstraint("role IN ('owner', 'member')", name="role"),)
@@ -30,4 +30,5 @@ class OrganisationMember(Base):
     organisation_id: Mapped[UUID] = mapped_column(ForeignKey(Organisation.id, ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), primary_key=True, index=True)
     role: Mapped[str] = mapped_column(Text)
-    added_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    invited_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    joined_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -42,13 +42,13 @@ class OrganisationChange(_Body):
 
 
 class MemberChange(_Body):
-    """The body of `PUT /organisations/{organisation}/members/{user_id}`."""
+    """The body of `PUT /organisations/{organisation}/members/{user_id}`, and of the same below /admin."""
 
     role: MemberRole = "member"
 
 
 class OrganisationView(BaseModel):
-    """An organisation; `role` is the caller's."""
+    """An organisation; `role` is the caller's. Until they have `joined` it is what they are invited as."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -56,11 +56,12 @@ class OrganisationView(BaseModel):
     slug: str
     name: str
     role: MemberRole
+    joined: bool
     created_at: datetime
 
 
 class MemberView(BaseModel):
-    """Somebody in an organisation."""
+    """Somebody in an organisation; invited to it where `joined_at` is null."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -68,4 +69,4 @@ class MemberView(BaseModel):
     name: str
     email: str
     role: MemberRole
-    added_at: datetime
+    joined_at: datetime | None

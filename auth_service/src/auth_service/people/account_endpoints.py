@@ -1,24 +1,21 @@
 """POST /auth/logout, /auth/password, /auth/password/reset…, /auth/email/verify…"""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, status
+from fastapi import APIRouter, status
 
-from auth_service.dependencies import Network, ReadyParts
+from auth_service.dependencies import InPerson, Network, ReadyParts
 from auth_service.people.events import USER_LOGGED_OUT, UserChanged
 from auth_service.people.passwords import MailedTokenRefused
 from auth_service.people.schemas import Accepted, Address, Logout, MailedToken, NewPassword, PasswordChange
 from auth_service.users import service as users
-from kgents_shared.auth import Principal, require
 from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
-Anyone = Annotated[Principal, Depends(require())]
 
 
 @router.post("/logout", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(404))
-async def log_out(body: Logout, principal: Anyone, parts: ReadyParts) -> None:
+async def log_out(body: Logout, principal: InPerson, parts: ReadyParts) -> None:
     """End the session of the caller's token: refused by every service within a second."""
     async with parts.storage.transaction() as work:
         user = (await users.profile(work, principal.subject)).user
@@ -32,7 +29,7 @@ async def log_out(body: Logout, principal: Anyone, parts: ReadyParts) -> None:
 
 
 @router.post("/password", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(404, 429))
-async def change_password(body: PasswordChange, principal: Anyone, parts: ReadyParts, network: Network) -> None:
+async def change_password(body: PasswordChange, principal: InPerson, parts: ReadyParts, network: Network) -> None:
     """Change the caller's password; every other session of theirs ends."""
     async with parts.limits.guessing("password", network, account=principal.subject):
         await parts.passwords.change(

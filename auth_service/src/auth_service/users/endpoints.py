@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from auth_service.dependencies import PartsDep
+from auth_service.dependencies import InPerson, PartsDep
 from auth_service.users import service
 from auth_service.users.schemas import ProfileChange, UserView
 from kgents_shared.auth import Principal, require
@@ -22,7 +22,7 @@ async def get_my_profile(principal: Anyone, parts: PartsDep) -> UserView:
 
 
 @router.put("/me", responses=refusals(404))
-async def put_my_profile(body: ProfileChange, principal: Anyone, parts: PartsDep) -> UserView:
+async def put_my_profile(body: ProfileChange, principal: InPerson, parts: PartsDep) -> UserView:
     """Change what people may change of themselves: the name."""
     async with parts.storage.transaction() as work:
         return _view(await service.rename(work, principal.subject, body.name))

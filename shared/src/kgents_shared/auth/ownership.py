@@ -50,8 +50,8 @@ def referenced(principal: Principal, text: str) -> Reference | None:
 
 def named(principal: Principal, text: str) -> tuple[str | None, str]:
     """Whose `name` or `organisation~name` is, and the name; nobody's for an organisation that the caller isn't in."""
-    slug, of, rest = text.rpartition(OF)
-    return principal.organisations.get(slug) if of else principal.owner_id, rest
+    organisation, of, rest = text.rpartition(OF)
+    return _found(principal, organisation) if of else principal.owner_id, rest
 
 
 def organisation_of(principal: Principal, owner_id: str) -> str | None:
@@ -74,9 +74,13 @@ def owners_listed(principal: Principal, organisation: str | None) -> frozenset[s
 
 
 def _organisation(principal: Principal, organisation: str) -> str:
-    found = principal.organisations.get(organisation)
-    if found is None and organisation in principal.organisations.values():
-        found = organisation
+    found = _found(principal, organisation)
     if found is None:
         raise NotFound("You are in no such organisation.", code="no_such_organisation")
     return found
+
+
+def _found(principal: Principal, organisation: str) -> str | None:
+    """The id of the caller's organisation of that slug or id. No slug looks like an id."""
+    found = principal.organisations.get(organisation)
+    return organisation if found is None and organisation in principal.organisations.values() else found

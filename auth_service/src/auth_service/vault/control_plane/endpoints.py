@@ -18,6 +18,7 @@ from auth_service.vault.control_plane.schemas import (
 from auth_service.vault.control_plane.service import Caller
 from auth_service.vault.credentials.endpoints import CredentialsRead, CredentialsWrite
 from auth_service.vault.credentials.service import ref_of
+from kgents_shared.auth import OfOrganisation, owner_of_new
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
 
@@ -26,11 +27,11 @@ router = APIRouter(prefix="/api/v1/cp", tags=["credentials"])
 
 @router.put("/platform-credentials", responses=refusals(409))
 async def put_platform_credentials(
-    body: PlatformCredentials, principal: CredentialsWrite, parts: PartsDep
+    body: PlatformCredentials, principal: CredentialsWrite, parts: PartsDep, organisation: OfOrganisation = None
 ) -> PlatformCredentialsView:
     """Connect a platform, or replace what it is connected with; the reference stays the same."""
     async with parts.storage.transaction() as work:
-        caller = Caller(principal.owner_id, principal.subject)
+        caller = Caller(owner_of_new(principal, organisation), principal.subject)
         record, posting_identity = await parts.control_plane.put_platform(work, body, caller)
     return PlatformCredentialsView(
         credential_ref=ref_of(record.id),
@@ -52,10 +53,12 @@ async def list_platform_credentials(
 
 
 @router.put("/exchange-setup", responses=refusals(409))
-async def put_exchange_setup(body: NewExchangeSetup, principal: CredentialsWrite, parts: PartsDep) -> ExchangeSetupView:
+async def put_exchange_setup(
+    body: NewExchangeSetup, principal: CredentialsWrite, parts: PartsDep, organisation: OfOrganisation = None
+) -> ExchangeSetupView:
     """Connect an exchange account and set its limits; without keys the limits alone are changed."""
     async with parts.storage.transaction() as work:
-        caller = Caller(principal.owner_id, principal.subject)
+        caller = Caller(owner_of_new(principal, organisation), principal.subject)
         return _exchange_view(await parts.control_plane.put_exchange(work, body, caller))
 
 
