@@ -177,6 +177,47 @@ async def test_nginx_itself_routes_like_the_dispatcher_and_drops_what_it_must(tm
         assert too_large.status_code == 413
 
 
+async def asked_raw(client: httpx.AsyncClient, *lines: str, body: str = "") -> tuple[int, list[str]]:
+    """The status, and the header lines that the service was asked with, of a request as it is written here."""
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    head = ["POST /api/v1/agents HTTP/1.1", "Host: kgents", "Connection: close", *lines, "", body]
+    writer.write("\r\n".join(head).encode("latin-1"))
+    answer = (await asyncio.wait_for(reader.read(), 10)).decode()
+    writer.close()
+    status, told = int(answer.split()[1]), answer.partition("\r\n\r\n")[2]
+    return status, json.loads(told[told.index("{") : told.rindex("}") + 1])["headers"] if status == 200 else []
+
+
+async def test_no_way_of_writing_a_header_brings_it_past_nginx(tmp_path: Path) -> None:
+    chunked = "1\r\nx\r\n0\r\nX-Kgents-Run: 1\r\nAuthorization: Bearer other\r\n\r\n"
+    async with running_gateway(tmp_path, nginx()) as client:
+        for lines, body in (
+            (["X-Kgents-Run : 1", "Content-Length: 0"], ""),
+            (["A: b", " X-Kgents-Run: 1", "Content-Length: 0"], ""),
+            (["A: b\nX-Kgents-Run: 1", "Content-Length: 0"], ""),
+            (["X_Kgents_Run: 1", "X.Kgents-Run: 1", "Content-Length: 0"], ""),
+            (["X-Kgents-Run: 1", "X-Real-IP: 192.0.2.1", "Content-Length: 0"], ""),
+            (["Transfer-Encoding: chunked"], chunked),
+        ):
+            status, headers = await asked_raw(client, "Authorization: Bearer x", *lines, body=body)
+            assert status in {200, 400}, lines
+            names = {line.partition(":")[0].lower().replace("_", "-").replace(".", "-") for line in headers}
+            assert not any(name.startswith(TABLE.server_only_header_prefixes) for name in names), lines
+            assert status == 400 or [line for line in headers if line.startswith("Authorization")] == [
+                "Authorization: Bearer x"
+            ]
+
+
+async def test_what_a_caller_lists_as_the_connections_own_goes_on_all_the_same(tmp_path: Path) -> None:
+    listed = "Connection: Authorization, X-Forwarded-For, X-Correlation-Id"
+    async with running_gateway(tmp_path, nginx()) as client:
+        lines = (listed, "Authorization: Bearer x", "X-Correlation-Id: abc", "Content-Length: 0")
+        status, headers = await asked_raw(client, *lines)
+    assert status == 200
+    assert {"Authorization: Bearer x", "X-Correlation-Id: abc", "X-Forwarded-For: 127.0.0.1"} <= set(headers)
+    assert not [line for line in headers if line.lower().startswith("connection: a")]
+
+
 async def test_a_service_that_is_away_is_a_503_that_may_be_tried_again(tmp_path: Path) -> None:
     async with running_gateway(tmp_path, nginx(), away="runtime") as client:
         answer = await client.post("/agents/a/message", json={"text": "hi"})
