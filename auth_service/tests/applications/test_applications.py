@@ -9,6 +9,8 @@ from kgents_shared.testing.polling import eventually
 from tests.external.app_clients import CLIENTS, Caller, a_person, claims_of, machine, shows
 from tests.external.running_auth import RunningAuth
 
+SOME_ID = "6f2d8c1e-5a0b-4c7d-9e3f-1a2b3c4d5e6f"
+
 
 @pytest.fixture(scope="module")
 async def ada(auth: RunningAuth) -> Caller:
@@ -87,7 +89,7 @@ async def test_another_persons_application_is_like_none(auth: RunningAuth, ada: 
         ({"scopes": "agents:read"}, ["body", "scopes"]),
         ({"name": ""}, ["body", "name"]), ({"name": "a\x00b"}, ["body", "name"]),
         ({"name": "a\u202eb"}, ["body", "name"]),
-        ({"owner": "6f2d8c1e-5a0b-4c7d-9e3f-1a2b3c4d5e6f"}, ["body", "owner"]), ({"owner_id": "6f2d8c1e-5a0b-4c7d-9e3f-1a2b3c4d5e6f"}, ["body", "owner_id"]),
+        ({"owner": SOME_ID}, ["body", "owner"]), ({"owner_id": SOME_ID}, ["body", "owner_id"]),
         ({"roles": ["admin"]}, ["body", "roles"]), ({"may_exchange": True}, ["body", "may_exchange"]),
         ({"kind": "service"}, ["body", "kind"]), ({"client_id": "runtime"}, ["body", "client_id"]),
         ({"client_secret": "chosen"}, ["body", "client_secret"]), ({"disabled": False}, ["body", "disabled"]),
