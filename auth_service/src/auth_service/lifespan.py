@@ -20,10 +20,10 @@ from auth_service.mail.mailer import mailer_of
 from auth_service.mail.post_office import PostOffice
 from auth_service.own_identity import OwnIdentity
 from auth_service.parts import Parts
-from auth_service.people.local_provider import LocalIdentityProvider
+from auth_service.people.choosing import identity_provider
+from auth_service.people.identity_provider import IdentityProvider
 from auth_service.people.password_hasher import HashCost, PasswordHasher
 from auth_service.people.passwords import Passwords
-from auth_service.people.repository import LocalAccounts
 from auth_service.people.service import People
 from auth_service.schema import SCHEMA
 from auth_service.settings import AuthSettings
@@ -66,7 +66,8 @@ def lifespan_of(
                 BackgroundTasks() as tasks,
             ):
                 relay = OutboxRelay(url, SCHEMA, bus)
-                parts = _wire(settings, keys, pepper, database, hasher, relay.wake)
+                provider = await stack.enter_async_context(identity_provider(settings, database, hasher))
+                parts = _wire(settings, keys, pepper, database, provider, relay.wake)
                 app.state.parts = own.parts = parts
                 parts.key_rotation.give_file(key_file)
                 stack.push_async_callback(parts.vault.close)
@@ -101,14 +102,13 @@ def _wire(
     keys: SigningKeys,
     pepper: Pepper,
     database: Database,
-    hasher: PasswordHasher,
+    provider: IdentityProvider,
     events_written: Callable[[], None],
 ) -> Parts:
     storage = Storage(database, events_written)
     failures = Failures(storage)
     access_tokens = AccessTokens(keys, settings.issuer, settings.access_token_ttl_s)
     sessions = Sessions(access_tokens, settings.refresh_token_ttl_s)
-    provider = LocalIdentityProvider(LocalAccounts(database), hasher)
     verifies = settings.email_verification == "required"
     people = People(provider, sessions, verifies=verifies)
     targets = frozenset(load_path_table().services) | frozenset(settings.service_clients)

@@ -1,9 +1,9 @@
 """The settings of this service."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from kgents_shared.http.settings import ServiceSettings
@@ -25,6 +25,9 @@ class AuthSettings(ServiceSettings):
     Mails go out over SMTP where `smtp_host` is set, else into `mail_folder` (`outbox` beside the signing key where none
     is named) as files. With `email_verification = "required"` nobody logs in before they have shown that the address is
     theirs.
+
+    People's accounts are in this service's database (`identity_provider = "local"`) or in the Supabase project at
+    `supabase_url`, which then must be named with its two keys.
 
     From one network (an IPv4 address, an IPv6 /64) `limit_failures_burst` logins may fail at once and one more each
     `limit_failures_every_s`; `limit_sign_ups_*` bound registrations and mails asked for in the same way.
@@ -53,7 +56,10 @@ class AuthSettings(ServiceSettings):
     smtp_tls: Literal["starttls", "implicit", "offered", "off"] = "starttls"
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
-    identity_provider: Literal["local"] = "local"
+    identity_provider: Literal["local", "supabase"] = "local"
+    supabase_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+[^?#\s]*$")] | None = None
+    supabase_anon_key: SecretStr | None = None
+    supabase_service_role_key: SecretStr | None = None
     access_token_ttl_s: Annotated[int, Field(ge=60, le=3600)] = 900
     refresh_token_ttl_s: Annotated[int, Field(ge=300)] = 30 * 24 * 3600
     # The least that OWASP's password storage guidance names for argon2id: 19 MiB, two passes, one lane.
@@ -70,3 +76,18 @@ class AuthSettings(ServiceSettings):
     vault_hashicorp_url: str | None = None
     vault_hashicorp_token: SecretStr | None = None
     vault_hashicorp_mount: str = "secret"
+
+    def supabase(self) -> tuple[str, SecretStr, SecretStr]:
+        """The project's address, its anon key and its service role key. Raises ValueError where one isn't set."""
+        if self.supabase_url is None or self.supabase_anon_key is None or self.supabase_service_role_key is None:
+            raise ValueError(
+                "AUTH_IDENTITY_PROVIDER=supabase needs AUTH_SUPABASE_URL (https://<project>.supabase.co), "
+                "AUTH_SUPABASE_ANON_KEY and AUTH_SUPABASE_SERVICE_ROLE_KEY: set all three"
+            )
+        return self.supabase_url, self.supabase_anon_key, self.supabase_service_role_key
+
+    @model_validator(mode="after")
+    def _has_its_provider(self) -> Self:
+        if self.identity_provider == "supabase":
+            self.supabase()
+        return self

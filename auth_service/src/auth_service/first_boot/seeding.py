@@ -63,7 +63,7 @@ class FirstBoot:
     async def _admin_identity(self, password: str) -> Identity | None:
         """The admin's identity, unless somebody else registered that address first: they must not become admin."""
         email = normalised(self._settings.admin_email)
-        identity, is_new = await self._provider.register(email, password, "Administrator")
+        identity, is_new = await self._provider.create(email, password, "Administrator")
         if is_new:
             return identity
         identity = await self._provider.authenticate(email, password)

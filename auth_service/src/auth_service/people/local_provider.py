@@ -3,8 +3,9 @@
 from uuid import UUID
 
 from auth_service.people.identity_provider import Identity
-from auth_service.people.password_hasher import PasswordHasher, is_bcrypt
+from auth_service.people.password_hasher import PasswordHasher, is_known_hash
 from auth_service.people.repository import AccountRecord, LocalAccounts
+from kgents_shared.errors import FaultItem
 
 
 class LocalIdentityProvider:
@@ -15,6 +16,11 @@ class LocalIdentityProvider:
     def __init__(self, accounts: LocalAccounts, hasher: PasswordHasher) -> None:
         self._accounts = accounts
         self._hasher = hasher
+
+    def password_fault(self, password: str, field: str) -> FaultItem | None:
+        """See `IdentityProvider.password_fault`: argon2id reads all of whatever comes."""
+        del password, field
+        return None
 
     async def register(self, email: str, password: str, name: str) -> tuple[Identity, bool]:
         """See `IdentityProvider.register`."""
@@ -48,13 +54,20 @@ class LocalIdentityProvider:
         """See `IdentityProvider.mark_verified`."""
         await self._accounts.mark_verified(UUID(subject))
 
+    async def create(self, email: str, password: str, name: str) -> tuple[Identity, bool]:
+        """See `IdentityProvider.create`."""
+        return await self._add_verified(email, name, await self._hasher.hash(password))
+
     async def take_over(self, email: str, name: str, password_hash: str) -> tuple[Identity, bool]:
-        """The account of somebody who comes from another system with their bcrypt or argon2id hash, and whether it is
-        new. At their first login a bcrypt hash becomes one of ours. Raises ValueError for a hash of another kind.
-        """
-        if not is_bcrypt(password_hash) and not password_hash.startswith("$argon2id$"):
+        """See `IdentityProvider.take_over`. At their first login a bcrypt hash becomes one of ours."""
+        if not is_known_hash(password_hash):
             raise ValueError("is neither a bcrypt nor an argon2id hash")
+        return await self._add_verified(email, name, password_hash)
+
+    async def _add_verified(self, email: str, name: str, password_hash: str) -> tuple[Identity, bool]:
         account, is_new = await self._accounts.add(email, name, password_hash)
+        if is_new:
+            await self._accounts.mark_verified(account.id)
         return _identity(account), is_new
 
 

@@ -36,7 +36,7 @@ class Checked:
 _WRONG = Checked(right=False)
 _BCRYPT = re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}")
 # What bcrypt reads of a password; two that differ later only would be the same to it.
-_BCRYPT_BYTES = 72
+BCRYPT_BYTES = 72
 
 
 def is_bcrypt(known: str) -> bool:
@@ -44,15 +44,20 @@ def is_bcrypt(known: str) -> bool:
     return _BCRYPT.fullmatch(known) is not None
 
 
+def is_known_hash(known: str) -> bool:
+    """Whether this is a hash that somebody may come over with: bcrypt or argon2id."""
+    return is_bcrypt(known) or known.startswith("$argon2id$")
+
+
 def _is_bcrypts(password: str, known: str) -> bool:
     from passlib.handlers.bcrypt import bcrypt  # noqa: PLC0415 -- for imported accounts alone
 
     given = password.encode()
     try:
-        right = bool(cast("Any", bcrypt).verify(given[:_BCRYPT_BYTES], known))
+        right = bool(cast("Any", bcrypt).verify(given[:BCRYPT_BYTES], known))
     except ValueError:  # a NUL in it, which bcrypt can't have hashed
         return False
-    return right and len(given) <= _BCRYPT_BYTES
+    return right and len(given) <= BCRYPT_BYTES
 
 
 class PasswordHasher:

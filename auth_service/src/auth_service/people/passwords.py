@@ -38,9 +38,10 @@ class Passwords:
         async with self._storage.transaction() as work:
             user = (await users.profile(work, principal.subject)).user
         identity = await self._provider.authenticate(user.email, current)
-        if identity is None:
+        # Whoever comes from elsewhere has no password here; the one of an account with the same address isn't theirs.
+        if identity is None or not await self._is_theirs(identity, user.id):
             raise Unauthenticated("The current password is wrong.", code="invalid_credentials", token_given=True)
-        _check(new, identity, "new_password")
+        self._check(new, identity, "new_password")
         async with self._storage.transaction() as work:
             await self._sessions.end_all(work, user.id, but=UUID(principal.session_id))
             await work.tell(PASSWORD_CHANGED, user.id, UserChanged(user_id=user.id))
@@ -52,7 +53,7 @@ class Passwords:
             identity = await work.mail.peek("reset", digest(token))
         if identity is None:
             raise MailedTokenRefused()
-        _check(new, identity, "password")
+        self._check(new, identity, "password")
         async with self._storage.transaction() as work:
             if await work.mail.use("reset", digest(token)) is None:
                 raise MailedTokenRefused()
@@ -73,8 +74,12 @@ class Passwords:
             await work.tell(EMAIL_VERIFIED, user.id, UserChanged(user_id=user.id))
         await self._provider.mark_verified(identity.subject)
 
+    async def _is_theirs(self, identity: Identity, user_id: UUID) -> bool:
+        async with self._storage.transaction() as work:
+            return await work.users.id_of(self._provider.name, identity.subject) == user_id
 
-def _check(password: str, identity: Identity, field: str) -> None:
-    fault = password_fault(password, email=identity.email, name=identity.name, field=field)
-    if fault is not None:
-        raise InvalidInput("The request has faults; each is listed in errors.", errors=[fault])
+    def _check(self, password: str, identity: Identity, field: str) -> None:
+        fault = password_fault(password, email=identity.email, name=identity.name, field=field)
+        fault = fault or self._provider.password_fault(password, field)
+        if fault is not None:
+            raise InvalidInput("The request has faults; each is listed in errors.", errors=[fault])

@@ -29,7 +29,7 @@ class People:
 
     async def take(self, email: str, password: str, name: str) -> tuple[Identity, bool]:
         """Have the provider register somebody. Raises `InvalidInput` for a password that anybody would guess."""
-        fault = password_fault(password, email=email, name=name)
+        fault = password_fault(password, email=email, name=name) or self._provider.password_fault(password, "password")
         if fault is not None:
             raise InvalidInput("The request has faults; each is listed in errors.", errors=[fault])
         return await self._provider.register(email, password, name)

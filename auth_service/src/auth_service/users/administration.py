@@ -2,8 +2,7 @@
 
 from uuid import UUID
 
-from auth_service.people.identity_provider import Identity
-from auth_service.people.local_provider import LocalIdentityProvider
+from auth_service.people.identity_provider import Identity, IdentityProvider
 from auth_service.people.password_rules import password_fault
 from auth_service.people.service import People
 from auth_service.roles import service as roles
@@ -16,9 +15,9 @@ from kgents_shared.errors import Conflict, FaultItem, Forbidden, InvalidInput, N
 
 
 class Administration:
-    """The rules of /admin/users. `provider` makes accounts; what comes from elsewhere makes its own."""
+    """The rules of /admin/users. `provider` makes accounts; who comes from an OIDC issuer has theirs there."""
 
-    def __init__(self, storage: Storage, provider: LocalIdentityProvider, people: People, sessions: Sessions) -> None:
+    def __init__(self, storage: Storage, provider: IdentityProvider, people: People, sessions: Sessions) -> None:
         self._storage = storage
         self._provider = provider
         self._people = people
@@ -32,7 +31,6 @@ class Administration:
         identity, is_new = await self._account(email, name, password, password_hash)
         if not is_new:
             raise Conflict("There is somebody with this address already.", code="address_taken")
-        await self._provider.mark_verified(identity.subject)
         async with self._storage.transaction() as work:
             return await self._people.known(work, identity)
 
@@ -63,10 +61,10 @@ class Administration:
                 fault = FaultItem(("body", "password_hash"), str(error), "unknown_hash")
                 raise InvalidInput("The request has faults; each is listed in errors.", errors=[fault]) from error
         given = password or ""
-        fault = password_fault(given, email=email, name=name)
+        fault = password_fault(given, email=email, name=name) or self._provider.password_fault(given, "password")
         if fault is not None:
             raise InvalidInput("The request has faults; each is listed in errors.", errors=[fault])
-        return await self._provider.register(email, given, name)
+        return await self._provider.create(email, given, name)
 
 
 async def person(work: Work, user_id: UUID) -> UserRecord:

@@ -60,6 +60,11 @@ class UserRepository:
         """Whether anybody has `role`."""
         return bool(await self._session.scalar(select(exists().where(UserRole.role == role))))
 
+    async def id_of(self, provider: str, subject: str) -> UUID | None:
+        """The id of the provider's `subject`, if they have come here before."""
+        wanted = select(User.id).where(User.identity_provider == provider, User.provider_subject == subject)
+        return await self._session.scalar(wanted)
+
     async def find(self, user_id: UUID) -> UserRecord | None:
         """A person by id, disabled ones too."""
         wanted = select(User.email, User.name, User.created_at, User.disabled_at, User.token_epoch).where(
