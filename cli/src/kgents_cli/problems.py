@@ -9,12 +9,16 @@ from kgents_cli.faults import EXIT_BAD_INPUT, EXIT_OTHER, ApiFault
 _NEXT: Mapping[int, str] = {
     401: "the token was not accepted: unset KGENTS_TOKEN, or see that KGENTS_HOME is the server's",
     403: "this identity may not do that: use a token with the scope that the message names",
-    404: "see what there is with: kgents agents list",
+    404: "the same command with `list` shows what there is",
     429: "wait a moment and try again",
     503: "wait a moment and try again; if it stays so, kgents doctor looks for the cause",
 }
 _CREDENTIAL = "the server's own settings are meant: OPENAI_API_KEY and OPENAI_BASE_URL where it is started"
 _NEXT_BY_CODE: Mapping[str, str] = {
+    "agent_not_found": "see what there is with: kgents agents list",
+    "not_found": "see what there is with: kgents agents list",
+    "no_such_organisation": "see yours with: kgents organisations list",
+    "no_such_user": "name them by the id that `kgents whoami` shows them",
     "conversation_not_found": "leave --conversation out to begin a new one",
     "provider_refused": _CREDENTIAL,
     "provider_unreachable": _CREDENTIAL,
