@@ -182,7 +182,23 @@ async def test_a_slug_is_one_organisations_for_ever(auth: RunningAuth):
 
 
 @pytest.mark.parametrize(
-    "slug", ["", "-a", "a-", "Up", "a~b", "a b", "a/b", "x" * 41, "0" * 32, "6f2d8c1e-5a0b-4c7d-9e3f-1a2b3c4d5e6f", "é", "a\n", None, 7]
+    "slug",
+    [
+        "",
+        "-a",
+        "a-",
+        "Up",
+        "a~b",
+        "a b",
+        "a/b",
+        "x" * 41,
+        "0" * 32,
+        "6f2d8c1e-5a0b-4c7d-9e3f-1a2b3c4d5e6f",
+        "é",
+        "a\n",
+        None,
+        7,
+    ],
 )
 async def test_what_is_no_slug_is_refused(auth: RunningAuth, slug: Any):
     ada = await somebody(auth)

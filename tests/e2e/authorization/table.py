@@ -116,6 +116,26 @@ def ids_of(row: Row) -> set[str]:
     return found
 
 
+def fields_of(row: Row) -> set[str]:
+    """The names of the fields that a route's body may have."""
+    document = apps()[row.service].openapi()
+    body: dict[str, Any] = document["paths"][row.path][row.method.lower()].get("requestBody", {})
+    found = set[str]()
+    for content in body.get("content", {}).values():
+        schema = content["schema"]
+        for one in [schema, *schema.get("anyOf", ())]:
+            name = one.get("$ref", "").rsplit("/", 1)[-1]
+            found |= set(document["components"]["schemas"].get(name, one).get("properties", {}))
+    return found
+
+
+def takes_a_form(row: Row) -> bool:
+    """Whether the body is a form, in which what is unknown is passed over (RFC 6749 §3.1)."""
+    document = apps()[row.service].openapi()
+    body: dict[str, Any] = document["paths"][row.path][row.method.lower()].get("requestBody", {})
+    return list(body.get("content", {})) == ["application/x-www-form-urlencoded"]
+
+
 def _is_id(name: str, schema: dict[str, Any]) -> bool:
     kinds = [schema, *schema.get("anyOf", []), schema.get("items", {})]
     return (

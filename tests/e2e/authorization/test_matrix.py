@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from kgents_shared.auth.scopes import ALL_SCOPES
-from tests.e2e.authorization.table import ROLES, Row, ids_of, routes, rows
+from tests.e2e.authorization.table import ROLES, Row, fields_of, ids_of, routes, rows, takes_a_form
 from tests.e2e.running_platform import RunningPlatform
 from tests.e2e.tenants import Tenant, furnish, person, service_token
 from tests.external.scripted_mcp import ScriptedServer
@@ -26,6 +26,9 @@ OF_PEOPLE = [row for row in rows() if row.callers is None and row.opens_to != "p
 OF_SERVICES = [row for row in rows() if row.callers is not None]
 WITH_IDS = [row for row in OF_PEOPLE if row.another]
 LISTS = [row for row in OF_PEOPLE if row.is_own]
+WRITES = [row for row in (*PUBLIC, *OF_PEOPLE) if row.method in {"POST", "PUT", "PATCH"} and not takes_a_form(row)]
+# Whose a thing is, what somebody may do and how often it was changed is said by the platform alone.
+NOT_THEIRS: dict[str, Any] = {"role": "admin", "owner_id": str(uuid4()), "is_admin": True, "version": 7}
 # Refusals for who the caller is; every other answer is one to somebody who was let in.
 REFUSED = {401, 403}
 # Ids of nothing.
@@ -233,6 +236,18 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/mcp-servers/{server_id}/tools/{tool}/accept": {"definition_hash": "0" * 64},
     "POST /api/v1/agents/{agent}/message": {"text": "Hello"},
 }
+
+
+@pytest.mark.parametrize("row", WRITES, ids=route_of)
+async def test_what_is_not_the_callers_to_set_is_refused_in_every_body(
+    visitor: httpx.AsyncClient, bearers: Bearers, row: Row
+):
+    given = {name: value for name, value in NOT_THEIRS.items() if name not in fields_of(row)}
+    assert len(given) >= 2
+    bearer = None if row in PUBLIC else bearers.roles["admin"]
+    answer = await ask(visitor, row, bearer, json={**BODIES.get(row.route, {}), **given})
+    assert answer.status_code == 422, answer.text
+    assert set(given) <= {fault["loc"][-1] for fault in answer.json()["errors"]}
 
 
 async def with_id(caller: Tenant, row: Row, place: str, ids: dict[str, str], mcp_url: str) -> httpx.Response:
