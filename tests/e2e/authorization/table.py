@@ -111,29 +111,31 @@ def ids_of(row: Row) -> set[str]:
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "query" and _is_id(parameter["name"], parameter["schema"]):
             found.add(parameter["name"])
-    for content in operation.get("requestBody", {}).get("content", {}).values():
+    for content in _bodies_of(row).values():
         found |= set(_ids_in(content["schema"], document, frozenset()))
     return found
 
 
+def has_object(row: Row) -> bool:
+    """Whether the route reads a body that is no form; in a form what is unknown is passed over (RFC 6749 §3.1)."""
+    return bool(_bodies_of(row).keys() - {"application/x-www-form-urlencoded"})
+
+
 def fields_of(row: Row) -> set[str]:
     """The names of the fields that a route's body may have."""
-    document = apps()[row.service].openapi()
-    body: dict[str, Any] = document["paths"][row.path][row.method.lower()].get("requestBody", {})
+    schemas: dict[str, Any] = apps()[row.service].openapi()["components"]["schemas"]
     found = set[str]()
-    for content in body.get("content", {}).values():
+    for content in _bodies_of(row).values():
         schema = content["schema"]
         for one in [schema, *schema.get("anyOf", ())]:
             name = one.get("$ref", "").rsplit("/", 1)[-1]
-            found |= set(document["components"]["schemas"].get(name, one).get("properties", {}))
+            found |= set(schemas.get(name, one).get("properties", {}))
     return found
 
 
-def takes_a_form(row: Row) -> bool:
-    """Whether the body is a form, in which what is unknown is passed over (RFC 6749 §3.1)."""
-    document = apps()[row.service].openapi()
-    body: dict[str, Any] = document["paths"][row.path][row.method.lower()].get("requestBody", {})
-    return list(body.get("content", {})) == ["application/x-www-form-urlencoded"]
+def _bodies_of(row: Row) -> dict[str, Any]:
+    operation: dict[str, Any] = apps()[row.service].openapi()["paths"].get(row.path, {}).get(row.method.lower(), {})
+    return operation.get("requestBody", {}).get("content", {})
 
 
 def _is_id(name: str, schema: dict[str, Any]) -> bool:

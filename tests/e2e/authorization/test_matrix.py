@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from kgents_shared.auth.scopes import ALL_SCOPES
-from tests.e2e.authorization.table import ROLES, Row, fields_of, ids_of, routes, rows, takes_a_form
+from tests.e2e.authorization.table import ROLES, Row, fields_of, has_object, ids_of, routes, rows
 from tests.e2e.running_platform import RunningPlatform
 from tests.e2e.tenants import Tenant, furnish, person, service_token
 from tests.external.scripted_mcp import ScriptedServer
@@ -26,7 +26,7 @@ OF_PEOPLE = [row for row in rows() if row.callers is None and row.opens_to != "p
 OF_SERVICES = [row for row in rows() if row.callers is not None]
 WITH_IDS = [row for row in OF_PEOPLE if row.another]
 LISTS = [row for row in OF_PEOPLE if row.is_own]
-WRITES = [row for row in (*PUBLIC, *OF_PEOPLE) if row.method in {"POST", "PUT", "PATCH"} and not takes_a_form(row)]
+WRITES = [row for row in (*PUBLIC, *OF_PEOPLE) if has_object(row)]
 # Whose a thing is, what somebody may do and how often it was changed is said by the platform alone.
 NOT_THEIRS: dict[str, Any] = {"role": "admin", "owner_id": str(uuid4()), "is_admin": True, "version": 7}
 # Refusals for who the caller is; every other answer is one to somebody who was let in.
