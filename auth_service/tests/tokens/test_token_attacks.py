@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jose import jwk, jws, jwt
 
 from kgents_shared.auth import StaticKeySource, TokenVerifier
+from kgents_shared.auth.tokens import LEEWAY_S
 from kgents_shared.errors import Unauthenticated
 from kgents_shared.testing.tokens import only_keys
 from tests.external.running_auth import ISSUER, RUNTIME_SECRET, RunningAuth
@@ -114,6 +115,23 @@ async def test_a_key_that_the_token_brings_along(auth: RunningAuth, forge: Forge
         assert await status_of(auth, forge.sign(forge.claims(), key=pem_of(own), **headers)) == 401
 
 
+async def test_no_address_in_a_token_is_asked(auth: RunningAuth, forge: Forge):
+    came: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.read(1000))
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks.json"
+        for headers in ({"jku": address}, {"x5u": address}, {"kid": address}, {"jku": address, "kid": "unknown"}):
+            own = pem_of(ec.generate_private_key(ec.SECP256R1()))
+            assert await status_of(auth, forge.sign(forge.claims(), key=own, **headers)) == 401
+        for issuer in ({"iss": address}, {"iss": address.removesuffix("/jwks.json")}):
+            assert await status_of(auth, forge.sign(forge.claims(**issuer))) == 401
+    assert came == []
+
+
 @pytest.mark.parametrize(
     "kid",
     ["", "unknown", "../../../../dev/null", "/dev/null", "' OR 1=1 --", "x'; DROP TABLE users; --", "k" * 4096,
@@ -159,6 +177,14 @@ async def test_a_token_out_of_its_time_even_by_one_second(
     now = int(time.time())
     token = forge.sign(forge.claims(**{claim: now + seconds for claim, seconds in seconds_from_now.items()}))
     assert await status_of(auth, token) == 401
+
+
+@pytest.mark.parametrize(("ahead_s", "status"), [(LEEWAY_S - 2, 200), (LEEWAY_S + 2, 401), (3600, 401)])
+async def test_a_clock_that_is_ahead_is_forgiven_the_declared_seconds_and_no_more(
+    auth: RunningAuth, forge: Forge, ahead_s: int, status: int
+):
+    now = int(time.time())
+    assert await status_of(auth, forge.sign(forge.claims(iat=now + ahead_s, exp=now + ahead_s + 900))) == status
 
 
 async def test_a_header_that_must_be_understood_and_is_not(auth: RunningAuth, forge: Forge):
