@@ -9,6 +9,7 @@ from auth_service.keys import models as signing_keys
 from auth_service.limits import models as limits
 from auth_service.machines import models as machines
 from auth_service.mail import models as mail
+from auth_service.oidc import models as oidc
 from auth_service.organisations import models as organisations
 from auth_service.people import models as people
 from auth_service.revocations import models as revocations
@@ -26,6 +27,7 @@ MODELS = (
     limits,
     machines,
     mail,
+    oidc,
     organisations,
     revocations,
     people,

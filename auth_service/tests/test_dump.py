@@ -84,6 +84,8 @@ OPAQUE = {
     "limits.key": "SHA-256 of what is counted",
     "local_accounts.password_hash": "argon2id",
     "mailed_tokens.token_hash": "SHA-256 of 256 random bits",
+    "oidc_attempts.browser_hash": "SHA-256 of 256 random bits",
+    "oidc_attempts.state_hash": "SHA-256 of 256 random bits",
     "refresh_tokens.token_hash": "SHA-256 of 256 random bits",
     "outbox.body": "ids alone",
 }

@@ -14,6 +14,8 @@ def test_the_public_routes_are_these(auth: RunningAuth):
     assert public_routes(auth.app) == [
         "GET /.well-known/jwks.json",
         "GET /.well-known/oauth-authorization-server",
+        "GET /api/v1/auth/oidc/{name}/callback",
+        "GET /api/v1/auth/oidc/{name}/start",
         "GET /health",
         "POST /api/v1/auth/email/verify",
         "POST /api/v1/auth/email/verify/resend",

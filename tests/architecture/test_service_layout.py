@@ -18,6 +18,8 @@ PUBLIC = {
     "auth": [
         "GET /.well-known/jwks.json",
         "GET /.well-known/oauth-authorization-server",
+        "GET /api/v1/auth/oidc/{name}/callback",
+        "GET /api/v1/auth/oidc/{name}/start",
         "GET /health",
         "POST /api/v1/auth/email/verify",
         "POST /api/v1/auth/email/verify/resend",

@@ -18,6 +18,7 @@ from auth_service.limits.service import Limits
 from auth_service.machines.service import Machines
 from auth_service.mail.mailer import mailer_of
 from auth_service.mail.post_office import PostOffice
+from auth_service.oidc.service import OidcLogins
 from auth_service.own_identity import OwnIdentity
 from auth_service.parts import Parts
 from auth_service.people.choosing import identity_provider
@@ -70,6 +71,7 @@ def lifespan_of(
                 parts = _wire(settings, keys, pepper, database, provider, relay.wake)
                 app.state.parts = own.parts = parts
                 parts.key_rotation.give_file(key_file)
+                stack.push_async_callback(parts.oidc.close)
                 stack.push_async_callback(parts.vault.close)
                 await parts.vault.open()
                 app.state.database, app.state.password_hasher, app.state.event_bus = database, hasher, bus
@@ -131,6 +133,7 @@ def _wire(
         people=people,
         passwords=Passwords(storage, provider, people, sessions),
         post_office=PostOffice(storage, provider, mailer_of(settings), place=settings.issuer, verifies=verifies),
+        oidc=OidcLogins(settings.oidc_issuers, storage, people, place=settings.issuer),
         sessions=sessions,
         administration=Administration(storage, provider, people, sessions),
         machines=machines,

@@ -9,6 +9,7 @@ from auth_service.applications.endpoints import router as clients_router
 from auth_service.keys.endpoints import router as keys_router
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.lifespan import lifespan_of
+from auth_service.oidc.endpoints import router as oidc_router
 from auth_service.organisations.endpoints import admin_router as organisations_admin_router
 from auth_service.organisations.endpoints import router as organisations_router
 from auth_service.own_identity import OwnIdentity
@@ -50,6 +51,7 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
             routers=[
                 people_router,
                 accounts_router,
+                oidc_router,
                 tokens_router,
                 inspection_router,
                 clients_router,

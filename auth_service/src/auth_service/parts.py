@@ -10,6 +10,7 @@ from auth_service.limits.failures import Failures
 from auth_service.limits.service import Limits
 from auth_service.machines.service import Machines
 from auth_service.mail.post_office import PostOffice
+from auth_service.oidc.service import OidcLogins
 from auth_service.people.passwords import Passwords
 from auth_service.people.service import People
 from auth_service.settings import AuthSettings
@@ -37,6 +38,7 @@ class Parts:
     people: People
     passwords: Passwords
     post_office: PostOffice
+    oidc: OidcLogins
     sessions: Sessions
     administration: Administration
     machines: Machines

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from auth_service.oidc.issuers import IssuerName, OidcIssuer
 from kgents_shared.http.settings import ServiceSettings
 
 # Long enough that guessing is hopeless: what these secrets are stored as is a plain SHA-256.
@@ -27,7 +28,9 @@ class AuthSettings(ServiceSettings):
     theirs.
 
     People's accounts are in this service's database (`identity_provider = "local"`) or in the Supabase project at
-    `supabase_url`, which then must be named with its two keys.
+    `supabase_url`, which then must be named with its two keys. People may also come from the OpenID Connect issuers of
+    `oidc_issuers` (JSON: a name of ours to `issuer`, `client_id`, `client_secret` …), where this service is registered
+    with the redirect URI `<issuer of ours>/api/v1/auth/oidc/<name>/callback`.
 
     From one network (an IPv4 address, an IPv6 /64) `limit_failures_burst` logins may fail at once and one more each
     `limit_failures_every_s`; `limit_sign_ups_*` bound registrations and mails asked for in the same way.
@@ -60,6 +63,7 @@ class AuthSettings(ServiceSettings):
     supabase_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+[^?#\s]*$")] | None = None
     supabase_anon_key: SecretStr | None = None
     supabase_service_role_key: SecretStr | None = None
+    oidc_issuers: dict[IssuerName, OidcIssuer] = Field(default_factory=dict[IssuerName, OidcIssuer])
     access_token_ttl_s: Annotated[int, Field(ge=60, le=3600)] = 900
     refresh_token_ttl_s: Annotated[int, Field(ge=300)] = 30 * 24 * 3600
     # The least that OWASP's password storage guidance names for argon2id: 19 MiB, two passes, one lane.

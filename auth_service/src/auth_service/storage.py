@@ -13,6 +13,7 @@ from auth_service.keys.repository import SigningKeyRepository
 from auth_service.limits.repository import LimitRepository
 from auth_service.machines.repository import ClientRepository
 from auth_service.mail.repository import MailRepository
+from auth_service.oidc.repository import OidcAttemptRepository
 from auth_service.organisations.repository import OrganisationRepository
 from auth_service.revocations.events import RevocationMade
 from auth_service.revocations.repository import RevocationRepository
@@ -41,6 +42,7 @@ class Work:
         self.revocations = RevocationRepository(session)
         self.api_keys = ApiKeyRepository(session)
         self.mail = MailRepository(session)
+        self.oidc_attempts = OidcAttemptRepository(session)
         self.organisations = OrganisationRepository(session)
         self.limits = LimitRepository(session)
         self.signing_keys = SigningKeyRepository(session)

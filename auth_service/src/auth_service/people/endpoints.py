@@ -34,7 +34,7 @@ async def log_in(body: Login, parts: ReadyParts, response: Response, network: Ne
             grant = await parts.people.log_in(work, identity, scope=body.scope)
     except ScopeNotGranted as refused:
         raise _scope_fault(refused) from refused
-    return _pair(grant, response)
+    return token_pair(grant, response)
 
 
 @router.post("/refresh", responses=refusals(401, 429))
@@ -45,7 +45,7 @@ async def refresh_session(body: Refresh, parts: ReadyParts, response: Response, 
     if isinstance(outcome, RefreshRefused):
         await parts.limits.wrong("refresh", network)
         raise Unauthenticated("The refresh token is not valid; log in again.", code="invalid_refresh_token")
-    return _pair(outcome, response)
+    return token_pair(outcome, response)
 
 
 def _scope_fault(refused: ScopeNotGranted) -> InvalidInput:
@@ -54,7 +54,8 @@ def _scope_fault(refused: ScopeNotGranted) -> InvalidInput:
     return InvalidInput("The request has faults; each is listed in errors.", errors=[fault])
 
 
-def _pair(grant: TokenGrant, response: Response) -> TokenPair:
+def token_pair(grant: TokenGrant, response: Response) -> TokenPair:
+    """A login's answer, which nobody keeps."""
     response.headers["Cache-Control"] = "no-store"
     if grant.refresh_token is None:
         raise RuntimeError("a person's grant has a refresh token")

@@ -36,7 +36,7 @@ class People:
 
     async def record(self, work: Work, identity: Identity, *, is_new: bool) -> None:
         """Store what `take` gave. Both cases write as much, so that time tells nothing."""
-        user_id, user_is_new = await self._ensure(work, identity)
+        user_id, user_is_new = await self._ensure(work, identity, self._provider.name)
         told = UserRegistered(user_id=user_id, identity_provider=self._provider.name)
         await work.tell(USER_REGISTERED if is_new or user_is_new else REGISTRATION_REPEATED, user_id, told)
         await work.mail.ask("registered" if is_new else "registered_again", identity.email)
@@ -58,25 +58,30 @@ class People:
 
     async def log_in(self, work: Work, identity: Identity, *, scope: str | None) -> TokenGrant:
         """Tokens for somebody who was authenticated. Raises `Forbidden` for the disabled, `ScopeNotGranted`."""
-        user = await self.known(work, identity)
+        return await self.let_in(work, await self.known(work, identity), scope=scope)
+
+    async def let_in(self, work: Work, user: UserRecord, *, scope: str | None) -> TokenGrant:
+        """Tokens for a person who has shown who they are. Raises `Forbidden` for the disabled, `ScopeNotGranted`."""
         if user.disabled:
             raise Forbidden("This account is disabled; ask an administrator.", code="account_disabled")
         grant = await self._sessions.start(work, user, scope=scope)
         await work.tell(USER_LOGGED_IN, user.id, UserLoggedIn(user_id=user.id, client_id=PEOPLES_CLIENT))
         return grant
 
-    async def known(self, work: Work, identity: Identity) -> UserRecord:
-        """The person of an identity; one whom the provider knows and we don't is stored now."""
-        user_id, is_new = await self._ensure(work, identity)
+    async def known(self, work: Work, identity: Identity, *, provider: str | None = None) -> UserRecord:
+        """The person of an identity; one whom the provider knows and we don't is stored now.
+
+        The identity is of people's own provider, or of the one that is named.
+        """
+        named = provider or self._provider.name
+        user_id, is_new = await self._ensure(work, identity, named)
         if is_new:
-            told = UserRegistered(user_id=user_id, identity_provider=self._provider.name)
+            told = UserRegistered(user_id=user_id, identity_provider=named)
             await work.tell(USER_REGISTERED, user_id, told)
         user = await work.users.find(user_id)
         if user is None:
             raise RuntimeError("a person vanished within a transaction")
         return user
 
-    async def _ensure(self, work: Work, identity: Identity) -> tuple[UUID, bool]:
-        return await work.users.ensure(
-            self._provider.name, identity.subject, identity.email, identity.name, role=FIRST_ROLE
-        )
+    async def _ensure(self, work: Work, identity: Identity, provider: str) -> tuple[UUID, bool]:
+        return await work.users.ensure(provider, identity.subject, identity.email, identity.name, role=FIRST_ROLE)

@@ -8,18 +8,18 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx
 import structlog
-from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from supabase import AsyncClient, AsyncClientOptions
 from supabase_auth.errors import AuthApiError, AuthError, AuthWeakPasswordError
 from supabase_auth.types import AdminUserAttributes, AuthResponse, User
 
 from auth_service.people.identity_provider import Identity
 from auth_service.people.password_hasher import BCRYPT_BYTES, is_known_hash
-from auth_service.users.schemas import PersonName
+from auth_service.users.schemas import shown_name
 from kgents_shared.errors import FaultItem, Forbidden, InvalidInput, Unavailable
 
 ResultT = TypeVar("ResultT")
@@ -31,7 +31,6 @@ _MOST_PAGES = 50
 # In `app_metadata`, which people can't write. `email_confirmed_at` alone says little: a project may confirm by itself.
 _VERIFIED = "kgents_address_verified"
 _KNOWN_REASONS = {"length": "it is too short", "characters": "it has too few kinds of characters", "pwned": "it leaked"}
-_NAME = TypeAdapter[str](PersonName)
 _log = structlog.get_logger("auth.supabase")
 
 
@@ -304,9 +303,5 @@ def _identity(user: User) -> Identity:
     email = (user.email or "").lower()
     if not email:
         raise _away("a user has no address")
-    named: Any = user.user_metadata.get("name") or user.user_metadata.get("full_name")
-    try:
-        name = _NAME.validate_python(named, strict=True)
-    except ValidationError:
-        name = email.partition("@")[0][:200]
-    return Identity(user.id, email, name)
+    given = user.user_metadata.get("name") or user.user_metadata.get("full_name")
+    return Identity(user.id, email, shown_name(given, email))

@@ -24,6 +24,7 @@ class Sweeping:
                 deleted = await work.refresh_tokens.delete_expired_families()
                 await work.revocations.delete_expired()
                 await work.mail.delete_expired()
+                await work.oidc_attempts.delete_expired()
                 await work.limits.delete_full()
                 await work.clients.delete_expired()
             _log.info("refresh_tokens_swept", deleted=deleted)

@@ -65,6 +65,10 @@ class UserRepository:
         wanted = select(User.id).where(User.identity_provider == provider, User.provider_subject == subject)
         return await self._session.scalar(wanted)
 
+    async def lock_address(self, email: str) -> None:
+        """Until this transaction ends nobody else who locks this address makes a person with it."""
+        await self._session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"address {email}", 0))))
+
     async def find(self, user_id: UUID) -> UserRecord | None:
         """A person by id, disabled ones too."""
         wanted = select(User.email, User.name, User.created_at, User.disabled_at, User.token_epoch).where(

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 # Printable: no control characters, and none that turns the reading direction around.
 PersonName = Annotated[
@@ -16,6 +16,17 @@ PersonName = Annotated[
         pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+$",
     ),
 ]
+
+
+_NAME = TypeAdapter[str](PersonName)
+
+
+def shown_name(given: object, email: str) -> str:
+    """A name that somebody wrote elsewhere, if it can be one here; else what stands before the @ of their address."""
+    try:
+        return _NAME.validate_python(given, strict=True)
+    except ValidationError:
+        return email.partition("@")[0][:200]
 
 
 class UserView(BaseModel):
