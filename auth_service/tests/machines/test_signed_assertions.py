@@ -47,7 +47,7 @@ def signed(client_id: str, key: Any = P256, algorithm: str = "ES256", /, headers
         "iat": now,
         "exp": now + 60,
     }
-    claims = {name: _moment(value, now) for name, value in {**good, **spoiled}.items() if value is not None}
+    claims = {name: value for name, value in {**good, **spoiled}.items() if value is not None}
     return jwt.encode(claims, key, algorithm=algorithm, headers=headers)
 
 
@@ -121,8 +121,9 @@ async def test_an_assertion_works_once_also_for_racers_and_after_a_refusal(auth:
     ids=str,
 )  # fmt: skip
 async def test_an_assertion_that_says_the_wrong_thing(auth: RunningAuth, client_id: str, spoil: dict[str, Any]):
-    payload = {"iss": client_id, "sub": client_id, "aud": ENDPOINT, "jti": "x", "exp": int(time.time()) + 60, **spoil}
-    kept = {name: value for name, value in payload.items() if value is not None}
+    now = int(time.time())
+    payload = {"iss": client_id, "sub": client_id, "aud": ENDPOINT, "jti": "x", "exp": now + 60, **spoil}
+    kept = {name: _moment(value, now) for name, value in payload.items() if value is not None}
     text = jwt.api_jws.encode(json.dumps(kept).encode(), P256, algorithm="ES256", headers={"typ": "JWT"})
     assert await asked(auth, shown(text)) == REFUSED
 
