@@ -47,7 +47,7 @@ class GoTrueUser:
     app_metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     email_confirmed_at: str | None = None
     confirmation_sent_at: str | None = None
-    banned: bool = False
+    banned_until: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The user as every endpoint shows it."""
@@ -66,7 +66,7 @@ class GoTrueUser:
             "updated_at": now,
             "is_anonymous": False,
         }
-        for name in ("email_confirmed_at", "confirmation_sent_at"):
+        for name in ("email_confirmed_at", "confirmation_sent_at", "banned_until"):
             if getattr(self, name) is not None:
                 shown[name] = getattr(self, name)
         return shown
@@ -123,7 +123,7 @@ class _Api:
                     return 200, self._session(self._state.users[user_id])
             raise Refusal(400, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
         user = self._by_email(body["email"])
-        if user is not None and user.banned:
+        if user is not None and user.banned_until is not None:
             raise Refusal(400, "user_banned", "User is banned")
         if user is None or not _is_right(body["password"], user.password_hash):
             raise Refusal(400, "invalid_credentials", "Invalid login credentials")
@@ -155,7 +155,7 @@ class _Api:
         return 200, user.as_json()
 
     def users(self, _: dict[str, Any], query: dict[str, str], __: str) -> tuple[int, Any]:
-        pattern = re.escape(query.get("filter", "")).replace("%", ".*").replace("_", ".")
+        pattern = re.sub(r"(\\?)(.)", _as_in_like, query.get("filter", ""))
         found = [user for user in reversed(self._state.users.values()) if re.search(pattern, user.email)]
         page, per_page = int(query.get("page", "1")), int(query.get("per_page", "50"))
         shown = found[(page - 1) * per_page : page * per_page]
@@ -179,7 +179,6 @@ class _Api:
         if body.get("email_confirm") is True:
             user.email_confirmed_at = _now()
         user.app_metadata |= body.get("app_metadata", {})
-        user.banned = user.banned or body.get("ban_duration", "none") != "none"
 
     def _check(self, password: str) -> None:
         if len(password.encode()) > 72:
@@ -288,6 +287,11 @@ def gotrue_server() -> AbstractContextManager[GoTrueState]:
             server.server_close()
 
     return run()
+
+
+def _as_in_like(found: re.Match[str]) -> str:
+    stands_for = {"%": ".*", "_": "."}
+    return re.escape(found[2]) if found[1] else stands_for.get(found[2], re.escape(found[2]))
 
 
 def _now() -> str:

@@ -25,6 +25,7 @@ from auth_service.people.choosing import identity_provider
 from auth_service.people.identity_provider import IdentityProvider
 from auth_service.people.password_hasher import HashCost, PasswordHasher
 from auth_service.people.passwords import Passwords
+from auth_service.people.refreshing import Refreshing
 from auth_service.people.service import People
 from auth_service.schema import SCHEMA
 from auth_service.settings import AuthSettings
@@ -135,6 +136,7 @@ def _wire(
         post_office=PostOffice(storage, provider, mailer_of(settings), place=settings.issuer, verifies=verifies),
         oidc=OidcLogins(settings.oidc_issuers, storage, people, place=settings.issuer),
         sessions=sessions,
+        refreshing=Refreshing(storage, provider, sessions),
         administration=Administration(storage, provider, people, sessions),
         machines=machines,
         exchange=Exchange(access_tokens, machines),

@@ -12,6 +12,7 @@ from auth_service.machines.service import Machines
 from auth_service.mail.post_office import PostOffice
 from auth_service.oidc.service import OidcLogins
 from auth_service.people.passwords import Passwords
+from auth_service.people.refreshing import Refreshing
 from auth_service.people.service import People
 from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
@@ -40,6 +41,7 @@ class Parts:
     post_office: PostOffice
     oidc: OidcLogins
     sessions: Sessions
+    refreshing: Refreshing
     administration: Administration
     machines: Machines
     exchange: Exchange

@@ -181,6 +181,12 @@ async def test_no_other_kind_of_hash_is_taken(provider: IdentityProvider):
     assert await provider.find(email) is None
 
 
+async def test_who_was_let_in_is_let_in_again_and_nobody_else(provider: IdentityProvider):
+    identity = await registered(provider, an_address())
+    assert await provider.lets_in(identity.subject)
+    assert not await provider.lets_in("00000000-0000-4000-8000-000000000000")
+
+
 async def test_a_subject_of_nobody_is_not_verified_and_nothing_happens_to_it(provider: IdentityProvider):
     nobody = "00000000-0000-4000-8000-000000000000"
     await provider.set_password(nobody, "another four words together")

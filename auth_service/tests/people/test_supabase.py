@@ -14,9 +14,10 @@ from auth_service.people.supabase_provider import SupabaseIdentityProvider
 from auth_service.settings import AuthSettings
 from kgents_shared.errors import Forbidden, InvalidInput, Unavailable
 from kgents_shared.testing.polling import eventually
-from tests.external.gotrue_server import ANON_KEY, SERVICE_ROLE_KEY, GoTrueState, gotrue_server
+from tests.external.gotrue_server import ANON_KEY, SERVICE_ROLE_KEY, GoTrueState, GoTrueUser, gotrue_server
 from tests.external.running_auth import ADMIN_EMAIL, ADMIN_PASSWORD, PASSWORD, RunningAuth, is_healthy, running
 
+FOREVER = "2126-01-01T00:00:00Z"
 NEW = "another four words together"
 
 
@@ -215,7 +216,7 @@ async def test_whom_supabase_wants_confirmed_first_is_told_so_for_the_right_pass
 async def test_a_banned_persons_right_password_is_a_wrong_one(provider: SupabaseIdentityProvider, gotrue: GoTrueState):
     address = an_address()
     await provider.register(address, PASSWORD, "Ada")
-    gotrue.of(address).banned = True
+    gotrue.of(address).banned_until = FOREVER
     assert await provider.authenticate(address, PASSWORD) is None
 
 
@@ -245,10 +246,71 @@ async def test_an_address_is_found_behind_many_that_have_it_within_theirs(
 ):
     address = an_address()
     wanted, _ = await provider.create(address, PASSWORD, "Ada")
-    one = gotrue.of(address)
-    for number in range(250):
-        gotrue.users[str(number)] = type(one)(str(number), f"{number}{address}", "", {})
+    for number in range(1050):
+        gotrue.users[str(number)] = GoTrueUser(str(number), f"{number}{address}", "", {})
     assert await provider.find(address) == wanted
+
+
+@pytest.mark.parametrize("address", ["a", "%", "@example.org", "ada@", "%@%", "____@example.org", "\\%@example.org"])
+async def test_what_is_no_address_finds_nobody(provider: SupabaseIdentityProvider, gotrue: GoTrueState, address: str):
+    one = gotrue.users.setdefault("0", GoTrueUser("0", "ada@example.org", "", {}))
+    assert await provider.find(address) is None
+    assert await provider.find(one.email) is not None
+
+
+async def test_many_who_have_an_address_within_theirs_are_not_all_read(
+    provider: SupabaseIdentityProvider, gotrue: GoTrueState
+):
+    await provider.create("a_b@example.org", PASSWORD, "Ada")
+    for number in range(1000):
+        gotrue.users[str(number)] = GoTrueUser(str(number), f"axb@example.org{number}", "", {})
+    gotrue.calls.clear()
+    assert await provider.find("a_b@example.org") is not None
+    assert len(gotrue.calls) == 1
+
+
+@pytest.mark.parametrize("what", ["banned", "deleted"])
+async def test_whom_supabase_bans_or_deletes_goes_on_with_no_session(
+    auth: RunningAuth, project: GoTrueState, what: str
+):
+    address = await auth.register()
+    one, other = await auth.log_in(address), await auth.log_in(address)
+    refreshed = await auth.client.post("/api/v1/auth/refresh", json={"refresh_token": one["refresh_token"]})
+    assert refreshed.status_code == 200
+    project.instead = (503, b"{}")
+    away = await auth.client.post("/api/v1/auth/refresh", json={"refresh_token": other["refresh_token"]})
+    assert (away.status_code, away.json()["code"]) == (503, "identity_provider_away")
+    project.instead = None
+    if what == "banned":
+        project.of(address).banned_until = FOREVER
+    else:
+        project.users.clear()
+    form = {"grant_type": "refresh_token", "refresh_token": other["refresh_token"]}
+    assert (await auth.token(**form)).json()["error"] == "invalid_grant"
+    body = {"refresh_token": refreshed.json()["refresh_token"]}
+    assert (await auth.client.post("/api/v1/auth/refresh", json=body)).status_code == 401
+    bearer = {"Authorization": f"Bearer {one['access_token']}"}
+
+    async def is_refused() -> bool:
+        return (await auth.client.get("/api/v1/users/me", headers=bearer)).status_code == 401
+
+    await eventually(is_refused, describe="the access token is refused")
+
+
+async def test_an_address_that_was_changed_at_supabase_is_changed_here(auth: RunningAuth, project: GoTrueState):
+    address, new = await auth.register(), an_address()
+    first = await auth.log_in(address)
+    project.of(address).email = new
+    await auth.log_in(new)
+    bearer = {"Authorization": f"Bearer {first['access_token']}"}
+    assert (await auth.client.get("/api/v1/users/me", headers=bearer)).json()["email"] == new
+
+
+async def test_a_ban_that_is_over_lets_in(provider: SupabaseIdentityProvider, gotrue: GoTrueState):
+    identity, _ = await provider.create(an_address(), PASSWORD, "Ada")
+    for until, is_let_in in (("2020-01-01T00:00:00Z", True), ("2126-01-01T00:00:00Z", False), ("whenever", False)):
+        gotrue.users[identity.subject].banned_until = until
+        assert await provider.lets_in(identity.subject) is is_let_in
 
 
 async def test_wrong_logins_are_answered_no_sooner_than_a_hash_takes(gotrue: GoTrueState):

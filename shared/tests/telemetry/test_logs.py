@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Generator
 
+import httpx
 import pytest
 import structlog
 
@@ -19,6 +20,14 @@ def _logging_as_it_was() -> Generator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.configure(**config)
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+async def test_no_address_that_is_asked_for_is_in_the_log(level: str, capsys: pytest.CaptureFixture[str]):
+    configure_logging(as_json=True, level=level)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200))) as client:
+        await client.get("http://far.example/users?filter=ada@example.org")
+    assert "ada" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("as_json", [True, False])

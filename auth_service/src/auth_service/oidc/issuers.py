@@ -21,6 +21,12 @@ def _checked_issuer(issuer: str) -> str:
     return issuer
 
 
+def _with_openid(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    if "openid" not in scopes:
+        raise ValueError("must have openid in it: without it an issuer gives no ID token")
+    return scopes
+
+
 IssuerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 _Word = Annotated[str, StringConstraints(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]
 
@@ -37,5 +43,5 @@ class OidcIssuer(BaseModel):
     issuer: Annotated[str, Field(max_length=2000), AfterValidator(_checked_issuer)]
     client_id: Annotated[str, Field(min_length=1, max_length=500)]
     client_secret: SecretStr | None = None
-    scopes: tuple[_Word, ...] = ("openid", "email", "profile")
+    scopes: Annotated[tuple[_Word, ...], AfterValidator(_with_openid)] = ("openid", "email", "profile")
     trusts_addresses: bool = False

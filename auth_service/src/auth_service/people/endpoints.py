@@ -12,7 +12,7 @@ from kgents_shared.http.openapi import refusals
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
 
-@router.post("/register", status_code=202, responses=refusals(429))
+@router.post("/register", status_code=202, responses=refusals(403, 429))
 async def register_person(body: Registration, parts: ReadyParts, network: Network) -> Accepted:
     """Register. The answer is the same whether or not the address is known."""
     await parts.limits.visit("register", network)
@@ -24,7 +24,7 @@ async def register_person(body: Registration, parts: ReadyParts, network: Networ
     return Accepted()
 
 
-@router.post("/login", responses=refusals(401, 429))
+@router.post("/login", responses=refusals(401, 403, 429))
 async def log_in(body: Login, parts: ReadyParts, response: Response, network: Network) -> TokenPair:
     """Exchange an address and a password for an access token and a refresh token."""
     async with parts.limits.guessing("login", network, account=body.email):
@@ -40,8 +40,7 @@ async def log_in(body: Login, parts: ReadyParts, response: Response, network: Ne
 @router.post("/refresh", responses=refusals(401, 429))
 async def refresh_session(body: Refresh, parts: ReadyParts, response: Response, network: Network) -> TokenPair:
     """Exchange a refresh token for the next pair. Each works once; a second use ends the whole session."""
-    async with parts.storage.transaction() as work:
-        outcome = await parts.sessions.refresh(work, body.refresh_token.get_secret_value())
+    outcome = await parts.refreshing.refresh(body.refresh_token.get_secret_value())
     if isinstance(outcome, RefreshRefused):
         await parts.limits.wrong("refresh", network)
         raise Unauthenticated("The refresh token is not valid; log in again.", code="invalid_refresh_token")

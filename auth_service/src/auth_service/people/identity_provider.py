@@ -26,6 +26,11 @@ class IdentityProvider(Protocol):
         """The provider's name, stored with each person who comes from it."""
         ...
 
+    @property
+    def shuts_out(self) -> bool:
+        """Whether it may stop letting somebody in without our doing: then it is asked whenever a session goes on."""
+        ...
+
     def password_fault(self, password: str, field: str) -> FaultItem | None:
         """Why this provider couldn't keep all of a new password, or None; `field` is where it stands in the body."""
         ...
@@ -66,6 +71,10 @@ class IdentityProvider(Protocol):
 
     async def mark_verified(self, subject: str) -> None:
         """The person has shown that the address is theirs. Nothing happens for nobody."""
+        ...
+
+    async def lets_in(self, subject: str) -> bool:
+        """Whether somebody who was authenticated before still would be: neither deleted nor banned since."""
         ...
 
     async def authenticate(self, email: str, password: str) -> Identity | None:

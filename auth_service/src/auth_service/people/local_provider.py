@@ -12,6 +12,7 @@ class LocalIdentityProvider:
     """An `IdentityProvider` over the table `local_accounts`."""
 
     name = "local"
+    shuts_out = False
 
     def __init__(self, accounts: LocalAccounts, hasher: PasswordHasher) -> None:
         self._accounts = accounts
@@ -53,6 +54,10 @@ class LocalIdentityProvider:
     async def mark_verified(self, subject: str) -> None:
         """See `IdentityProvider.mark_verified`."""
         await self._accounts.mark_verified(UUID(subject))
+
+    async def lets_in(self, subject: str) -> bool:
+        """See `IdentityProvider.lets_in`: until the account is gone; who is disabled is so in `users`."""
+        return await self._accounts.exists(UUID(subject))
 
     async def create(self, email: str, password: str, name: str) -> tuple[Identity, bool]:
         """See `IdentityProvider.create`."""

@@ -67,6 +67,12 @@ class LocalAccounts:
         async with self._database.transaction() as session:
             await session.execute(update(LocalAccount).where(LocalAccount.id == account_id).values(changed))
 
+    async def exists(self, account_id: UUID) -> bool:
+        """Whether there is such an account."""
+        wanted = select(LocalAccount.id).where(LocalAccount.id == account_id)
+        async with self._database.transaction() as session:
+            return await session.scalar(wanted) is not None
+
     async def is_verified(self, account_id: UUID) -> bool:
         """Whether the account's address was shown to be its person's."""
         wanted = select(LocalAccount.verified_at.is_not(None)).where(LocalAccount.id == account_id)

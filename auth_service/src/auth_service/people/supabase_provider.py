@@ -5,8 +5,10 @@ connections are shared. What GoTrue issues never leaves this module: a session t
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -26,8 +28,8 @@ ResultT = TypeVar("ResultT")
 # Wrong logins and registrations are answered no sooner: GoTrue itself hashes for the addresses that it knows alone.
 NO_SOONER_S = 0.5
 _TIMEOUT_S = 10.0
-_PAGE = 200
-_MOST_PAGES = 50
+_PAGE = 1000
+_MOST_PAGES = 20
 # In `app_metadata`, which people can't write. `email_confirmed_at` alone says little: a project may confirm by itself.
 _VERIFIED = "kgents_address_verified"
 _KNOWN_REASONS = {"length": "it is too short", "characters": "it has too few kinds of characters", "pwned": "it leaked"}
@@ -42,6 +44,7 @@ class SupabaseIdentityProvider:
     """An `IdentityProvider` over GoTrue. `anon_key` and `service_role_key` are the project's."""
 
     name = "supabase"
+    shuts_out = True
 
     def __init__(
         self, url: str, anon_key: SecretStr, service_role_key: SecretStr, *, no_sooner_s: float = NO_SOONER_S
@@ -109,19 +112,20 @@ class SupabaseIdentityProvider:
 
     async def is_verified(self, subject: str) -> bool:
         """See `IdentityProvider.is_verified`: by us, or by the mail that GoTrue sent."""
-        try:
-            user = (await _answer(self._admin().auth.admin.get_user_by_id(subject))).user
-        except AuthApiError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                return False
-            raise _refused(error) from error
-        return user.app_metadata.get(_VERIFIED) is True or (
-            user.email_confirmed_at is not None and user.confirmation_sent_at is not None
+        user = await self._by_id(subject)
+        return user is not None and (
+            user.app_metadata.get(_VERIFIED) is True
+            or (user.email_confirmed_at is not None and user.confirmation_sent_at is not None)
         )
 
     async def mark_verified(self, subject: str) -> None:
         """See `IdentityProvider.mark_verified`."""
         await self._update(subject, {"email_confirm": True, "app_metadata": {_VERIFIED: True}})
+
+    async def lets_in(self, subject: str) -> bool:
+        """See `IdentityProvider.lets_in`."""
+        user = await self._by_id(subject)
+        return user is not None and user.deleted_at is None and not _is_banned(user)
 
     async def authenticate(self, email: str, password: str) -> Identity | None:
         """See `IdentityProvider.authenticate`: GoTrue's password grant, whose session is closed again."""
@@ -186,11 +190,23 @@ class SupabaseIdentityProvider:
                 raise _refused(error) from error
             _log.warning("supabase_user_gone", subject=subject)
 
+    async def _by_id(self, subject: str) -> User | None:
+        try:
+            return (await _answer(self._admin().auth.admin.get_user_by_id(subject))).user
+        except AuthApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise _refused(error) from error
+
     async def _by_address(self, email: str) -> User | None:
         """The user of that address. The library can't ask for one, GoTrue's filter gives all that have it in theirs."""
+        if not all(email.partition("@")):
+            return None
+        # GoTrue looks with LIKE: what stands for anything there would find everybody.
+        filtered = re.sub(r"([\\%_])", r"\\\1", email)
         headers = self._admin().options.headers
         for page in range(1, _MOST_PAGES + 1):
-            asked = {"filter": email, "page": str(page), "per_page": str(_PAGE)}
+            asked = {"filter": filtered, "page": str(page), "per_page": str(_PAGE)}
             try:
                 answer = await _in_time(
                     self._http.get(f"{self._url}/auth/v1/admin/users", params=asked, headers=headers)
@@ -296,6 +312,16 @@ def _invalid(fault: FaultItem) -> InvalidInput:
 
 def _is_all_read(password: str) -> bool:
     return "\0" not in password and len(password.encode("utf-8", "surrogatepass")) <= BCRYPT_BYTES
+
+
+def _is_banned(user: User) -> bool:
+    if user.banned_until is None:
+        return False
+    try:
+        until = datetime.fromisoformat(user.banned_until)
+    except ValueError:
+        return True
+    return until.tzinfo is None or until > datetime.now(UTC)
 
 
 def _identity(user: User) -> Identity:

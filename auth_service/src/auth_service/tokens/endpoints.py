@@ -98,10 +98,8 @@ async def _for_refresh_token(parts: Parts, form: Mapping[str, str], network: str
     refresh_token = form.get("refresh_token")
     if refresh_token is None:
         raise OAuthError("invalid_request", "refresh_token is required.")
-    async with parts.storage.transaction() as work:
-        outcome = await parts.sessions.refresh(
-            work, refresh_token, client_id=form.get("client_id", PEOPLES_CLIENT), scope=form.get("scope")
-        )
+    client_id = form.get("client_id", PEOPLES_CLIENT)
+    outcome = await parts.refreshing.refresh(refresh_token, client_id=client_id, scope=form.get("scope"))
     if outcome is RefreshRefused.SCOPE:
         raise OAuthError("invalid_scope", "The scope is more than the refresh token was given for.")
     if isinstance(outcome, RefreshRefused):

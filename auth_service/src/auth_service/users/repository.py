@@ -35,14 +35,15 @@ class UserRepository:
     async def ensure(self, provider: str, subject: str, email: str, name: str, *, role: str) -> tuple[UUID, bool]:
         """The id of the provider's `subject`, and whether it is new; a new one gets `role`.
 
-        Known or new, the same statements run and the same rows are touched, so that time tells nothing.
+        Known or new, the same statements run and the same rows are touched, so that time tells nothing. An address that
+        the provider has changed meanwhile is changed here.
         """
         row = {"id": new_id(), "identity_provider": provider, "provider_subject": subject, "email": email, "name": name}
         upsert = (
             insert(User)
             .values(row)
             .on_conflict_do_update(
-                index_elements=[User.identity_provider, User.provider_subject], set_={"updated_at": User.updated_at}
+                index_elements=[User.identity_provider, User.provider_subject], set_={"email": email}
             )
             .returning(User.id)
         )
@@ -64,6 +65,12 @@ class UserRepository:
         """The id of the provider's `subject`, if they have come here before."""
         wanted = select(User.id).where(User.identity_provider == provider, User.provider_subject == subject)
         return await self._session.scalar(wanted)
+
+    async def origin_of(self, user_id: UUID) -> tuple[str, str] | None:
+        """The provider that a person comes from, and what it calls them."""
+        wanted = select(User.identity_provider, User.provider_subject).where(User.id == user_id)
+        row = (await self._session.execute(wanted)).one_or_none()
+        return None if row is None else (row[0], row[1])
 
     async def lock_address(self, email: str) -> None:
         """Until this transaction ends nobody else who locks this address makes a person with it."""
