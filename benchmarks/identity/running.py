@@ -23,6 +23,7 @@ from platform_host.embedded.provision import provision
 
 _HEALTHY_WITHIN_S = 30.0
 _CLIENT = "runtime"
+NOTHING_ELSE: Mapping[str, str] = {}
 
 
 class UnexpectedAnswer(Exception):
@@ -42,8 +43,10 @@ class AuthProcess:
 
 
 @asynccontextmanager
-async def auth_process(folder: Path, core: int, people: int) -> AsyncGenerator[AuthProcess]:
-    """Start everything, register people and an application, end everything.
+async def auth_process(
+    folder: Path, core: int, people: int, settings: Mapping[str, str] = NOTHING_ELSE
+) -> AsyncGenerator[AuthProcess]:
+    """Start everything, register people and an application, end everything. `settings` are `AUTH_*` beside the usual.
 
     Raises StartFailed, UnexpectedAnswer.
     """
@@ -54,6 +57,7 @@ async def auth_process(folder: Path, core: int, people: int) -> AsyncGenerator[A
         environment = auth_environment(folder, url, secret) | {
             "AUTH_NATS_URL": nats.url,
             "AUTH_NATS_TOKEN": nats.token,
+            **settings,
         }
         served = python_module("benchmarks.identity.server", "--core", str(core), log=log, environment=environment)
         async with served as (pid, told):
