@@ -22,6 +22,8 @@ DOCUMENTS = [
     *ROOT.glob("*_service/README.md"),
     *(ROOT / part / "README.md" for part in ("cli", "gateway", "platform_host", "shared")),
 ]
+SECURITY = ROOT / "docs" / "security.md"
+TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 
 
@@ -36,6 +38,15 @@ def test_every_link_within_the_repository_leads_somewhere(document: Path) -> Non
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         if "://" not in target:
             assert (document.parent / target).exists(), target
+
+
+def test_each_promise_of_safety_names_tests_that_are_there() -> None:
+    rows = [line for line in SECURITY.read_text("utf-8").splitlines() if "`test_" in line]
+    assert len(rows) > 15
+    for row in rows:
+        files = [SECURITY.parent / link for link in re.findall(r"\]\((\S+\.py)\)", row)]
+        there = {name for file in files for name in TEST.findall(file.read_text("utf-8"))}
+        assert set(re.findall(r"`(test_\w+)`", row)) <= there, row
 
 
 def test_the_changelog_begins_with_what_is_not_released_yet() -> None:
