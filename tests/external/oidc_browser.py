@@ -7,16 +7,16 @@ import httpx
 
 @dataclass(frozen=True)
 class Browser:
-    """A browser with cookies of its own."""
+    """A browser with cookies of its own; `outside` is what it goes to issuers with."""
 
     client: httpx.AsyncClient
+    outside: httpx.AsyncClient
 
     async def start(self, name: str = "acme") -> str:
         """Begin a login; where the issuer would send the browser back to."""
         answer = await self.client.get(f"/api/v1/auth/oidc/{name}/start")
         assert answer.status_code == 303, answer.text
-        async with httpx.AsyncClient() as outside:
-            there = await outside.get(answer.headers["location"])
+        there = await self.outside.get(answer.headers["location"])
         assert there.status_code == 302, there.text
         return there.headers["location"]
 

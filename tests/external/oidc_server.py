@@ -74,6 +74,8 @@ class OidcState:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body in one piece: else the second waits for the first to be acknowledged.
+    wbufsize = 65_536
     state: OidcState
 
     def do_GET(self) -> None:

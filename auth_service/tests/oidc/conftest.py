@@ -54,17 +54,22 @@ def auth(service: RunningAuth, acme: OidcState) -> RunningAuth:
     return service
 
 
+@pytest.fixture(scope="module")
+async def outside() -> AsyncGenerator[httpx.AsyncClient]:
+    """What browsers go to issuers with; made once, since making one reads every authority's certificate."""
+    async with httpx.AsyncClient() as client:
+        yield client
+
+
 @pytest.fixture
-async def browser_of(auth: RunningAuth) -> AsyncGenerator[Callable[[], Browser]]:
+async def browser_of(auth: RunningAuth, outside: httpx.AsyncClient) -> AsyncGenerator[Callable[[], Browser]]:
     """Makes browsers."""
     async with AsyncExitStack() as stack:
-        made: list[httpx.AsyncClient] = []
 
         def make() -> Browser:
             client = httpx.AsyncClient(transport=httpx.ASGITransport(auth.app), base_url=ISSUER)
-            made.append(client)
             stack.push_async_callback(client.aclose)
-            return Browser(client)
+            return Browser(client, outside)
 
         yield make
 

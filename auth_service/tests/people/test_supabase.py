@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import AsyncGenerator, Generator
+from dataclasses import fields
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from auth_service.people import supabase_provider
 from auth_service.people.supabase_provider import SupabaseIdentityProvider
 from auth_service.settings import AuthSettings
 from kgents_shared.errors import Forbidden, InvalidInput, Unavailable
@@ -25,18 +27,39 @@ def an_address() -> str:
     return f"{secrets.token_hex(8)}@example.org"
 
 
-@pytest.fixture
-def gotrue() -> Generator[GoTrueState]:
+def emptied(state: GoTrueState) -> GoTrueState:
+    """A server as if it had just been started."""
+    fresh = GoTrueState(url=state.url, lock=state.lock)
+    for one in fields(GoTrueState):
+        setattr(state, one.name, getattr(fresh, one.name))
+    return state
+
+
+@pytest.fixture(scope="module")
+def server() -> Generator[GoTrueState]:
     with gotrue_server() as state:
         yield state
 
 
-@pytest.fixture
-async def provider(gotrue: GoTrueState) -> AsyncGenerator[SupabaseIdentityProvider]:
+@pytest.fixture(scope="module")
+async def made_provider(server: GoTrueState) -> AsyncGenerator[SupabaseIdentityProvider]:
     keys = SecretStr(ANON_KEY), SecretStr(SERVICE_ROLE_KEY)
-    made = SupabaseIdentityProvider(gotrue.url, *keys, no_sooner_s=0)
+    made = SupabaseIdentityProvider(server.url, *keys, no_sooner_s=0)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def gotrue(server: GoTrueState) -> GoTrueState:
+    """An empty project."""
+    return emptied(server)
+
+
+@pytest.fixture
+def provider(made_provider: SupabaseIdentityProvider, gotrue: GoTrueState) -> SupabaseIdentityProvider:
+    """A provider over the empty project."""
+    del gotrue
+    return made_provider
 
 
 def supabase_settings(settings: AuthSettings, url: str) -> AuthSettings:
@@ -58,17 +81,17 @@ def project() -> Generator[GoTrueState]:
 
 @pytest.fixture(scope="module")
 async def running_auth(auth_settings: AuthSettings, project: GoTrueState) -> AsyncGenerator[RunningAuth]:
-    async with running(supabase_settings(auth_settings, project.url)) as service:
-        await eventually(lambda: is_healthy(service))
-        yield service
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supabase_provider, "NO_SOONER_S", 0.0)
+        async with running(supabase_settings(auth_settings, project.url)) as service:
+            await eventually(lambda: is_healthy(service))
+            yield service
 
 
 @pytest.fixture
 def auth(running_auth: RunningAuth, project: GoTrueState) -> RunningAuth:
     """The service with an empty project."""
-    fresh = GoTrueState(url=project.url)
-    for name in ("users", "sessions", "issued", "calls", "signup_disabled", "least_length", "instead"):
-        setattr(project, name, getattr(fresh, name))
+    emptied(project)
     return running_auth
 
 

@@ -78,7 +78,7 @@ class IssuerClient:
                     raise self._away("its discovery failed a moment ago")
                 try:
                     self._metadata = time.monotonic(), await self._discover()
-                except BaseException:
+                except Unavailable:
                     self._failed_at = time.monotonic()
                     raise
             return self._metadata[1]

@@ -47,12 +47,12 @@ class SupabaseIdentityProvider:
     shuts_out = True
 
     def __init__(
-        self, url: str, anon_key: SecretStr, service_role_key: SecretStr, *, no_sooner_s: float = NO_SOONER_S
+        self, url: str, anon_key: SecretStr, service_role_key: SecretStr, *, no_sooner_s: float | None = None
     ) -> None:
         self._url = url.rstrip("/")
         self._anon_key = anon_key
         self._service_role_key = service_role_key
-        self._no_sooner_s = no_sooner_s
+        self._no_sooner_s = NO_SOONER_S if no_sooner_s is None else no_sooner_s
         self._http = httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False)
 
     async def close(self) -> None:
