@@ -85,6 +85,7 @@ class GoTrueState:
     least_length: int = 6
     # What every call is answered instead, where it isn't None: a status and a body.
     instead: tuple[int, bytes] | None = None
+    keeps_sessions: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
     url: str = ""
 
@@ -136,6 +137,8 @@ class _Api:
 
     def logout(self, _: dict[str, Any], query: dict[str, str], bearer: str) -> tuple[int, Any]:
         user_id = self._of_session(bearer)
+        if self._state.keeps_sessions:
+            raise Refusal(500, "unexpected_failure", "Error logging out user")
         for access, (whose, _token) in list(self._state.sessions.items()):
             is_it = access == bearer
             if whose == user_id and {"local": is_it, "others": not is_it}.get(query.get("scope", ""), True):

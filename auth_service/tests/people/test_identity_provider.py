@@ -27,7 +27,7 @@ def an_address() -> str:
 async def registered(provider: IdentityProvider, email: str, password: str = PASSWORD) -> Identity:
     """Somebody whom the provider lets in."""
     identity, _ = await provider.register(email, password, "Ada")
-    await provider.mark_verified(identity.subject)
+    await provider.mark_verified(identity)
     return identity
 
 
@@ -59,7 +59,7 @@ async def test_somebody_who_registered_is_authenticated_as_the_same_identity(pro
     identity, is_new = await provider.register(email, PASSWORD, "Ada")
     assert is_new
     assert (identity.email, identity.name) == (email, "Ada")
-    await provider.mark_verified(identity.subject)
+    await provider.mark_verified(identity)
     assert await provider.authenticate(email, PASSWORD) == identity
 
 
@@ -74,10 +74,10 @@ async def test_registering_a_known_address_changes_nothing(provider: IdentityPro
     email = an_address()
     first, _ = await provider.register(email, PASSWORD, "Ada")
     if is_verified:
-        await provider.mark_verified(first.subject)
+        await provider.mark_verified(first)
     again, is_new = await provider.register(email, "a password of somebody else", "Mallory")
     assert (again, is_new) == (first, False)
-    await provider.mark_verified(first.subject)
+    await provider.mark_verified(first)
     assert await provider.authenticate(email, "a password of somebody else") is None
     assert await provider.authenticate(email, PASSWORD) == first
 
@@ -141,9 +141,9 @@ async def test_an_address_is_found_with_its_identity(provider: IdentityProvider)
 async def test_nobody_is_verified_before_the_address_was_shown_to_be_theirs(provider: IdentityProvider):
     identity, _ = await provider.register(an_address(), PASSWORD, "Ada")
     assert not await provider.is_verified(identity.subject)
-    await provider.mark_verified(identity.subject)
+    await provider.mark_verified(identity)
     assert await provider.is_verified(identity.subject)
-    await provider.mark_verified(identity.subject)
+    await provider.mark_verified(identity)
     assert await provider.is_verified(identity.subject)
 
 
@@ -190,7 +190,7 @@ async def test_who_was_let_in_is_let_in_again_and_nobody_else(provider: Identity
 async def test_a_subject_of_nobody_is_not_verified_and_nothing_happens_to_it(provider: IdentityProvider):
     nobody = "00000000-0000-4000-8000-000000000000"
     await provider.set_password(nobody, "another four words together")
-    await provider.mark_verified(nobody)
+    await provider.mark_verified(Identity(nobody, "nobody@example.org", "Nobody"))
     assert not await provider.is_verified(nobody)
 
 

@@ -167,7 +167,7 @@ async def test_whatever_else_is_answered_lets_nobody_in(
         provider.create("bob@example.org", PASSWORD, "Bob"),
         provider.find("ada@example.org"),
         provider.is_verified(identity.subject),
-        provider.mark_verified(identity.subject),
+        provider.mark_verified(identity),
         provider.set_password(identity.subject, NEW),
     ):
         with pytest.raises(Unavailable):
@@ -327,6 +327,29 @@ async def test_an_address_that_was_changed_at_supabase_is_changed_here(auth: Run
     await auth.log_in(new)
     bearer = {"Authorization": f"Bearer {first['access_token']}"}
     assert (await auth.client.get("/api/v1/users/me", headers=bearer)).json()["email"] == new
+
+
+async def test_what_was_shown_of_one_address_doesnt_count_for_the_next(
+    provider: SupabaseIdentityProvider, gotrue: GoTrueState
+):
+    identity, _ = await provider.register(an_address(), PASSWORD, "Ada")
+    await provider.mark_verified(identity)
+    gotrue.users[identity.subject].email = an_address()
+    assert not await provider.is_verified(identity.subject)
+    await provider.mark_verified(identity)
+    assert not await provider.is_verified(identity.subject)
+
+
+async def test_a_session_that_cant_be_closed_keeps_nobody_out_and_is_told_without_its_tokens(
+    provider: SupabaseIdentityProvider, gotrue: GoTrueState, capfd: pytest.CaptureFixture[str]
+):
+    identity, _ = await provider.create("ada@example.org", PASSWORD, "Ada")
+    gotrue.keeps_sessions = True
+    assert await provider.authenticate("ada@example.org", PASSWORD) == identity
+    assert len(gotrue.sessions) == 1
+    told = "".join(capfd.readouterr())
+    assert "supabase_session_left_open" in told
+    assert [secret for secret in (*gotrue.issued, "ada@example.org", PASSWORD) if secret in told] == []
 
 
 async def test_a_ban_that_is_over_lets_in(provider: SupabaseIdentityProvider, gotrue: GoTrueState):

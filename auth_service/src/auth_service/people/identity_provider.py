@@ -69,8 +69,8 @@ class IdentityProvider(Protocol):
         """Whether the address was shown to be this person's."""
         ...
 
-    async def mark_verified(self, subject: str) -> None:
-        """The person has shown that the address is theirs. Nothing happens for nobody."""
+    async def mark_verified(self, identity: Identity) -> None:
+        """The person has shown that this address is theirs. Nothing happens for nobody, or where it isn't any more."""
         ...
 
     async def lets_in(self, subject: str) -> bool:

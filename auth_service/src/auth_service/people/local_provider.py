@@ -51,9 +51,9 @@ class LocalIdentityProvider:
         """See `IdentityProvider.is_verified`."""
         return await self._accounts.is_verified(UUID(subject))
 
-    async def mark_verified(self, subject: str) -> None:
-        """See `IdentityProvider.mark_verified`."""
-        await self._accounts.mark_verified(UUID(subject))
+    async def mark_verified(self, identity: Identity) -> None:
+        """See `IdentityProvider.mark_verified`. Addresses of accounts here don't change."""
+        await self._accounts.mark_verified(UUID(identity.subject))
 
     async def lets_in(self, subject: str) -> bool:
         """See `IdentityProvider.lets_in`: until the account is gone; who is disabled is so in `users`."""

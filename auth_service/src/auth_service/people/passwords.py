@@ -62,7 +62,7 @@ class Passwords:
             await work.revocations.subject(str(user.id))
             await work.tell(PASSWORD_CHANGED, user.id, UserChanged(user_id=user.id))
         await self._provider.set_password(identity.subject, new)
-        await self._provider.mark_verified(identity.subject)
+        await self._provider.mark_verified(identity)
 
     async def verify(self, token: str) -> None:
         """The address is shown to be its person's. Raises InvalidInput."""
@@ -72,7 +72,7 @@ class Passwords:
                 raise MailedTokenRefused()
             user = await self._people.known(work, identity)
             await work.tell(EMAIL_VERIFIED, user.id, UserChanged(user_id=user.id))
-        await self._provider.mark_verified(identity.subject)
+        await self._provider.mark_verified(identity)
 
     async def _is_theirs(self, identity: Identity, user_id: UUID) -> bool:
         async with self._storage.transaction() as work:

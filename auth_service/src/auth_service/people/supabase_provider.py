@@ -31,7 +31,7 @@ _TIMEOUT_S = 10.0
 _PAGE = 1000
 _MOST_PAGES = 20
 # In `app_metadata`, which people can't write. `email_confirmed_at` alone says little: a project may confirm by itself.
-_VERIFIED = "kgents_address_verified"
+_VERIFIED = "kgents_verified_address"
 _KNOWN_REASONS = {"length": "it is too short", "characters": "it has too few kinds of characters", "pwned": "it leaked"}
 _log = structlog.get_logger("auth.supabase")
 
@@ -114,13 +114,16 @@ class SupabaseIdentityProvider:
         """See `IdentityProvider.is_verified`: by us, or by the mail that GoTrue sent."""
         user = await self._by_id(subject)
         return user is not None and (
-            user.app_metadata.get(_VERIFIED) is True
+            user.app_metadata.get(_VERIFIED) == user.email
             or (user.email_confirmed_at is not None and user.confirmation_sent_at is not None)
         )
 
-    async def mark_verified(self, subject: str) -> None:
+    async def mark_verified(self, identity: Identity) -> None:
         """See `IdentityProvider.mark_verified`."""
-        await self._update(subject, {"email_confirm": True, "app_metadata": {_VERIFIED: True}})
+        user = await self._by_id(identity.subject)
+        if user is not None and user.email == identity.email:
+            changes: AdminUserAttributes = {"email_confirm": True, "app_metadata": {_VERIFIED: identity.email}}
+            await self._update(identity.subject, changes)
 
     async def lets_in(self, subject: str) -> bool:
         """See `IdentityProvider.lets_in`."""
@@ -166,7 +169,7 @@ class SupabaseIdentityProvider:
             "email": email,
             "user_metadata": {"name": name},
             "email_confirm": True,
-            "app_metadata": {_VERIFIED: True},
+            "app_metadata": {_VERIFIED: email},
             **secret,
         }
         try:
