@@ -1,6 +1,9 @@
 """People come in through an issuer, and are who they are by its subject alone."""
 
+import asyncio
+import json
 import secrets
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -212,9 +215,13 @@ async def test_what_happens_is_told_by_ids_alone(auth: RunningAuth, acme: OidcSt
 
     async def told(name: str, word: str, times: int) -> list[str]:
         found: list[str] = []
-        while len(found) < times:
+
+        async def has_come() -> bool:
             texts = [message.data.decode() for message in await heard[name].fetch(100, timeout=1)]
-            found += [text for text in texts if word in text]
+            found.extend(text for text in texts if word in text)
+            return len(found) >= times
+
+        await eventually(has_come, timeout=10, retry_on=(TimeoutError,))
         return found
 
     texts = await told("user.registered", shown["id"], 1)
@@ -222,3 +229,38 @@ async def test_what_happens_is_told_by_ids_alone(auth: RunningAuth, acme: OidcSt
     texts += await told("user.logged_in", shown["id"], 2)
     texts += await told("token.refused", '"oidc"', 1)
     assert [text for text in texts if acme.claims["email"] in text or acme.claims["sub"] in text] == []
+
+
+async def test_somebody_new_in_many_browsers_at_once_is_one_person(
+    auth: RunningAuth, acme: OidcState, browser_of: Callable[[], Browser]
+):
+    answers = await asyncio.gather(*(browser_of().log_in() for _ in range(4)))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    rows = await auth.rows("SELECT 1 FROM identity.users WHERE provider_subject = :s", s=acme.claims["sub"])
+    assert len(rows) == 1
+
+
+async def test_of_two_newcomers_with_one_address_at_once_one_gets_it(
+    auth: RunningAuth, acme: OidcState, globex: OidcState, browser_of: Callable[[], Browser]
+):
+    globex.somebody(email=acme.claims["email"])
+    answers = await asyncio.gather(*(browser_of().log_in(name) for name in ("acme", "globex") * 2))
+    assert {answer.status_code for answer in answers} == {200, 409}
+    rows = await auth.rows("SELECT 1 FROM identity.users WHERE email = :e", e=acme.claims["email"])
+    assert len(rows) == 1
+
+
+def test_issuers_are_read_from_the_environment(auth_settings: AuthSettings, monkeypatch: pytest.MonkeyPatch):
+    acme = {"issuer": "https://acme.example.org", "client_id": "kgents", "client_secret": "the secret of acme"}
+    required: dict[str, Any] = {
+        name: getattr(auth_settings, name) for name in ("database_url", "nats_url", "client_secret", "signing_key_file")
+    }
+    monkeypatch.setenv("AUTH_OIDC_ISSUERS", json.dumps({"acme": acme}))
+    read = AuthSettings(**required)
+    assert read.oidc_issuers["acme"].issuer == "https://acme.example.org"
+    assert "the secret of acme" not in repr(read)
+    for wrong in ({"Acme/..": acme}, {"acme": {**acme, "issuer": "http://acme.example.org"}}):
+        monkeypatch.setenv("AUTH_OIDC_ISSUERS", json.dumps(wrong))
+        with pytest.raises(ValidationError) as refused:
+            AuthSettings(**required)
+        assert "the secret of acme" not in str(refused.value)
