@@ -51,7 +51,8 @@ async def every_kind_of_secret(auth: RunningAuth) -> Walk:
     key = await post("/users/me/api-keys", {"name": "ci", "scopes": ["agents:read"]})
     client = await post("/auth/clients", {"name": "ci", "scopes": ["agents:read"]})
     second = await post(f"/auth/clients/{client['client_id']}/secrets", {})
-    await post("/credentials", {"name": "model", "type": "llm_provider", "secret": f"credential {canary}"})
+    model = {"name": "model", "type": "llm_provider", "secret": f"credential {canary}"}
+    kept = await post("/credentials", model)
     platform = {"platform": "youtube", "credentials": {"access_token": f"platform {canary}"}}
     await post("/cp/platform-credentials", platform, "PUT")
     exchange = {"api_key": f"exchange {canary}", "api_secret": f"half {canary}", "default_coin": "BTC"}
@@ -62,6 +63,16 @@ async def every_kind_of_secret(auth: RunningAuth) -> Walk:
     machine = await auth.token(grant_type="client_credentials", **shown)
     subject = {"subject_token": tokens["access_token"], "subject_token_type": ACCESS_TOKEN}
     acting = await auth.token(grant_type=EXCHANGE, **subject, **RUNTIME)
+    await post("/organisations", {"slug": f"team-{secrets.token_hex(4)}", "name": "A team"})
+    resolved = {"credential_ref": kept["credential_ref"], "owner_id": kept["owner_id"], "purpose": "a walk"}
+    service = (await auth.token(grant_type="client_credentials", audience="auth", **RUNTIME)).json()["access_token"]
+    by_service = {"Authorization": f"Bearer {service}"}
+    assert (
+        await auth.client.post("/internal/credentials/resolve", json=resolved, headers=by_service)
+    ).status_code == 200
+    other = await auth.log_in(address, passwords[1])
+    ending = {"Authorization": f"Bearer {other['access_token']}"}
+    assert (await auth.client.post("/api/v1/auth/logout", json={}, headers=ending)).status_code == 204
     next_pair = await auth.client.post("/api/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     made = {
         "first password": passwords[0],
@@ -77,6 +88,7 @@ async def every_kind_of_secret(auth: RunningAuth) -> Walk:
         "second client secret": second["client_secret"],
         "client secret without its prefix": client["client_secret"].partition("_")[2],
         "a machine's token": machine.json()["access_token"],
+        "a service's token": service,
         "exchanged token": acting.json()["access_token"],
         "a service's secret": RUNTIME_SECRET,
         "another service's secret": TOOLS_SECRET,
