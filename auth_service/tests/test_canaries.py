@@ -10,6 +10,7 @@ import pytest
 from kgents_shared.testing.polling import eventually
 from tests.external.every_secret import every_kind_of_secret, spellings
 from tests.external.running_auth import RunningAuth
+from tests.external.subscriptions import listening
 
 TOLD = {
     "user.logged_in",
@@ -53,7 +54,7 @@ async def shown_wrongly(auth: RunningAuth, made: dict[str, str]) -> str:
 
 async def test_no_secret_is_in_a_log_an_event_or_another_answer(auth: RunningAuth, capfd: pytest.CaptureFixture[str]):
     jetstream = await auth.app.state.event_bus.jetstream()
-    subscription = await jetstream.pull_subscribe("kgents.identity.>", stream="KGENTS")
+    subscription = await listening(jetstream, "kgents.identity.>")
     walk = await every_kind_of_secret(auth)
     answered = await shown_wrongly(auth, walk.made)
     # The session has ended: its used refresh token was among what was shown.

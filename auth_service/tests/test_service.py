@@ -8,6 +8,7 @@ from kgents_shared.db import migrations
 from kgents_shared.http.service import installed_services
 from kgents_shared.testing.polling import eventually
 from tests.external.running_auth import RunningAuth
+from tests.external.subscriptions import listening
 
 
 def test_the_public_routes_are_these(auth: RunningAuth):
@@ -108,7 +109,7 @@ async def test_the_openapi_document_tells_of_the_forms_fields_and_of_no_secret_d
 
 async def test_who_came_and_who_logged_in_is_told_without_addresses(auth: RunningAuth):
     jetstream = await auth.app.state.event_bus.jetstream()
-    subscription = await jetstream.pull_subscribe("kgents.identity.user.*", stream="KGENTS")
+    subscription = await listening(jetstream, "kgents.identity.user.*")
     email = await auth.register()
     await auth.register(email)
     await auth.log_in(email)

@@ -8,6 +8,7 @@ import pytest
 from kgents_shared.testing.polling import eventually
 from tests.external.app_clients import CLIENTS, Caller, a_person, claims_of, machine, shows
 from tests.external.running_auth import RunningAuth
+from tests.external.subscriptions import listening
 
 SOME_ID = "6f2d8c1e-5a0b-4c7d-9e3f-1a2b3c4d5e6f"
 
@@ -233,7 +234,7 @@ async def test_one_person_has_a_bounded_number_of_applications(auth: RunningAuth
 
 async def test_events_of_applications_carry_ids_alone(auth: RunningAuth):
     jetstream = await auth.app.state.event_bus.jetstream()
-    subscription = await jetstream.pull_subscribe("kgents.identity.client.*", stream="KGENTS")
+    subscription = await listening(jetstream, "kgents.identity.client.*")
     owner = await a_person(auth)
     made = await owner.made(name="a name nobody should read")
     place = f"{CLIENTS}/{made['client_id']}"

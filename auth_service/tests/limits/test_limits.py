@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.api import DeliverPolicy
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 
@@ -22,6 +22,7 @@ from kgents_shared.db import Database
 from kgents_shared.testing.polling import eventually
 from tests.external.cuttable import cuttable
 from tests.external.running_auth import ISSUER, PASSWORD, RUNTIME_SECRET, RunningAuth, is_healthy, running
+from tests.external.subscriptions import listening
 
 WRONG = "a guess"
 LOGIN = "/api/v1/auth/login"
@@ -228,9 +229,7 @@ async def told(auth: RunningAuth, by: Failures | None = None) -> list[dict[str, 
     await all_is_sent(auth)
     jetstream = await auth.app.state.event_bus.jetstream()
     subscriptions = [
-        await jetstream.pull_subscribe(
-            f"kgents.identity.{name}", stream="KGENTS", config=ConsumerConfig(deliver_policy=DeliverPolicy.NEW)
-        )
+        await listening(jetstream, f"kgents.identity.{name}", DeliverPolicy.NEW)
         for name in ("user.login_failed", "token.refused", "limit.reached")
     ]
     await failures.tell_now()

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.api import DeliverPolicy
 from pydantic import ValidationError
 
 from auth_service.oidc.issuers import OidcIssuer
@@ -17,6 +17,7 @@ from kgents_shared.testing.polling import eventually
 from tests.external.oidc_browser import Browser
 from tests.external.oidc_server import CLIENT_ID, CLIENT_SECRET, Key, OidcState
 from tests.external.running_auth import PASSWORD, RunningAuth, is_healthy, running
+from tests.external.subscriptions import listening
 
 
 async def me(auth: RunningAuth, tokens: dict[str, Any]) -> dict[str, Any]:
@@ -203,11 +204,8 @@ def test_an_issuer_that_isnt_one_is_refused_at_the_start(changed: dict[str, Any]
 
 async def test_what_happens_is_told_by_ids_alone(auth: RunningAuth, acme: OidcState, browser: Browser):
     jetstream = await auth.app.state.event_bus.jetstream()
-    new = ConsumerConfig(deliver_policy=DeliverPolicy.NEW)
     names = ("user.registered", "user.logged_in", "token.refused")
-    heard = {
-        name: await jetstream.pull_subscribe(f"kgents.identity.{name}", stream="KGENTS", config=new) for name in names
-    }
+    heard = {name: await listening(jetstream, f"kgents.identity.{name}", DeliverPolicy.NEW) for name in names}
     shown = await me(auth, (await browser.log_in()).json())
     await browser.log_in()
     await browser.client.get("/api/v1/auth/oidc/acme/callback?state=guess&code=guess")

@@ -10,6 +10,7 @@ from jose import jwt
 
 from kgents_shared.testing.polling import eventually
 from tests.external.running_auth import RunningAuth
+from tests.external.subscriptions import listening
 
 
 async def refresh(auth: RunningAuth, token: str) -> httpx.Response:
@@ -78,7 +79,7 @@ async def test_the_death_of_a_family_is_told_once(auth: RunningAuth):
     tokens = await a_family(auth, 3)
     subject = jwt.get_unverified_claims((await refresh(auth, tokens[2])).json()["access_token"])["sub"]
     jetstream = await auth.app.state.event_bus.jetstream()
-    subscription = await jetstream.pull_subscribe("kgents.identity.token.reuse_detected", stream="KGENTS")
+    subscription = await listening(jetstream, "kgents.identity.token.reuse_detected")
     for token in tokens:
         await refresh(auth, token)
     told: list[str] = []

@@ -12,6 +12,7 @@ import pytest
 from auth_service.vault.credentials.service import RESOLVERS
 from kgents_shared.testing.polling import eventually
 from tests.external.running_auth import ADMIN_EMAIL, ADMIN_PASSWORD, RunningAuth
+from tests.external.subscriptions import listening
 
 from .conftest import CREDENTIALS, RESOLVE, Keeper, a_canary, keeper_of, resolve, service_headers
 
@@ -227,7 +228,7 @@ async def test_a_secret_is_in_no_answer_log_event_or_dump(
     auth: RunningAuth, keeper: Keeper, capsys: pytest.CaptureFixture[str]
 ):
     jetstream = await auth.app.state.event_bus.jetstream()
-    subscription = await jetstream.pull_subscribe("kgents.identity.credential.*", stream="KGENTS")
+    subscription = await listening(jetstream, "kgents.identity.credential.*")
     canary = a_canary()
     answers = [
         await keeper.ask("POST", CREDENTIALS, {"name": "loud", "type": "generic", "secret": canary}),
