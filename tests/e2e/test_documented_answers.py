@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -27,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 from kgents_shared.http.service import installed_services
 from tests.architecture.service_apps import app_of
 from tests.e2e.running_platform import RunningPlatform
-from tests.e2e.tenants import Tenant, furnish, person, service_token
+from tests.e2e.tenants import PASSWORD, Tenant, furnish, person, service_token
 from tests.external.scripted_mcp import ScriptedServer
 
 # The library's types are generic over parts that differ by version of the document's format.
@@ -35,7 +36,7 @@ Operation = APIOperation[Any, Any, Any, Any]
 AnyCase = Case[Any]
 EXAMPLES = 4
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-# They end the session that they are asked with: somebody of their own asks, each time anew.
+# They end the session that they are asked with: each time it is another one.
 ENDS_ITS_SESSION = {"POST /api/v1/auth/logout", "POST /api/v1/auth/password"}
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -99,9 +100,18 @@ async def callers(
             )
             for service in documents()
         }
-        throw_away = [(await person(admin, {"developer"}))["access_token"] for _ in range(6 * EXAMPLES)]
+        throw_away = await sessions(admin, 6 * EXAMPLES)
         administrator = (await person(admin, {"admin"}))["access_token"]
         yield Callers(platform.url, f"http://127.0.0.1:{port}", developer, administrator, services, throw_away)
+
+
+async def sessions(admin: httpx.AsyncClient, number: int) -> list[str]:
+    """The access tokens of so many logins of one person."""
+    email = f"{uuid4().hex}@example.org"
+    made = await admin.post("/api/v1/admin/users", json={"email": email, "name": "Ada", "password": PASSWORD})
+    assert made.status_code == 201, made.text
+    body = {"email": email, "password": PASSWORD}
+    return [(await admin.post("/api/v1/auth/login", json=body)).json()["access_token"] for _ in range(number)]
 
 
 def tried(operation: Operation, mode: GenerationMode, ask: Callable[[AnyCase], None], **given_: Any):

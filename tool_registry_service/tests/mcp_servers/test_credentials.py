@@ -63,6 +63,9 @@ async def vault(
         service_clients={"runtime": SecretStr(RUNTIME_SECRET), "tools": SecretStr(TOOLS_SECRET)},
         argon2_memory_kib=64,
         argon2_rounds=1,
+        # The other tests of the session count in the same tables.
+        limit_failures_burst=10_000,
+        limit_sign_ups_burst=10_000,
     )
     async with running(settings) as auth, serving(auth.app, port=0, lifespan="off") as server:
         await eventually(lambda: is_healthy(auth))
