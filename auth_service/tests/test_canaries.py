@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from nats.js.api import DeliverPolicy
 
-from kgents_shared.testing.polling import eventually
 from tests.external.every_secret import every_kind_of_secret, spellings
 from tests.external.running_auth import RunningAuth
-from tests.external.subscriptions import listening
+from tests.external.subscriptions import all_waiting, listening
 
 TOLD = {
     "user.logged_in",
@@ -54,7 +54,7 @@ async def shown_wrongly(auth: RunningAuth, made: dict[str, str]) -> str:
 
 async def test_no_secret_is_in_a_log_an_event_or_another_answer(auth: RunningAuth, capfd: pytest.CaptureFixture[str]):
     jetstream = await auth.app.state.event_bus.jetstream()
-    subscription = await listening(jetstream, "kgents.identity.>")
+    subscription = await listening(jetstream, "kgents.identity.>", DeliverPolicy.NEW)
     walk = await every_kind_of_secret(auth)
     answered = await shown_wrongly(auth, walk.made)
     # The session has ended: its used refresh token was among what was shown.
@@ -64,17 +64,10 @@ async def test_no_secret_is_in_a_log_an_event_or_another_answer(auth: RunningAut
         answered += (await auth.client.get(f"/api/v1/{path}", headers=headers)).text
     await auth.client.post("/api/v1/auth/logout", json={}, headers=headers)
     await auth.parts.failures.tell_now()
+    await auth.all_is_sent()
     told: dict[str, str] = {}
-
-    async def all_was_told() -> bool:
-        if await auth.rows("SELECT 1 FROM identity.outbox") == [] and any("logged_out" in subject for subject in told):
-            return True
-        for message in await subscription.fetch(500, timeout=1):
-            told[message.subject] = told.get(message.subject, "") + message.data.decode()
-            await message.ack()
-        return False
-
-    await eventually(all_was_told, retry_on=(TimeoutError,))
+    for message in await all_waiting(subscription):
+        told[message.subject] = told.get(message.subject, "") + message.data.decode()
     assert {subject.partition("identity.")[2] for subject in told} >= TOLD
     captured = capfd.readouterr()
     seen = {"the log": captured.out + captured.err, "an event": json.dumps(told), "an answer": answered}

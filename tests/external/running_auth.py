@@ -14,6 +14,7 @@ from auth_service.main import create_app
 from auth_service.parts import Parts
 from auth_service.settings import AuthSettings
 from kgents_shared.db import Database
+from kgents_shared.testing.polling import eventually
 
 ISSUER = "http://localhost:8080"
 PASSWORD = "four words nobody joins"
@@ -46,6 +47,14 @@ class RunningAuth:
         """Change something behind the service's back."""
         async with self.database.transaction() as session:
             await session.execute(text(statement), values)
+
+    async def all_is_sent(self) -> None:
+        """Wait until every event of until now has gone out."""
+
+        async def is_empty() -> bool:
+            return not await self.rows("SELECT 1 FROM identity.outbox LIMIT 1")
+
+        await eventually(is_empty, describe="the outbox is empty")
 
     async def register(self, email: str | None = None, password: str = PASSWORD) -> str:
         """Register somebody; their address."""

@@ -22,7 +22,7 @@ from kgents_shared.db import Database
 from kgents_shared.testing.polling import eventually
 from tests.external.cuttable import cuttable
 from tests.external.running_auth import ISSUER, PASSWORD, RUNTIME_SECRET, RunningAuth, is_healthy, running
-from tests.external.subscriptions import listening
+from tests.external.subscriptions import all_waiting, listening
 
 WRONG = "a guess"
 LOGIN = "/api/v1/auth/login"
@@ -226,27 +226,15 @@ async def test_what_is_counted_in_full_again_is_swept_and_the_rest_stays(auth: R
 async def told(auth: RunningAuth, by: Failures | None = None) -> list[dict[str, Any]]:
     """What was counted until now, as it is told."""
     failures = by or auth.parts.failures
-    await all_is_sent(auth)
+    await auth.all_is_sent()
     jetstream = await auth.app.state.event_bus.jetstream()
     subscriptions = [
         await listening(jetstream, f"kgents.identity.{name}", DeliverPolicy.NEW)
         for name in ("user.login_failed", "token.refused", "limit.reached")
     ]
     await failures.tell_now()
-    await all_is_sent(auth)
-    events: list[dict[str, Any]] = []
-    for subscription in subscriptions:
-        waiting = (await subscription.consumer_info()).num_pending
-        if waiting:
-            events += [json.loads(message.data) for message in await subscription.fetch(waiting, timeout=10)]
-    return events
-
-
-async def all_is_sent(auth: RunningAuth) -> None:
-    async def is_empty() -> bool:
-        return not await auth.rows("SELECT 1 FROM identity.outbox LIMIT 1")
-
-    await eventually(is_empty, describe="the outbox is empty")
+    await auth.all_is_sent()
+    return [json.loads(message.data) for listener in subscriptions for message in await all_waiting(listener)]
 
 
 async def test_a_flood_is_told_in_a_few_events_which_say_how_often_and_name_nobody(auth: RunningAuth, address: str):
