@@ -50,7 +50,8 @@ def test_one_check_can_be_run_alone(kgents: Kgents):
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """A folder with two tests, one of them for faults."""
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = chaos: kills\naddopts = -p no:cacheprovider\n")
+    options = "--disable-plugin-autoload -p pytest_timeout -p no:cacheprovider"
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\nmarkers = chaos: kills\naddopts = {options}\n")
     (tmp_path / "test_it.py").write_text(
         "import os, pytest\n"
         "def test_plain(): pass\n"

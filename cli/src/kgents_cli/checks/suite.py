@@ -10,8 +10,7 @@ import click
 
 from kgents_cli.checks.lint import run_lint
 
-# What pytest exits with when nothing failed (0) and when nothing was selected (5).
-_NOTHING_SELECTED = 5
+_MOST_PROCESSES = 4
 
 
 def run_suite(root: Path, pytest_args: Sequence[str], *, with_lint: bool) -> int:
@@ -28,7 +27,9 @@ def run_pytest(root: Path, pytest_args: Sequence[str], env: dict[str, str] | Non
     """pytest at the root of the checkout, by this very Python."""
     sys.stdout.flush()
     command = [sys.executable, "-m", "pytest", *pytest_args]
-    return subprocess.run(command, cwd=root, env={**os.environ, **(env or {})}, check=False).returncode
+    # The tests start the platform hundreds of times: compiled once, not at each start.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run(command, cwd=root, env={**inherited, **(env or {})}, check=False).returncode
 
 
 def run_chaos(root: Path, pytest_args: Sequence[str]) -> int:
@@ -37,7 +38,9 @@ def run_chaos(root: Path, pytest_args: Sequence[str]) -> int:
 
 
 def _run_covered(root: Path) -> int:
-    """The whole suite, file by file on as many processes as there are cores, each with servers of its own.
+    """The whole suite, file by file on a process more than there are cores, each with servers of its own.
+
+    One more, since tests wait: for a process to start or to end, for a time limit to pass.
 
     pytest-cov measures the tests' processes, coverage's own hook each one that they start.
 
@@ -47,8 +50,7 @@ def _run_covered(root: Path) -> int:
         root,
         [
             "-n",
-            "auto",
-            "--maxprocesses=4",
+            str(min(_MOST_PROCESSES, (os.cpu_count() or 1) + 1)),
             "--dist=loadfile",
             "--cov",
             "--cov-config=pyproject.toml",
