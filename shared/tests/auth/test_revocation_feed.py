@@ -127,6 +127,31 @@ async def test_while_auth_is_away_callers_go_on_for_a_minute_and_then_nobody_doe
     assert (await verify(person)).subject == "ada"
 
 
+async def test_the_first_caller_after_a_standstill_waits_for_a_look_instead_of_being_turned_away(
+    issuer: TokenIssuer,
+    table: Table,
+    feed: RevocationFeed,
+    clock: Clock,
+    verify: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(revocations, "POLL_S", 3600)
+    ada, bob = issuer.person("ada"), issuer.person("bob")
+    async with following(feed):
+        assert (await verify(ada)).subject == "ada"
+        clock.now += 61
+        table.revoke("subject", "bob", 1)
+        assert (await verify(ada)).subject == "ada"
+        with pytest.raises(Unauthenticated):
+            await verify(bob)
+        clock.now += 61
+        table.away = Unavailable("Away.")
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            await verify(ada)
+        assert time.monotonic() - began < 0.9
+
+
 @pytest.mark.parametrize(
     ("kind", "subject", "epoch"), [("subject", "ada", 4), ("session", "login-1", 0), ("token", "token-1", 0)]
 )

@@ -5,6 +5,7 @@ cached. A feed that has not been read for a minute accepts nothing: it can't kno
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol
@@ -20,6 +21,7 @@ STALE_AFTER_S = 60.0
 _SWEEP_EVERY_S = 60.0
 # However often it is woken, so that many revocations at once are read together.
 _LEAST_PAUSE_S = 0.05
+_CATCH_UP_S = 1.0
 _log = structlog.get_logger("kgents.auth.revocations")
 
 ReadPage = Callable[[int], Awaitable[RevocationPage]]
@@ -33,9 +35,20 @@ class Revocations(Protocol):
         """Whether the caller was revoked. Raises `Unavailable` where it can't be known."""
         ...
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it can be known."""
+        ...
+
+    async def catch_up(self) -> None:
+        """Try to be fresh again, for a second at most. Raises nothing."""
+        ...
+
 
 class RevokedSet:
     """What was revoked, in memory. A row goes once every token that it means has expired."""
+
+    is_fresh = True
 
     def __init__(self) -> None:
         self._epochs: dict[str, Revocation] = {}
@@ -50,6 +63,9 @@ class RevokedSet:
                     self._epochs[row.subject] = row
             else:
                 self._ended[row.kind, row.subject] = row
+
+    async def catch_up(self) -> None:
+        """Nothing: who fills it sees to that."""
 
     def forget_expired(self) -> None:
         """Drop the rows whose tokens have all expired."""
@@ -85,6 +101,7 @@ class RevocationFeed:
         self._read_at: float | None = None
         self._swept_at = clock()
         self._woken = asyncio.Event()
+        self._tried = asyncio.Event()
 
     @property
     def is_fresh(self) -> bool:
@@ -107,6 +124,18 @@ class RevocationFeed:
         """Read again at once."""
         self._woken.set()
 
+    async def catch_up(self) -> None:
+        """Wait for the end of a look that is made at once, however it ends.
+
+        A process that stood still for a minute has looked at nothing since: its first caller would be turned away.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CATCH_UP_S):
+                for _ in range(2):  # the first that ends may have begun before the standstill
+                    if not self.is_fresh:
+                        self.wake()
+                        await self._tried.wait()
+
     async def run(self) -> None:
         """Follow the feed, for ever; while the auth service is away, what was read stays in force."""
         away = ""
@@ -118,6 +147,9 @@ class RevocationFeed:
                 if repr(error) != away:  # each kind of trouble is told once
                     away = repr(error)
                     _log.info("revocations_away", reason=away)
+            # Who waits for this look is let go; who comes now waits for the next one.
+            self._tried.set()
+            self._tried = asyncio.Event()
             await self._pause()
 
     async def read_on(self) -> None:

@@ -48,6 +48,8 @@ class TokenVerifier:
 
         Raises `Unauthenticated` for every fault alike, and `Unavailable` where it can't be known.
         """
+        if not self._revocations.is_fresh:
+            await self._revocations.catch_up()
         digest = hashlib.blake2b(bearer.encode("utf-8", "replace"), digest_size=16).digest()
         known = self._verified.get(digest)
         if known is not None:
