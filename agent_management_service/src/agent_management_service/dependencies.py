@@ -11,8 +11,6 @@ from pydantic import BaseModel
 from agent_management_service.agents.reference import agent_reference
 from agent_management_service.agents.repository import AgentRepository
 from agent_management_service.agents.service import AgentService
-from agent_management_service.definitions.compile import compile_body, compile_spec
-from agent_management_service.definitions.documents import parse_json, parse_toml
 from agent_management_service.desired.repository import DesiredRepository
 from agent_management_service.errors import UnsupportedMediaType
 from agent_management_service.idempotency.repository import IdempotencyRepository
@@ -24,6 +22,8 @@ from agent_management_service.versions.repository import VersionRepository
 from kgents_shared.auth import Principal, Reference, require, require_service
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.db import Database
+from kgents_shared.definitions.compile import compile_body, compile_spec
+from kgents_shared.definitions.documents import parse_json, parse_toml
 from kgents_shared.errors import FaultItem, InvalidInput
 from kgents_shared.events import OutboxRelay
 

@@ -3,7 +3,6 @@
 from fastapi import FastAPI
 
 from agent_management_service.agents.endpoints import router as agents_router
-from agent_management_service.definitions.documents import MAX_DOCUMENT_BYTES
 from agent_management_service.desired.endpoints import router as desired_router
 from agent_management_service.lifespan import lifespan
 from agent_management_service.metadata import SCHEMA
@@ -11,6 +10,7 @@ from agent_management_service.publishing.endpoints import router as publishing_r
 from agent_management_service.settings import ManagementSettings
 from agent_management_service.versions.endpoints import router as versions_router
 from kgents_shared.auth import IdentitySource
+from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 

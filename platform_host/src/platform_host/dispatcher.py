@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from starlette.datastructures import Headers
 
-from kgents_shared.errors import NotFound, problem_response
+from kgents_shared.errors import NotFound
+from kgents_shared.errors.handlers import problem_response
 from kgents_shared.telemetry.correlation import CORRELATION_HEADER, accept_correlation_id
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from kgents_shared.db import Database, new_id, open_pool
-from kgents_shared.errors import install_error_handlers
+from kgents_shared.errors.handlers import install_error_handlers
 from kgents_shared.testing.polling import eventually
 from platform_host.embedded.postgres import EmbeddedPostgres
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from kgents_shared.db import Page, PageQuery, PageRequest, make_page
 from kgents_shared.db.pages import decode_cursor, encode_cursor
-from kgents_shared.errors import InvalidInput, install_error_handlers
+from kgents_shared.errors import InvalidInput
+from kgents_shared.errors.handlers import install_error_handlers
 
 
 def walk(rows: list[int], limit: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Typed errors with a status and a stable code, rendered as RFC 9457 problem details by one handler."""
+"""Typed errors with a status and a stable code; `handlers` renders them as RFC 9457 problem details, for services."""
 
 from kgents_shared.errors.api_errors import (
     ApiError,
@@ -15,7 +15,6 @@ from kgents_shared.errors.api_errors import (
     Unauthenticated,
     Unavailable,
 )
-from kgents_shared.errors.handlers import install_error_handlers, problem_response
 from kgents_shared.errors.validation import faults_of
 
 __all__ = [
@@ -33,6 +32,4 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "faults_of",
-    "install_error_handlers",
-    "problem_response",
 ]

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
 
 from kgents_shared.auth import IdentitySource, RevocationFeed, TokenVerifier
-from kgents_shared.errors import install_error_handlers
+from kgents_shared.errors.handlers import install_error_handlers
 from kgents_shared.http.edge import EdgeMiddleware
 from kgents_shared.http.identity import Lifespan, asked_over_http, following
 from kgents_shared.http.openapi import describe_refusals

@@ -6,7 +6,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kgents_shared.errors import PayloadTooLarge, RequestTimeout, problem_response
+from kgents_shared.errors import PayloadTooLarge, RequestTimeout
+from kgents_shared.errors.handlers import problem_response
 from kgents_shared.telemetry.correlation import CORRELATION_HEADER, accept_correlation_id
 
 BODY_PATIENCE_S = 30.0

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agent_management_service.definitions.documents import Document
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.refs import secrets_in
+from kgents_shared.definitions.documents import Document
 from kgents_shared.errors import FaultItem, InvalidInput, faults_of
 from kgents_shared.errors.refs_only import SECRET_IN_DOCUMENT, secret_fault
 
