@@ -19,6 +19,7 @@ from agent_management_service.publishing.events import AgentEvents
 from agent_management_service.publishing.schemas import NoOptions, Rollback
 from agent_management_service.publishing.service import PublishingService
 from agent_management_service.versions.repository import VersionRepository
+from agent_management_service.versions.service import VersionService
 from kgents_shared.auth import Principal, Reference, require, require_service
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.db import Database
@@ -43,6 +44,7 @@ class Work:
 
     agents: AgentService
     versions: VersionRepository
+    comparing: VersionService
     publishing: PublishingService
     desired: DesiredRepository
     once: Once
@@ -59,6 +61,7 @@ async def _transaction(request: Request) -> AsyncGenerator[Work]:
         yield Work(
             agents=AgentService(agents),
             versions=versions,
+            comparing=VersionService(agents, versions),
             publishing=PublishingService(agents, versions, AgentEvents(session)),
             desired=DesiredRepository(session),
             once=Once(IdempotencyRepository(session)),

@@ -19,7 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "server": ("server", "Start, stop and look at a server in the background."),
     "create": ("create", "Make or update an agent from a TOML file, publish it, wait until it answers."),
     "message": ("message", "Send a message to an agent and print its answer as it comes."),
-    "agents": ("agents", "List, read, update, publish, stop and delete agents."),
+    "agents": ("agents", "List, read, update, publish, compare, roll back, stop and delete agents."),
     "logs": ("logs", "Print what an agent's worker logged."),
     "login": ("login", "Log in to a server as a person and keep the session."),
     "logout": ("logout", "End the session that `kgents login` keeps."),

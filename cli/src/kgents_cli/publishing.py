@@ -4,6 +4,7 @@ import json
 import sys
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -75,28 +76,53 @@ def publish(api: ApiClient, name: str, timeout_s: float) -> dict[str, Any]:
         CliError: it failed to start, or was not ready in time.
     """
     published = api.call("POST", agent_path(name, "publish"), body={})
-    version = int(published["version"])
+    return _shown_wait(api, name, int(published["version"]), timeout_s)
+
+
+def roll_back(api: ApiClient, name: str, version: int, timeout_s: float) -> dict[str, Any]:
+    """Runs an older version again and returns its instance once it is ready.
+
+    Raises:
+        CliError: it failed to start, or was not ready in time.
+    """
+    api.call("POST", agent_path(name, "rollback"), body={"version": version})
+    return _shown_wait(api, name, version, timeout_s)
+
+
+def _shown_wait(api: ApiClient, name: str, version: int, timeout_s: float) -> dict[str, Any]:
+    words = f"starting {name} version {version}"
+    with progress(words) as shown:
+        return wait_until_ready(api, name, version, timeout_s, lambda state: shown.update(f"{words}: {state}"))
+
+
+def wait_until_ready(
+    api: ApiClient, name: str, version: int, timeout_s: float, look: Callable[[str], None]
+) -> dict[str, Any]:
+    """The instance of that version once it is ready. `look` gets the state that each look finds; it may raise.
+
+    Raises:
+        CliError: it failed to start, or was not ready in time.
+    """
     deadline = time.monotonic() + timeout_s
-    with progress(f"starting {name} version {version}") as shown:
-        while True:
-            instances = _instances(api, name, version)
-            ready = next((item for item in instances if item["state"] == "ready"), None)
-            if ready is not None:
-                return {"version": version, **ready}
-            failed = next((item for item in instances if item["state"] == "failed"), None)
-            if failed is not None:
-                raise CliError(
-                    f"{name} version {version} does not start: {failed.get('last_error') or 'no reason was recorded'}",
-                    hint=f"its own words: kgents logs {name}",
-                )
-            if time.monotonic() > deadline:
-                raise CliError(
-                    f"{name} version {version} was not ready after {timeout_s:.0f} s",
-                    hint=f"it is still being started; watch it: kgents agents get {name}",
-                )
-            if instances:
-                shown.update(f"starting {name} version {version}: {instances[0]['state']}")
-            time.sleep(_POLL_S)
+    while True:
+        instances = _instances(api, name, version)
+        ready = next((item for item in instances if item["state"] == "ready"), None)
+        if ready is not None:
+            return {"version": version, **ready}
+        failed = next((item for item in instances if item["state"] == "failed"), None)
+        if failed is not None:
+            raise CliError(
+                f"{name} version {version} does not start: {failed.get('last_error') or 'no reason was recorded'}",
+                hint=f"its own words: kgents logs {name}",
+            )
+        if time.monotonic() > deadline:
+            raise CliError(
+                f"{name} version {version} was not ready after {timeout_s:.0f} s",
+                hint=f"it is still being started; watch it: kgents agents get {name}",
+            )
+        if instances:
+            look(instances[0]["state"])
+        time.sleep(_POLL_S)
 
 
 def _instances(api: ApiClient, name: str, version: int) -> list[dict[str, Any]]:

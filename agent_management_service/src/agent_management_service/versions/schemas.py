@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from agent_management_service.versions.diff import Change
 from kgents_shared.contracts.agent_spec import AgentSpec
 
 
@@ -16,3 +17,11 @@ class Version(BaseModel):
     content_hash: str
     spec: AgentSpec
     created_at: datetime
+
+
+class Difference(BaseModel):
+    """What changes from one definition of an agent to another. `to_version` is null where that is the draft."""
+
+    from_version: int
+    to_version: int | None
+    changes: list[Change]

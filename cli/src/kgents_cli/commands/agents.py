@@ -1,4 +1,4 @@
-"""`kgents agents list|get|update|publish|stop|delete`."""
+"""`kgents agents list|get|update|publish|versions|diff|rollback|stop|delete`."""
 
 import json
 from pathlib import Path
@@ -7,16 +7,26 @@ from typing import Any
 import click
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_TIMEOUT = click.option(
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait until it answers.",
+    type=click.FloatRange(min=0),
+)
+_NUMBER = click.IntRange(1, 2**31 - 1)
 
 
 @click.group()
 def command() -> None:
-    """List, read, update, publish, stop and delete agents.
+    """List, read, update, publish, compare, roll back, stop and delete agents.
 
     \b
     Examples:
       kgents agents list
       kgents agents get my-agent --json
+      kgents agents diff my-agent
       kgents agents delete my-agent --yes
     """
 
@@ -113,14 +123,7 @@ def update(agent: str, config: Path, as_json: bool) -> None:
 
 @command.command()
 @click.argument("agent")
-@click.option(
-    "--timeout",
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait until it answers.",
-    type=click.FloatRange(min=0),
-)
+@_TIMEOUT
 @_JSON
 def publish(agent: str, timeout: float, as_json: bool) -> None:
     """Freeze AGENT's draft as a new version and wait until that version answers.
@@ -135,6 +138,64 @@ def publish(agent: str, timeout: float, as_json: bool) -> None:
     with ApiClient() as api:
         instance = publish_and_wait(api, agent, timeout)
     click.echo(json.dumps(instance) if as_json else f"{agent} version {instance['version']} is running.")
+
+
+@command.command()
+@click.argument("agent")
+@click.argument("number", required=False, type=_NUMBER)
+@_JSON
+def versions(agent: str, number: int | None, as_json: bool) -> None:
+    """List AGENT's versions, newest first, or show version NUMBER. A version never changes.
+
+    \b
+    Examples:
+      kgents agents versions my-agent
+      kgents agents versions my-agent 3
+    """
+    from kgents_cli.versions import show_version, show_versions
+
+    if number is None:
+        show_versions(agent, as_json=as_json)
+    else:
+        show_version(agent, number, as_json=as_json)
+
+
+@command.command()
+@click.argument("agent")
+@click.option("--from", "old", type=_NUMBER, metavar="NUMBER", help="A version; without it, the one in force.")
+@click.option("--to", "new", type=_NUMBER, metavar="NUMBER", help="A version; without it, the draft.")
+@_JSON
+def diff(agent: str, old: int | None, new: int | None, as_json: bool) -> None:
+    """Show what changes from one version of AGENT to another, field by field.
+
+    Without --from and --to, that is what the next publish changes.
+
+    \b
+    Examples:
+      kgents agents diff my-agent
+      kgents agents diff my-agent --from 1 --to 3
+    """
+    from kgents_cli.versions import show_difference
+
+    show_difference(agent, old, new, as_json=as_json)
+
+
+@command.command()
+@click.argument("agent")
+@click.option("--to", "number", type=_NUMBER, metavar="NUMBER", help="A version; without it, the one before.")
+@_TIMEOUT
+@_JSON
+def rollback(agent: str, number: int | None, timeout: float, as_json: bool) -> None:
+    """Run an older version of AGENT again and wait until it answers. The draft stays as it is.
+
+    \b
+    Examples:
+      kgents agents rollback my-agent
+      kgents agents rollback my-agent --to 3
+    """
+    from kgents_cli.versions import roll_back
+
+    roll_back(agent, number, timeout, as_json=as_json)
 
 
 @command.command()
