@@ -8,6 +8,7 @@ from agent_management_service.lifespan import lifespan
 from agent_management_service.metadata import SCHEMA
 from agent_management_service.publishing.endpoints import router as publishing_router
 from agent_management_service.settings import ManagementSettings
+from agent_management_service.templates.endpoints import router as templates_router
 from agent_management_service.versions.endpoints import router as versions_router
 from kgents_shared.auth import IdentitySource
 from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES
@@ -23,7 +24,7 @@ def create_app(settings: ManagementSettings | None = None, *, identity: Identity
             title="Kgents agent management",
             settings=settings or ManagementSettings.model_validate({}),
             lifespan=lifespan,
-            routers=[agents_router, publishing_router, versions_router, desired_router],
+            routers=[agents_router, publishing_router, versions_router, desired_router, templates_router],
             identity=identity,
             max_body_bytes=MAX_DOCUMENT_BYTES,
         )

@@ -1,0 +1,1 @@
+"""Templates: agents to start from, built in and from a directory of the operator's."""
