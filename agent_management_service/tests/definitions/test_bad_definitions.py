@@ -83,8 +83,8 @@ async def test_all_faults_are_told_at_once_each_with_a_hint(caller: httpx.AsyncC
     errors = (await refused(caller, text, TOML))["errors"]
     faults = {".".join(str(part) for part in fault["loc"]): (fault["code"], fault["hint"]) for fault in errors}
     assert faults == {
-        "name": ("missing", 'add "name"'),
-        "system_prompt": ("missing", 'add "system_prompt"'),
+        "name": ("missing", 'add "name": the agent is called and addressed by it'),
+        "system_prompt": ("missing", 'add "system_prompt": it tells the model who it is and how to behave'),
         "sytem_prompt": ("extra_forbidden", '"sytem_prompt": did you mean "system_prompt"?'),
         "capabilities": ("list_type", 'write a list: ["…", "…"]'),
         "llm.temprature": ("extra_forbidden", '"temprature": did you mean "temperature"?'),

@@ -8,7 +8,8 @@ import json
 import re
 import tomllib
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from itertools import islice
+from typing import Any, Literal, NoReturn
 
 from kgents_shared.errors import FaultItem, InvalidInput
 
@@ -18,48 +19,63 @@ _MAX_STRUCTURE_CHARS = 8192
 _MAX_DOTS = 1000
 
 
+Language = Literal["toml", "json"]
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed document, and what is wrong with it although it could be parsed."""
+    """A parsed document. `text` is what was parsed, from which the places of faults are told; "" where there is none.
+
+    `repeats`: an object in it gives a name twice, which `value` doesn't show.
+    """
 
     value: object
-    faults: tuple[FaultItem, ...] = ()
+    text: str = ""
+    language: Language = "json"
+    repeats: bool = False
+
+
+def parse_document(body: bytes, language: Language) -> Document:
+    """The data of a text in either language; `InvalidInput` with its place where it can't be read."""
+    return parse_toml(body) if language == "toml" else parse_json(body)
 
 
 def parse_json(body: bytes) -> Document:
     """The data of a JSON text; `InvalidInput` with line and column where it isn't JSON."""
     text = _text(body, "JSON")
-    _refuse_bombs(_JSON_STRING.sub("", text), "JSON")
-    repeated: list[FaultItem] = []
+    _refuse_bombs(text, _JSON_STRING, "JSON")
+    repeats = False
+
+    def no_constant(name: str) -> NoReturn:
+        at = _blanked(text, _JSON_STRING).find(name)
+        raise _syntax_fault("JSON", f"{name} is not a JSON number", _place_of(text, at), "expected a finite number")
 
     def pairs(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeats
         found = dict(entries)
-        if len(found) != len(entries):
-            seen = set[str]()
-            twice = {key for key, _ in entries if key in seen or seen.add(key)}
-            repeated.extend(_repeated_key(key) for key in sorted(twice))
+        repeats = repeats or len(found) != len(entries)
         return found
 
     try:
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=no_constant)
     except json.JSONDecodeError as error:
         position = {"line": error.lineno, "column": error.colno}
         raise _syntax_fault("JSON", error.msg, position, _JSON_HINTS.get(error.msg)) from error
     except ValueError as error:
-        raise _too_many_digits("JSON") from error
-    return Document(value, tuple(repeated))
+        raise _too_many_digits(text, _JSON_STRING, "JSON") from error
+    return Document(value, text, "json", repeats)
 
 
 def parse_toml(body: bytes) -> Document:
     """The data of a TOML text; `InvalidInput` with line, column and what was expected where it isn't TOML."""
     text = _text(body, "TOML").replace("\r\n", "\n")
-    _refuse_bombs(_TOML_QUIET.sub('""', text), "TOML")
+    _refuse_bombs(text, _TOML_QUIET, "TOML")
     try:
-        return Document(tomllib.loads(text))
+        return Document(tomllib.loads(text), text, "toml")
     except tomllib.TOMLDecodeError as error:
         raise _toml_fault(str(error), text) from error
     except ValueError as error:
-        raise _too_many_digits("TOML") from error
+        raise _too_many_digits(text, _TOML_QUIET, "TOML") from error
 
 
 def _text(body: bytes, language: str) -> str:
@@ -84,34 +100,52 @@ _TOML_QUIET = re.compile(
 )
 
 
-def _refuse_bombs(skeleton: str, language: str) -> None:
+def _refuse_bombs(text: str, quiet: re.Pattern[str], language: str) -> None:
     """Refuse what no definition has before a parser sees it: tomllib is recursive, slow by the character outside of
     strings, and quadratic in the parts of a dotted key.
     """
+    skeleton = quiet.sub("" if language == "JSON" else '""', text)
     if len("".join(skeleton.split())) > _MAX_STRUCTURE_CHARS:
-        raise _syntax_fault(
-            language, f"more than {_MAX_STRUCTURE_CHARS} characters outside of text", {}, "put text in quotes"
-        )
-    depth = deepest = 0
+        place = _place_of(text, _where_over(_MAX_STRUCTURE_CHARS, r"\S", _blanked(text, quiet)))
+        msg = f"more than {_MAX_STRUCTURE_CHARS} characters outside of text"
+        raise _syntax_fault(language, msg, place, "put text in quotes")
+    if _too_deep_at(skeleton) is not None:
+        place = _place_of(text, _too_deep_at(_blanked(text, quiet)) or 0)
+        msg = f"nested deeper than {MAX_DEPTH} levels"
+        raise _syntax_fault(language, msg, place, "a definition has three levels")
+    if language == "TOML" and skeleton.count(".") > _MAX_DOTS:
+        place = _place_of(text, _where_over(_MAX_DOTS, r"\.", _blanked(text, quiet)))
+        raise _syntax_fault(language, f"more than {_MAX_DOTS} dotted keys and numbers", place, "write [tables] instead")
+
+
+def _where_over(most: int, pattern: str, blanked: str) -> int:
+    """Where the first match beyond `most` stands; the beginning where quotes that are gone had made the difference."""
+    return next(islice((match.start() for match in re.finditer(pattern, blanked)), most, None), 0)
+
+
+def _too_deep_at(skeleton: str) -> int | None:
+    depth = 0
     for match in re.finditer(r"[\[{]|[\]}]", skeleton):
         depth += 1 if match[0] in "[{" else -1
-        deepest = max(deepest, depth)
-    if deepest > MAX_DEPTH:
-        raise _syntax_fault(language, f"nested deeper than {MAX_DEPTH} levels", {}, "a definition has three levels")
-    if language == "TOML" and skeleton.count(".") > _MAX_DOTS:
-        raise _syntax_fault(language, f"more than {_MAX_DOTS} dotted keys and numbers", {}, None)
+        if depth > MAX_DEPTH:
+            return match.start()
+    return None
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise _syntax_fault("JSON", f"{name} is not a JSON number", {}, "expected a finite number")
+def _blanked(text: str, quiet: re.Pattern[str]) -> str:
+    """`text` with what `quiet` matches replaced by spaces, so that what is left stands where it stood."""
+    return quiet.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
 
 
-def _too_many_digits(language: str) -> InvalidInput:
-    return _syntax_fault(language, "a number has more digits than can be read", {}, None)
+def _place_of(text: str, offset: int) -> dict[str, int]:
+    at = max(offset, 0)
+    return {"line": text.count("\n", 0, at) + 1, "column": at - text.rfind("\n", 0, at)}
 
 
-def _repeated_key(key: str) -> FaultItem:
-    return FaultItem((key,), f'"{key}" is given twice', "duplicate_key", "keep one of them")
+def _too_many_digits(text: str, quiet: re.Pattern[str], language: str) -> InvalidInput:
+    found = re.search(r"[\d_]{1000,}", _blanked(text, quiet))
+    place = _place_of(text, 0 if found is None else found.start())
+    return _syntax_fault(language, "a number has more digits than can be read", place, "write a shorter number")
 
 
 def _syntax_fault(language: str, msg: str, position: dict[str, int], hint: str | None) -> InvalidInput:
@@ -162,6 +196,6 @@ def _toml_fault(sentence: str, text: str) -> InvalidInput:
     if place is not None and place[1] is not None:
         position = {"line": int(place[1]), "column": int(place[2])}
     elif place is not None:
-        position = {"line": text.count("\n") + 1, "column": len(text) - text.rfind("\n")}
+        position = _place_of(text, len(text))
     hint = next((hint for start, hint in _TOML_HINTS if msg.startswith(start)), _STATEMENT_HINT)
     return _syntax_fault("TOML", msg, position, hint)

@@ -25,7 +25,7 @@ from tool_registry_service.invocation.repository import (
 )
 from tool_registry_service.invocation.result_size import cut_to
 from tool_registry_service.mcp_client.pool import SessionPool
-from tool_registry_service.permission.patterns import decide
+from kgents_shared.contracts.tool_patterns import decide
 
 _log = structlog.get_logger("kgents.tools.invocation")
 _POLL_S = 0.05

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tool_registry_service.permission.patterns import decide, matching
+from kgents_shared.contracts.tool_patterns import decide, matching
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,0 @@
-"""Which tools an agent may call."""
