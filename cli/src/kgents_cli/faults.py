@@ -9,7 +9,9 @@ EXIT_OTHER = 1
 EXIT_BAD_INPUT = 2
 EXIT_NOT_RUNNING = 3
 
-_NAMED = "agents|clients|create|credentials|doctor|keys|login|logs|message|roles|server|token|users"
+_NAMED = (
+    "agents|clients|create|credentials|doctor|keys|login|logs|message|roles|server|templates|test-agent|token|users"
+)
 _OWN_COMMAND = re.compile(rf"(?<![\w./-])kgents (?=(?:{_NAMED})\b)")
 
 

@@ -5,6 +5,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,30 +18,45 @@ from kgents_cli.terminal import progress, style
 _POLL_S = 0.05
 
 
-def create_from_file(config: Path, *, organisation: str | None, draft: bool, timeout_s: float, as_json: bool) -> None:
-    """What `kgents create` does; prints how to talk to the agent."""
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How far `kgents create` takes an agent, and how it tells of it."""
+
+    organisation: str | None
+    draft: bool
+    timeout_s: float
+    as_json: bool
+
+
+def create_from_file(config: Path, delivery: Delivery) -> None:
+    """What `kgents create --config` does; prints how to talk to the agent."""
     source, content = _read(config)
     with ApiClient() as api:
-        agent, is_new = create_or_update(api, content, source, organisation)
-        name = agent_name(agent)
-        if draft:
-            if as_json:
-                click.echo(json.dumps(agent))
-            else:
-                done = "made" if is_new else "updated"
-                click.echo(as_called(f"{name}: draft {done}; publish it with: kgents agents publish {name}"))
-            return
-        instance = publish(api, name, timeout_s)
-        if as_json:
-            click.echo(json.dumps({**agent, "version": instance["version"], "instance": instance}))
-            return
-        click.echo(f"{style(name, 'green', sys.stdout)} version {instance['version']} is running.")
-        click.echo(as_called(f'Talk to it:  kgents message {name} "Hello"'))
-        curl = (
-            f'or:          curl -X POST {api.url}/agents/{name}/message -H "Authorization: Bearer $(kgents token)" '
-            "-H 'content-type: application/json' -d '{\"text\":\"Hello\"}'"
-        )
-        click.echo(as_called(curl))
+        agent, is_new = create_or_update(api, content, source, delivery.organisation)
+        deliver(api, agent, delivery, is_new=is_new)
+
+
+def deliver(api: ApiClient, agent: dict[str, Any], delivery: Delivery, *, is_new: bool) -> None:
+    """Publishes a draft agent, unless it is to stay one, and prints what has become of it."""
+    name = agent_name(agent)
+    if delivery.draft:
+        if delivery.as_json:
+            click.echo(json.dumps(agent))
+        else:
+            done = "made" if is_new else "updated"
+            click.echo(as_called(f"{name}: draft {done}; publish it with: kgents agents publish {name}"))
+        return
+    instance = publish(api, name, delivery.timeout_s)
+    if delivery.as_json:
+        click.echo(json.dumps({**agent, "version": instance["version"], "instance": instance}))
+        return
+    click.echo(f"{style(name, 'green', sys.stdout)} version {instance['version']} is running.")
+    click.echo(as_called(f'Talk to it:  kgents message {name} "Hello"'))
+    curl = (
+        f'or:          curl -X POST {api.url}/agents/{name}/message -H "Authorization: Bearer $(kgents token)" '
+        "-H 'content-type: application/json' -d '{\"text\":\"Hello\"}'"
+    )
+    click.echo(as_called(curl))
 
 
 def _read(config: Path) -> tuple[str, bytes]:

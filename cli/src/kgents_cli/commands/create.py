@@ -7,9 +7,11 @@ import click
 
 @click.command()
 @click.option(
-    "--config", "config", required=True, metavar="FILE", help="The agent's TOML file; - reads standard input.",
+    "--config", "config", default=None, metavar="FILE", help="The agent's TOML file; - reads standard input.",
     type=click.Path(path_type=Path, allow_dash=True),
 )  # fmt: skip
+@click.option("--template", default=None, metavar="TEMPLATE", help="Start from a template: `kgents templates list`.")
+@click.option("--name", default=None, metavar="NAME", help="The agent's name, with --template; else the template's.")
 @click.option("--organisation", default=None, metavar="SLUG", help="Make it an agent of this organisation.")
 @click.option("--draft", is_flag=True, help="Store it without publishing.")
 @click.option(
@@ -20,19 +22,37 @@ import click
     help="How long to wait until it answers.",
     type=click.FloatRange(min=0),
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(config: Path, organisation: str | None, draft: bool, timeout: float, as_json: bool) -> None:
-    """Make or update an agent from a TOML file, publish it, wait until it answers.
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an agent.")
+def command(
+    config: Path | None,
+    template: str | None,
+    name: str | None,
+    organisation: str | None,
+    draft: bool,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Make or update an agent from a TOML file or a template, publish it, wait until it answers.
 
-    The least that the file holds is `name` and `system_prompt`.
+    The least that the file holds is `name` and `system_prompt`. A template makes new agents only.
 
     \b
     Examples:
       kgents create --config my-agent.toml
       kgents create --config my-agent.toml --draft
       kgents create --config my-agent.toml --organisation acme
+      kgents create --template chatbot --name my-bot
       printf 'name = "a"\\nsystem_prompt = "Be brief."\\n' | kgents create --config -
     """
-    from kgents_cli.publishing import create_from_file
+    if (config is None) == (template is None):
+        raise click.UsageError("name one of --config FILE and --template TEMPLATE")
+    if name is not None and template is None:
+        raise click.UsageError("--name goes with --template: a file says its agent's name itself")
+    from kgents_cli.publishing import Delivery, create_from_file
+    from kgents_cli.templates import create_from_template
 
-    create_from_file(config, organisation=organisation, draft=draft, timeout_s=timeout, as_json=as_json)
+    delivery = Delivery(organisation=organisation, draft=draft, timeout_s=timeout, as_json=as_json)
+    if config is not None:
+        create_from_file(config, delivery)
+    elif template is not None:
+        create_from_template(template, name, delivery)
