@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from kgents_shared.db import Database, open_pool
 from kgents_shared.http.background import BackgroundTasks
 from kgents_shared.http.client import ServiceSession
-from tool_registry_service.credentials import Bearers, HttpVault
+from kgents_shared.http.vault import HttpVault
+from tool_registry_service.credentials import Bearers
 from tool_registry_service.invocation.presence import RunnerPresence
 from tool_registry_service.invocation.repository import InvocationRepository
 from tool_registry_service.invocation.service import InvocationLimits, InvocationService

@@ -13,14 +13,14 @@ from pydantic import SecretStr
 from auth_service.main import SERVICE as AUTH
 from auth_service.settings import AuthSettings
 from kgents_shared.contracts.credentials import ResolvedCredential
+from kgents_shared.http.vault import KEPT_S, CredentialUse
 from kgents_shared.testing.polling import eventually
 from tests.external.running_auth import ISSUER, RUNTIME_SECRET, TOOLS_SECRET, RunningAuth, is_healthy, running
 from tests.external.running_registry import RunningRegistry, running_registry
 from tests.external.running_runtime import serving
 from tests.external.scripted_mcp import ScriptedServer
-from tool_registry_service.credentials import KEPT_S, Bearers
+from tool_registry_service.credentials import Bearers
 from tool_registry_service.errors import CredentialRefused
-from tool_registry_service.mcp_client.targets import CredentialUse
 
 SERVERS = "/api/v1/mcp-servers"
 CREDENTIALS = "/api/v1/credentials"
@@ -125,8 +125,8 @@ async def test_a_credential_that_can_not_be_used_is_refused_at_once(
         answer = await somebody.registry.ask("POST", SERVERS, {**body, "credential_ref": ref})
         assert (answer.status_code, answer.json()["code"]) == (404, "credential_not_found"), answer.text
     for ref, words in (
-        (await somebody.keep("x", "llm_provider"), "is no credential of type mcp"),
-        (await somebody.keep("x", "generic"), "must be of type mcp"),
+        (await somebody.keep("x", "llm_provider"), "An MCP server takes one of type mcp"),
+        (await somebody.keep("x", "generic"), "takes one of type mcp"),
         (await somebody.keep("two words"), "without spaces"),
         (await somebody.keep({"key": "x"}), "with the field token"),
     ):

@@ -9,9 +9,9 @@ import httpcore
 import httpx
 import pytest
 
+from kgents_shared.http.addresses import AddressPolicy
 from tests.external.running_registry import running_registry
 from tool_registry_service.errors import AddressRefused, AnswerTooLarge
-from tool_registry_service.outgoing.addresses import AddressPolicy
 from tool_registry_service.outgoing.client import OutgoingHttp
 from tool_registry_service.outgoing.transport import CheckedNetwork
 

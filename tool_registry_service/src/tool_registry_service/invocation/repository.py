@@ -11,7 +11,8 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from kgents_shared.db import HotPool
-from tool_registry_service.mcp_client.targets import CredentialUse, ServerTarget
+from kgents_shared.http.vault import CredentialUse
+from tool_registry_service.mcp_client.targets import ServerTarget
 
 _FINISH_PAUSES_S = (0.1, 0.3, 1.0, 2.0, 4.0)
 

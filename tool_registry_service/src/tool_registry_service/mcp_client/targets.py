@@ -6,15 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
+from kgents_shared.http.vault import CredentialUse
+
 TransportName = Literal["streamable_http", "stdio"]
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialUse:
-    """Whose credential opens a server, by reference; the secret is fetched at the last moment."""
-
-    credential_ref: str
-    owner_id: str
 
 
 @dataclass(frozen=True, slots=True)

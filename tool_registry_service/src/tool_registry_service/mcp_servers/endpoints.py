@@ -8,8 +8,9 @@ from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page, new_id
 from kgents_shared.http.openapi import refusals
 from kgents_shared.http.refs_only import RefsOnly
+from kgents_shared.http.vault import CredentialUse
 from tool_registry_service.dependencies import RegistryDep, ToolsRead, ToolsWrite
-from tool_registry_service.mcp_client.targets import CredentialUse, ServerTarget
+from tool_registry_service.mcp_client.targets import ServerTarget
 from tool_registry_service.mcp_servers.discovery import offer_from
 from tool_registry_service.mcp_servers.models import McpServer
 from tool_registry_service.mcp_servers.schemas import Empty, McpServerView, NewMcpServer, RefreshView

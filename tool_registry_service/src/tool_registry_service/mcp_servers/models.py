@@ -6,8 +6,9 @@ from uuid import UUID
 from sqlalchemy import JSON, CheckConstraint, DateTime, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from kgents_shared.http.vault import CredentialUse
 from tool_registry_service.database import Base
-from tool_registry_service.mcp_client.targets import CredentialUse, ServerTarget, TransportName
+from tool_registry_service.mcp_client.targets import ServerTarget, TransportName
 
 
 class McpServer(Base):

@@ -8,7 +8,7 @@ from typing import Self, cast
 import httpcore
 import httpx
 
-from tool_registry_service.outgoing.addresses import AddressPolicy
+from kgents_shared.http.addresses import AddressPolicy
 from tool_registry_service.outgoing.transport import CheckedNetwork, GuardedTransport, Resolver, SystemResolver, Tell
 from tool_registry_service.settings import ToolsSettings
 

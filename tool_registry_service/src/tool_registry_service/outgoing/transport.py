@@ -14,8 +14,8 @@ from typing import Protocol, cast
 import httpcore
 import httpx
 
+from kgents_shared.http.addresses import AddressNotPublic, AddressPolicy
 from tool_registry_service.errors import AddressRefused, AnswerTooLarge
-from tool_registry_service.outgoing.addresses import AddressPolicy
 
 
 class Resolver(Protocol):
@@ -60,12 +60,18 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"{host} can't be resolved") from error
         failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
-        for address in self._policy.checked(host, port, found):
+        for address in self._checked(host, port, found):
             try:
                 return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure or httpcore.ConnectError(f"{host} has no address")
+
+    def _checked(self, host: str, port: int, found: list[str]) -> list[str]:
+        try:
+            return self._policy.checked(host, port, found)
+        except AddressNotPublic as error:
+            raise AddressRefused(f"{error} An operator can list it in TOOLS_SSRF_ALLOWED_HOSTS.") from None
 
     async def connect_unix_socket(
         self,

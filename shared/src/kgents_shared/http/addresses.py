@@ -3,8 +3,6 @@
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-from tool_registry_service.errors import AddressRefused
-
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # IPv6 ranges that carry an IPv4 address inside: the inner one is what is reached (RFC 6052 §2.1, RFC 4291 §2.5.5.1).
@@ -35,6 +33,10 @@ def is_public(address: IPAddress) -> bool:
     return reached.is_global and not (reached.is_multicast or reached.is_reserved or reached.is_unspecified)
 
 
+class AddressNotPublic(Exception):
+    """An address that outgoing calls may not reach; the text says which."""
+
+
 class AddressPolicy:
     """Public addresses, and the hosts that the operator lists, as written in the URL: `name` or `name:port`."""
 
@@ -50,15 +52,14 @@ class AddressPolicy:
         """The addresses of `host` to connect to, in order.
 
         Raises:
-            AddressRefused: one of them is not public, and the operator doesn't list the host.
+            AddressNotPublic: one of them is not public, and the operator doesn't list the host.
         """
         addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in found]
         if not addresses:
-            raise AddressRefused(f"{host} has no address.")
+            raise AddressNotPublic(f"{host} has no address.")
         if not self.is_listed(host, port) and not all(is_public(address) for address in addresses):
-            raise AddressRefused(
-                f"{host} is a loopback, private or reserved address, which outgoing calls may not reach. "
-                "An operator can list it in TOOLS_SSRF_ALLOWED_HOSTS."
+            raise AddressNotPublic(
+                f"{host} is a loopback, private or reserved address, which outgoing calls may not reach."
             )
         return [str(address) for address in addresses]
 

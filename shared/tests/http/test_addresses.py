@@ -4,8 +4,7 @@ import ipaddress
 
 import pytest
 
-from tool_registry_service.errors import AddressRefused
-from tool_registry_service.outgoing.addresses import AddressPolicy, is_public
+from kgents_shared.http.addresses import AddressNotPublic, AddressPolicy, is_public
 
 
 @pytest.mark.parametrize(
@@ -21,7 +20,7 @@ from tool_registry_service.outgoing.addresses import AddressPolicy, is_public
 )  # fmt: skip
 def test_an_address_of_no_public_host_is_refused(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
-    with pytest.raises(AddressRefused):
+    with pytest.raises(AddressNotPublic):
         AddressPolicy().checked("a-name", 443, [address])
 
 
@@ -33,7 +32,7 @@ def test_an_address_of_the_public_internet_is_let_through(address: str) -> None:
 
 
 def test_one_private_address_among_public_ones_refuses_the_host() -> None:
-    with pytest.raises(AddressRefused):
+    with pytest.raises(AddressNotPublic):
         AddressPolicy().checked("mixed", 443, ["1.1.1.1", "127.0.0.1"])
 
 
@@ -44,10 +43,10 @@ def test_a_listed_host_may_have_any_address() -> None:
 def test_a_host_listed_with_its_port_is_let_through_at_that_port_alone() -> None:
     policy = AddressPolicy(["127.0.0.1:9000"])
     assert policy.checked("127.0.0.1", 9000, ["127.0.0.1"])
-    with pytest.raises(AddressRefused):
+    with pytest.raises(AddressNotPublic):
         policy.checked("127.0.0.1", 9001, ["127.0.0.1"])
 
 
 def test_listing_an_address_does_not_list_the_names_that_lead_to_it() -> None:
-    with pytest.raises(AddressRefused):
+    with pytest.raises(AddressNotPublic):
         AddressPolicy(["127.0.0.1"]).checked("attacker.example", 80, ["127.0.0.1"])
