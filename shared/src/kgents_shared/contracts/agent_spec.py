@@ -46,44 +46,64 @@ ToolPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*-]+(\.[A-Z
 class LlmSpec(Contract):
     """Which model answers. `provider` and `model` absent mean the platform's default when a run starts."""
 
-    provider: Provider | None = None
-    model: ModelName | None = None
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
+    provider: Provider | None = Field(
+        default=None, description="Who answers: `openai` or any server that speaks its wire, or the built-in `echo`."
+    )
+    model: ModelName | None = Field(default=None, description="The model, as the provider calls it.")
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = Field(
+        default=None, description="0 for the likeliest words, more for varied ones. Absent, the provider decides."
+    )
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = Field(
+        default=None, description="The most that one answer of the model may have. Absent, the provider decides."
+    )
 
 
 class ToolsSpec(Contract):
     """Which tools the agent may call, as `<server>.<tool>` patterns with `*`; deny wins."""
 
-    allow: Annotated[list[ToolPattern], Field(max_length=100)] = Field(default_factory=list[str])
-    deny: Annotated[list[ToolPattern], Field(max_length=100)] = Field(default_factory=list[str])
+    allow: Annotated[list[ToolPattern], Field(max_length=100)] = Field(
+        default_factory=list[str], description="Tools that it may call. What no pattern names is never called."
+    )
+    deny: Annotated[list[ToolPattern], Field(max_length=100)] = Field(
+        default_factory=list[str], description="Tools that it may not call although `allow` names them."
+    )
 
 
 class LimitsSpec(Contract):
     """What one instance and one run may use."""
 
-    memory_mb: Annotated[int, Field(ge=64, le=8192, strict=True)] = 256
-    max_steps: Annotated[int, Field(ge=1, le=100, strict=True)] = 16
-    timeout_s: Annotated[int, Field(ge=1, le=3600, strict=True)] = 120
+    memory_mb: Annotated[int, Field(ge=64, le=8192, strict=True)] = Field(
+        default=256,
+        description="Memory of the process that it runs in; one that needs more is ended and started again.",
+    )
+    max_steps: Annotated[int, Field(ge=1, le=100, strict=True)] = Field(
+        default=16,
+        description="How often the model is asked for one message; each round of tool calls takes another step.",
+    )
+    timeout_s: Annotated[int, Field(ge=1, le=3600, strict=True)] = Field(
+        default=120, description="How long one message may take, tools included."
+    )
 
 
 class RuntimeSpec(Contract):
     """What executes the agent."""
 
-    shell: Literal["Chat"] = "Chat"
+    shell: Literal["Chat"] = Field(default="Chat", description="`Chat`: the platform's own loop of model and tools.")
 
 
 class AgentSpec(Contract):
     """An agent. The least of it is `name` and `system_prompt`."""
 
-    name: AgentName
-    system_prompt: Prompt
-    description: Description = ""
-    capabilities: Annotated[list[Capability], Field(max_length=50)] = Field(default_factory=lambda: ["chat"])
-    llm: LlmSpec = LlmSpec()
-    tools: ToolsSpec = ToolsSpec()
-    limits: LimitsSpec = LimitsSpec()
-    runtime: RuntimeSpec = RuntimeSpec()
+    name: AgentName = Field(description="What it is called and addressed by, once for each owner.")
+    system_prompt: Prompt = Field(description="Tells the model who it is and how to behave; kept to the byte.")
+    description: Description = Field(default="", description="What it is for, for people who choose among agents.")
+    capabilities: Annotated[list[Capability], Field(max_length=50)] = Field(
+        default_factory=lambda: ["chat"], description="What it can do, in words to look for; none twice."
+    )
+    llm: LlmSpec = Field(default=LlmSpec(), description="Which model answers.")
+    tools: ToolsSpec = Field(default=ToolsSpec(), description="Which tools it may call.")
+    limits: LimitsSpec = Field(default=LimitsSpec(), description="What one instance and one message may use.")
+    runtime: RuntimeSpec = Field(default=RuntimeSpec(), description="What executes it.")
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from typing import Any
 
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.definitions.compile import compile_spec
-from kgents_shared.definitions.documents import Document, Language, parse_document
+from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES, Document, Language, parse_document
 from kgents_shared.definitions.limits import SystemLimits
 from kgents_shared.definitions.places import with_places
 from kgents_shared.definitions.rules import warnings_of
@@ -33,6 +33,9 @@ class Report:
 
 def examine(body: bytes, language: Language, limits: SystemLimits = _NO_LIMITS) -> Report:
     """Parse, compile and judge a definition. It never raises for what is in it."""
+    if len(body) > MAX_DOCUMENT_BYTES:
+        msg = f"has {len(body)} bytes; a definition has at most {MAX_DOCUMENT_BYTES}"
+        return Report(errors=(FaultItem((), msg, "document_too_large", "shorten it", {"line": 1, "column": 1}),))
     try:
         document = parse_document(body, language)
     except InvalidInput as unreadable:

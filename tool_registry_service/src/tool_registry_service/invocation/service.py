@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from kgents_shared.contracts.tool_patterns import decide
 from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.contracts.worker import ToolCallResult
 from kgents_shared.db import new_id
@@ -25,7 +26,6 @@ from tool_registry_service.invocation.repository import (
 )
 from tool_registry_service.invocation.result_size import cut_to
 from tool_registry_service.mcp_client.pool import SessionPool
-from kgents_shared.contracts.tool_patterns import decide
 
 _log = structlog.get_logger("kgents.tools.invocation")
 _POLL_S = 0.05

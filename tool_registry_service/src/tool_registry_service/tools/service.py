@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+from kgents_shared.contracts.tool_patterns import decide
 from kgents_shared.contracts.worker import ToolDefinition
 from kgents_shared.db import PageRequest
 from tool_registry_service.errors import NothingToAccept, ToolNotFound
-from kgents_shared.contracts.tool_patterns import decide
 from tool_registry_service.tools.models import SideEffect, Tool
 from tool_registry_service.tools.repository import ToolRepository
 
