@@ -15,6 +15,7 @@ from agent_management_service.desired.repository import DesiredRepository
 from agent_management_service.errors import UnsupportedMediaType
 from agent_management_service.idempotency.repository import IdempotencyRepository
 from agent_management_service.idempotency.service import KeyedRequest, Once
+from agent_management_service.kinds.assembly import Kinds
 from agent_management_service.publishing.events import AgentEvents
 from agent_management_service.publishing.schemas import NoOptions, Rollback
 from agent_management_service.publishing.service import PublishingService
@@ -24,13 +25,13 @@ from kgents_shared.auth import Principal, Reference, require, require_service
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.db import Database
 from kgents_shared.definitions.compile import compile_body, compile_spec
-from kgents_shared.definitions.documents import parse_json, parse_toml
+from kgents_shared.definitions.documents import Document, parse_json, parse_toml
 from kgents_shared.errors import FaultItem, InvalidInput
 from kgents_shared.events import OutboxRelay
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 _MAX_KEY_CHARS = 255
-_INLINE_BYTES = 16 * 1024
+INLINE_BYTES = 16 * 1024
 
 AgentsRead = Annotated[Principal, Depends(require("agents:read"))]
 AgentsWrite = Annotated[Principal, Depends(require("agents:write"))]
@@ -46,6 +47,7 @@ class Work:
     versions: VersionRepository
     comparing: VersionService
     publishing: PublishingService
+    kinds: Kinds
     desired: DesiredRepository
     once: Once
 
@@ -58,11 +60,13 @@ async def _transaction(request: Request) -> AsyncGenerator[Work]:
     database = cast("Database", request.app.state.database)
     async with database.reading() if request.method == "GET" else database.transaction() as session:
         agents, versions = AgentRepository(session), VersionRepository(session)
+        drafts, publishing = AgentService(agents), PublishingService(agents, versions, AgentEvents(session))
         yield Work(
-            agents=AgentService(agents),
+            agents=drafts,
             versions=versions,
             comparing=VersionService(agents, versions),
-            publishing=PublishingService(agents, versions, AgentEvents(session)),
+            publishing=publishing,
+            kinds=Kinds.over(session, drafts, publishing),
             desired=DesiredRepository(session),
             once=Once(IdempotencyRepository(session)),
         )
@@ -90,7 +94,7 @@ async def _definition(request: Request) -> AgentSpec:
     else:
         raise UnsupportedMediaType(media_type)
     body = await request.body()
-    if len(body) <= _INLINE_BYTES:
+    if len(body) <= INLINE_BYTES:
         return compile_spec(parse(body))
     # A long definition takes up to a tenth of a second: others are served meanwhile.
     return await asyncio.to_thread(lambda: compile_spec(parse(body)))
@@ -100,11 +104,16 @@ def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _json_body(request: Request, model: type[BodyT]) -> BodyT:
+def json_document(request: Request, body: bytes) -> Document:
+    """The data of the request's JSON body; `UnsupportedMediaType` where it says that it is something else."""
     media_type = _media_type(request)
     if media_type != "application/json":
         raise UnsupportedMediaType(media_type)
-    return compile_body(parse_json(await request.body()), model)
+    return parse_json(body)
+
+
+async def _json_body(request: Request, model: type[BodyT]) -> BodyT:
+    return compile_body(json_document(request, await request.body()), model)
 
 
 async def _no_options(request: Request) -> NoOptions:

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from agent_management_service.agents.endpoints import router as agents_router
 from agent_management_service.desired.endpoints import router as desired_router
+from agent_management_service.kinds.endpoints import router as kinds_router
 from agent_management_service.lifespan import lifespan
 from agent_management_service.metadata import SCHEMA
 from agent_management_service.publishing.endpoints import router as publishing_router
@@ -24,7 +25,14 @@ def create_app(settings: ManagementSettings | None = None, *, identity: Identity
             title="Kgents agent management",
             settings=settings or ManagementSettings.model_validate({}),
             lifespan=lifespan,
-            routers=[agents_router, publishing_router, versions_router, desired_router, templates_router],
+            routers=[
+                agents_router,
+                publishing_router,
+                versions_router,
+                kinds_router,
+                desired_router,
+                templates_router,
+            ],
             identity=identity,
             max_body_bytes=MAX_DOCUMENT_BYTES,
         )

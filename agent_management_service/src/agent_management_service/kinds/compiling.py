@@ -1,0 +1,105 @@
+"""Kinds to an `AgentSpec` and back: the one place where a ghost, a model and a shell become an agent."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agent_management_service.kinds.errors import NotRunnable
+from agent_management_service.kinds.kind import Kind
+from agent_management_service.kinds.models import GhostRow, ModelRow, ShellRow
+from agent_management_service.kinds.schemas import (
+    ChatConfig,
+    ChatShellBody,
+    GhostBody,
+    LangflowShellBody,
+    ModelBody,
+    RemoteShellBody,
+)
+from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.definitions.compile import compile_spec
+from kgents_shared.definitions.documents import Document
+from kgents_shared.errors import FaultItem, InvalidInput
+
+Loc = tuple[str | int, ...]
+# What an agent's `[llm]` calls it → what a model calls it.
+LLM_FIELDS = {
+    "provider": "provider",
+    "model": "model_name",
+    "temperature": "temperature",
+    "max_tokens": "max_tokens",
+    "credential_ref": "api_key_ref",
+}
+GHOST_FIELDS = ("description", "system_prompt")
+# The spec takes a field or a value with the part of the platform that can do it (DESIGN §4).
+_NOT_YET = {"literal_error", "extra_forbidden"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an agent is made of, stored or about to be."""
+
+    ghost: GhostRow | GhostBody
+    model: ModelRow | ModelBody
+    shell: ShellRow | ChatShellBody | LangflowShellBody | RemoteShellBody
+
+
+def spec_of(what: Kind, name: str, parts: Parts) -> AgentSpec:
+    """The agent that these parts make; `NotRunnable` with every reason why they make none here."""
+    document = _document(name, parts)
+    try:
+        return compile_spec(Document(document))
+    except InvalidInput as error:
+        faults = [_of_a_part(fault, document) for fault in error.errors]
+        raise NotRunnable(what, name, faults) from error
+
+
+def parts_of(spec: AgentSpec) -> tuple[GhostBody, ModelBody, ChatShellBody]:
+    """The ghost, the model and the shell that make this agent, each under the agent's name."""
+    fields = spec.model_dump()
+    name, llm = spec.name, fields["llm"]
+    model = {ours: llm[theirs] for theirs, ours in LLM_FIELDS.items() if theirs in llm}
+    return (
+        GhostBody(name=name, description=spec.description, system_prompt=spec.system_prompt),
+        ModelBody(name=name, **model),
+        ChatShellBody(name=name, config=ChatConfig(**{field: fields[field] for field in ChatConfig.model_fields})),
+    )
+
+
+def _document(name: str, parts: Parts) -> dict[str, Any]:
+    given = {theirs: getattr(parts.model, ours) for theirs, ours in LLM_FIELDS.items()}
+    config = parts.shell.config
+    settings = config if isinstance(config, dict) else config.model_dump()
+    return {
+        "name": name,
+        **{field: getattr(parts.ghost, field) for field in GHOST_FIELDS},
+        "llm": {field: value for field, value in given.items() if value is not None},
+        "runtime": {"shell": parts.shell.type},
+        # Only the platform's own worker has what an agent's other tables set.
+        **(settings if parts.shell.type == "Chat" else {}),
+    }
+
+
+def _of_a_part(fault: FaultItem, document: dict[str, Any]) -> FaultItem:
+    """A fault of the spec at the part that it comes from."""
+    loc = _place(fault.loc)
+    if fault.code not in _NOT_YET:
+        return replace(fault, loc=loc)
+    value: Any = document
+    for part in fault.loc:
+        value = value[part]
+    return FaultItem(
+        loc, f"{'.'.join(map(str, loc))} {value!r} is stored, but can't be run here yet", "not_runnable", fault.hint
+    )
+
+
+def _place(loc: Loc) -> Loc:
+    match loc:
+        case ("name", *_):
+            return loc
+        case ("llm", str(field), *rest) if field in LLM_FIELDS:
+            return ("model", LLM_FIELDS[field], *rest)
+        case ("runtime", "shell"):
+            return ("shell", "type")
+        case (field, *_) if field in GHOST_FIELDS:
+            return ("ghost", *loc)
+        case _:
+            return ("shell", "config", *loc)

@@ -1,0 +1,60 @@
+"""Publishing a bot or a team: its spec becomes the draft of the agent of its name, and that is published."""
+
+from dataclasses import dataclass
+
+from agent_management_service.agents.models import AgentRow
+from agent_management_service.agents.service import AgentService
+from agent_management_service.errors import AgentNotFound, NameTaken
+from agent_management_service.kinds.compiling import Parts, spec_of
+from agent_management_service.kinds.errors import NotRunnable
+from agent_management_service.kinds.kind import Kind
+from agent_management_service.kinds.repository import BotParts, KindRepositories
+from agent_management_service.publishing.service import PublishingService
+from kgents_shared.auth import Reference
+from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.errors import FaultItem
+
+
+@dataclass(frozen=True, slots=True)
+class KindPublishing:
+    """From kinds to agents that run, within one transaction that its caller commits."""
+
+    kinds: KindRepositories
+    agents: AgentService
+    publishing: PublishingService
+
+    async def publish_bot(self, reference: Reference) -> AgentRow:
+        """Make or update the agent of the bot's name and publish it; `KindNotFound`, `NotRunnable`."""
+        found = await self.kinds.bot_in_full(reference)
+        return await self._publish(found.bot.owner_id, _spec(Kind.BOT, found.bot.name, found))
+
+    async def publish_team(self, reference: Reference) -> AgentRow:
+        """The same for a team of one bot; a team of several is `NotRunnable`."""
+        # Locked, the team keeps its members, and they can't be deleted.
+        team = await self.kinds.teams.lock(reference)
+        if len(team.members) != 1:
+            fault = FaultItem(
+                ("members",),
+                f"{len(team.members)} bots in {team.mode} mode are stored, but can't be run together here yet",
+                "not_runnable",
+                "keep one member, or publish the bots one by one",
+            )
+            raise NotRunnable(Kind.TEAM, team.name, [fault])
+        found = await self.kinds.bot_in_full(Reference(frozenset({team.owner_id}), id=team.members[0]["bot_id"]))
+        return await self._publish(team.owner_id, _spec(Kind.TEAM, team.name, found))
+
+    async def _publish(self, owner_id: str, spec: AgentSpec) -> AgentRow:
+        agent = Reference(frozenset({owner_id}), name=spec.name)
+        try:
+            await self.agents.replace_draft(agent, spec)
+        except AgentNotFound:
+            try:
+                return await self.publishing.publish_new(await self.agents.create(owner_id, spec))
+            except NameTaken:
+                # Somebody published the same at the same moment and was first.
+                await self.agents.replace_draft(agent, spec)
+        return await self.publishing.publish(agent)
+
+
+def _spec(what: Kind, name: str, found: BotParts) -> AgentSpec:
+    return spec_of(what, name, Parts(found.ghost, found.model, found.shell))

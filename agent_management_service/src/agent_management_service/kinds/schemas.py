@@ -1,0 +1,241 @@
+"""What the kinds' API takes and answers."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self, TypeVar
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from agent_management_service.kinds.models import KindRow
+from kgents_shared.auth import Principal, organisation_of
+from kgents_shared.contracts.agent_spec import (
+    AgentName,
+    AgentSpec,
+    Capability,
+    Description,
+    LimitsSpec,
+    ModelName,
+    Prompt,
+    Text,
+    ToolsSpec,
+)
+from kgents_shared.contracts.credentials import CredentialRef
+from kgents_shared.contracts.model import Contract
+from kgents_shared.contracts.path_table import parses_as_uuid
+
+# What may be stored. What can be published is what the spec takes: it grows with the platform.
+StoredProvider = Literal["openai", "anthropic", "google", "ollama", "openai-compatible", "echo"]
+ShellType = Literal["Chat", "Langflow", "Remote"]
+TeamMode = Literal["pipeline", "route", "coordinate"]
+
+
+def _is_no_id(name: str) -> str:
+    if parses_as_uuid(name):
+        raise PydanticCustomError("reserved_name", "would be taken for an id; choose another")
+    return name
+
+
+PartName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63),
+    AfterValidator(_is_no_id),
+]
+
+
+class GhostBody(Contract):
+    """Who an agent is."""
+
+    name: PartName
+    description: Description = ""
+    system_prompt: Prompt
+
+
+class ModelBody(Contract):
+    """Which language model answers. What is absent is the platform's default, as in an agent's `[llm]`.
+
+    `api_key_ref` names a credential of the vault; a key itself is refused.
+    """
+
+    name: PartName
+    provider: StoredProvider | None = None
+    model_name: ModelName | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
+    api_key_ref: CredentialRef | None = None
+
+
+class ChatConfig(Contract):
+    """What the platform's own worker is given: everything of an agent that is neither ghost nor model."""
+
+    capabilities: Annotated[list[Capability], Field(max_length=50)] = Field(default_factory=lambda: ["chat"])
+    tools: ToolsSpec = ToolsSpec()
+    limits: LimitsSpec = LimitsSpec()
+
+    @model_validator(mode="after")
+    def _an_agent_could_have_it(self) -> Self:
+        """What holds for all of an agent's fields together holds here already."""
+        try:
+            AgentSpec.model_validate({"name": "any", "system_prompt": "Any.", **self.model_dump()})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            raise PydanticCustomError("bad_config", "{reason}", {"reason": first["msg"]}) from error
+        return self
+
+
+class LangflowConfig(Contract):
+    """A flow as Langflow exports it."""
+
+    flow: Annotated[dict[str, Any], Field(min_length=1)]
+
+
+class RemoteConfig(Contract):
+    """An agent that runs elsewhere."""
+
+    protocol: Literal["openai", "a2a", "http"]
+    url: Annotated[Text, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$", max_length=2048)]
+
+
+class ChatShellBody(Contract):
+    """The platform's own worker."""
+
+    name: PartName
+    type: Literal["Chat"] = "Chat"
+    config: ChatConfig = ChatConfig()
+
+
+class LangflowShellBody(Contract):
+    """A Langflow flow."""
+
+    name: PartName
+    type: Literal["Langflow"]
+    config: LangflowConfig
+
+
+class RemoteShellBody(Contract):
+    """An agent that runs elsewhere."""
+
+    name: PartName
+    type: Literal["Remote"]
+    config: RemoteConfig
+
+
+class ShellOfNoType(Contract):
+    """What a shell's body is read as where its `type` is none of ours: it tells of that and of the name."""
+
+    name: PartName
+    type: ShellType
+    config: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class BotBody(Contract):
+    """A ghost, a model and a shell of the bot's owner."""
+
+    name: AgentName
+    ghost_id: UUID
+    model_id: UUID
+    shell_id: UUID
+
+
+class Member(Contract):
+    """A bot of a team, and what it does there."""
+
+    bot_id: UUID
+    role: Annotated[Text, StringConstraints(min_length=1, max_length=100)] | None = None
+
+
+class TeamBody(Contract):
+    """Bots of the team's owner that work together; `mode` says how."""
+
+    name: AgentName
+    mode: TeamMode = "pipeline"
+    members: Annotated[list[Member], Field(min_length=1, max_length=50)]
+
+    @model_validator(mode="after")
+    def _members_once(self) -> Self:
+        if len({member.bot_id for member in self.members}) != len(self.members):
+            raise PydanticCustomError("doubled_member", "members must not name a bot twice")
+        return self
+
+
+class KindView(BaseModel):
+    """What every kind answers. `organisation` is the slug of the organisation that owns it, null where that is you."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    owner_id: str
+    organisation: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Ghost(KindView):
+    """Who an agent is."""
+
+    description: str
+    system_prompt: str
+
+
+class Model(KindView):
+    """Which language model answers; null is the platform's default."""
+
+    provider: StoredProvider | None
+    model_name: str | None
+    temperature: float | None
+    max_tokens: int | None
+    api_key_ref: str | None
+
+
+class Shell(KindView):
+    """What executes an agent."""
+
+    type: ShellType
+    config: ChatConfig | LangflowConfig | RemoteConfig
+
+
+class Bot(KindView):
+    """What can be published as an agent."""
+
+    ghost_id: UUID
+    model_id: UUID
+    shell_id: UUID
+
+
+class BotInFull(Bot):
+    """A bot with what it refers to."""
+
+    ghost: Ghost
+    model: Model
+    shell: Shell
+
+
+class Team(KindView):
+    """Bots that work together."""
+
+    mode: TeamMode
+    members: list[Member]
+
+
+class MemberInFull(BaseModel):
+    """A member with its bot."""
+
+    bot_id: UUID
+    role: str | None
+    bot: Bot
+
+
+class TeamInFull(KindView):
+    """A team with its members' bots."""
+
+    mode: TeamMode
+    members: list[MemberInFull]
+
+
+ViewT = TypeVar("ViewT", bound=KindView)
+
+
+def kind_view(view: type[ViewT], row: KindRow, principal: Principal) -> ViewT:
+    """A thing as this caller sees it."""
+    return view.model_validate(row).model_copy(update={"organisation": organisation_of(principal, row.owner_id)})
