@@ -1,0 +1,184 @@
+"""Foreign files to data: YAML (several documents in one file) and JSON, strictly and in bounded time.
+
+YAML is read as the tools read it that these formats come from (YAML 1.1 by PyYAML), but for three things: keys are
+always text, dates stay text, and a key that is given twice is a fault instead of a silent loss.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import yaml
+
+from kgents_cli.migration.notes import Kind, Note
+
+MAX_FILE_BYTES = 4 * 1024 * 1024
+SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+_MAX_DEPTH = 64
+_MAX_NODES = 200_000
+_Loader: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+
+
+class Unreadable(Exception):
+    """A file that can't be read as data: every fault, with its line and column where it has one."""
+
+    def __init__(self, faults: list[Note]) -> None:
+        super().__init__(faults[0].msg)
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignFile:
+    """What one file holds: its documents, in their order. JSON has one."""
+
+    name: str
+    stem: str
+    documents: tuple[Any, ...]
+
+
+def read_file(path: Path) -> ForeignFile:
+    """The documents of a file; `Unreadable` where it holds no data of its kind, OSError where it can't be opened."""
+    with path.open("rb") as opened:
+        body = opened.read(MAX_FILE_BYTES + 1)
+    if len(body) > MAX_FILE_BYTES:
+        raise Unreadable([_fault("too_large", f"more than {MAX_FILE_BYTES // 1024 // 1024} MiB")])
+    documents = _json(body) if path.suffix.lower() == ".json" else _yaml(body)
+    return ForeignFile(str(path), path.stem, tuple(documents))
+
+
+def _json(body: bytes) -> list[Any]:
+    """Not by the reader of definitions: its bounds are for one agent, and an export holds a hundred."""
+    try:
+        return [json.loads(_text(body), object_pairs_hook=_once, parse_constant=_no_constant)]
+    except json.JSONDecodeError as fault:
+        raise Unreadable([_fault("json_syntax", _at(fault.lineno, fault.colno, fault.msg))]) from fault
+    except RecursionError as fault:
+        raise Unreadable([_fault("too_deep", "nested deeper than can be read")]) from fault
+    except ValueError as fault:
+        raise Unreadable([_fault("json_syntax", str(fault))]) from fault
+
+
+def _once(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(entries)
+    if len(found) != len(entries):
+        names = [name for name, _ in entries]
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise ValueError(f"the name {short_json(twice)!r} stands twice in an object")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise Unreadable([_fault("not_utf8", "not UTF-8 text", "save the file as UTF-8")]) from fault
+
+
+def _yaml(body: bytes) -> list[Any]:
+    text = _text(body)
+    try:
+        _refuse_depth(text)
+        documents = [_value(node) for node in yaml.compose_all(text, Loader=_Loader)]
+    except yaml.MarkedYAMLError as fault:
+        mark = fault.problem_mark or fault.context_mark
+        said = " ".join(part for part in (fault.context, fault.problem) if part) or "not YAML"
+        where = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
+        raise Unreadable([_fault("yaml_syntax", _at(*where, said), "make it YAML that its own tool reads")]) from fault
+    except yaml.YAMLError as fault:
+        raise Unreadable([_fault("yaml_syntax", str(fault).partition("\n")[0])]) from fault
+    return [document for document in documents if document is not None]
+
+
+def _refuse_depth(text: str) -> None:
+    """Before anything recursive reads it: composing is, and libyaml's is not even stopped by Python's limit."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                where = (
+                    (None, None)
+                    if event.start_mark is None
+                    else (event.start_mark.line + 1, event.start_mark.column + 1)
+                )
+                raise Unreadable([_fault("too_deep", _at(*where, f"nested deeper than {_MAX_DEPTH} levels"))])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _value(root: yaml.Node) -> Any:
+    return _Builder().build(root, ())
+
+
+class _Builder:
+    """Nodes to data. What an alias stands for is built each time, so the nodes are counted: aliases may multiply."""
+
+    def __init__(self) -> None:
+        self._scalars = yaml.SafeLoader("")
+        self._count = 0
+
+    def build(self, node: yaml.Node, above: tuple[int, ...]) -> Any:
+        self._count += 1
+        if self._count > _MAX_NODES:
+            raise _marked("more values than a definition has", node)
+        if id(node) in above:
+            raise _marked("an anchor holds itself", node)
+        inside = (*above, id(node))
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, inside)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(entry, inside) for entry in cast("list[yaml.Node]", node.value)]
+        if node.tag == "tag:yaml.org,2002:timestamp":
+            return node.value
+        if not node.tag.startswith("tag:yaml.org,2002:"):
+            raise _marked(f"the tag {node.tag} stands for code of another program", node)
+        try:
+            return self._scalars.construct_object(node)
+        except ValueError as fault:
+            raise _marked(f"not a value of its type ({fault})", node) from fault
+
+    def _mapping(self, node: yaml.MappingNode, inside: tuple[int, ...]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
+            if not isinstance(key, yaml.ScalarNode):
+                raise _marked("a key is not text", key)
+            if key.tag == "tag:yaml.org,2002:merge":
+                for entry in self._merged(value, inside):
+                    merged = {**entry, **merged}
+            elif key.value in found:
+                raise _marked(f'the key "{key.value}" stands twice', key)
+            else:
+                found[key.value] = self.build(value, inside)
+        return {**merged, **found}
+
+    def _merged(self, node: yaml.Node, inside: tuple[int, ...]) -> list[dict[str, Any]]:
+        built = self.build(node, inside)
+        entries: list[Any] = cast("list[Any]", built) if isinstance(built, list) else [built]
+        if not all(isinstance(entry, dict) for entry in entries):
+            raise _marked("<<: takes a mapping or a list of mappings", node)
+        return cast("list[dict[str, Any]]", entries)
+
+
+def _marked(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+def _fault(code: str, msg: str, hint: str | None = None) -> Note:
+    return Note(Kind.LOST, code, (), msg, hint)
+
+
+def _at(line: int | None, column: int | None, msg: str) -> str:
+    return msg if line is None else f"line {line}, column {column}: {msg}"
+
+
+def short_json(value: object) -> str:
+    """A value on one line, cut where it is long: for sentences."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:59]}…"
