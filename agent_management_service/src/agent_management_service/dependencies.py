@@ -19,6 +19,8 @@ from agent_management_service.kinds.assembly import Kinds
 from agent_management_service.publishing.events import AgentEvents
 from agent_management_service.publishing.schemas import NoOptions, Rollback
 from agent_management_service.publishing.service import PublishingService
+from agent_management_service.reloads.repository import ReloadRepository
+from agent_management_service.reloads.service import ReloadService
 from agent_management_service.versions.repository import VersionRepository
 from agent_management_service.versions.service import VersionService
 from kgents_shared.auth import Principal, Reference, require, require_service
@@ -47,6 +49,7 @@ class Work:
     versions: VersionRepository
     comparing: VersionService
     publishing: PublishingService
+    reloads: ReloadService
     kinds: Kinds
     desired: DesiredRepository
     once: Once
@@ -60,12 +63,14 @@ async def _transaction(request: Request) -> AsyncGenerator[Work]:
     database = cast("Database", request.app.state.database)
     async with database.reading() if request.method == "GET" else database.transaction() as session:
         agents, versions = AgentRepository(session), VersionRepository(session)
-        drafts, publishing = AgentService(agents), PublishingService(agents, versions, AgentEvents(session))
+        drafts, comparing = AgentService(agents), VersionService(agents, versions)
+        publishing = PublishingService(agents, versions, AgentEvents(session))
         yield Work(
             agents=drafts,
             versions=versions,
-            comparing=VersionService(agents, versions),
+            comparing=comparing,
             publishing=publishing,
+            reloads=ReloadService(agents, drafts, comparing, publishing, ReloadRepository(session)),
             kinds=Kinds.over(session, drafts, publishing),
             desired=DesiredRepository(session),
             once=Once(IdempotencyRepository(session)),
@@ -124,7 +129,16 @@ async def _rollback(request: Request) -> Rollback:
     return await _json_body(request, Rollback)
 
 
+async def _checked_definition(request: Request) -> AgentSpec | InvalidInput:
+    try:
+        return await _definition(request)
+    except InvalidInput as fault:
+        return fault
+
+
 Definition = Annotated[AgentSpec, Depends(_definition)]
+# For a route that does something with a definition that has faults.
+CheckedDefinition = Annotated[AgentSpec | InvalidInput, Depends(_checked_definition)]
 NoOptionsBody = Annotated[NoOptions, Depends(_no_options)]
 RollbackBody = Annotated[Rollback, Depends(_rollback)]
 

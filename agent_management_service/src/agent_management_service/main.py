@@ -8,6 +8,7 @@ from agent_management_service.kinds.endpoints import router as kinds_router
 from agent_management_service.lifespan import lifespan
 from agent_management_service.metadata import SCHEMA
 from agent_management_service.publishing.endpoints import router as publishing_router
+from agent_management_service.reloads.endpoints import router as reloads_router
 from agent_management_service.settings import ManagementSettings
 from agent_management_service.templates.endpoints import router as templates_router
 from agent_management_service.versions.endpoints import router as versions_router
@@ -29,6 +30,7 @@ def create_app(settings: ManagementSettings | None = None, *, identity: Identity
                 agents_router,
                 publishing_router,
                 versions_router,
+                reloads_router,
                 kinds_router,
                 desired_router,
                 templates_router,

@@ -218,6 +218,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/auth/clients/{client_id}": {"name": "changed"},
     "POST /api/v1/auth/clients/{client_id}/secrets": {},
     "PUT /api/v1/agents/{agent}": {"name": "mine", "system_prompt": "Changed."},
+    "PUT /api/v1/agents/{agent}/reload": {"name": "mine", "system_prompt": "Changed."},
     "POST /api/v1/agents/{agent}/rollback": {"version": 1},
     "PATCH /api/v1/organisations/{organisation}": {"name": "Changed"},
     "PUT /api/v1/organisations/{organisation}/members/{user_id}": {"role": "owner"},
