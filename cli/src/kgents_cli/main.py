@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "create": ("create", "Make or update an agent from a TOML file or a template, publish it, wait until it answers."),
     "templates": ("templates", "List, show, copy and check templates: agents to start from."),
     "migrate": ("migrate", "Turn agents of other systems (Wegent, CrewAI, OpenAI Assistants, YAML) into TOML files."),
+    "dev": ("dev", "Publish agents again whenever their files are saved."),
     "message": ("message", "Send a message to an agent and print its answer as it comes."),
     "agents": ("agents", "List, read, update, publish, compare, roll back, stop and delete agents."),
     "logs": ("logs", "Print what an agent's worker logged."),

@@ -28,6 +28,10 @@ class Delivery:
     as_json: bool
 
 
+class NotReady(CliError):
+    """A version does not start, or not in time."""
+
+
 def create_from_file(config: Path, delivery: Delivery) -> None:
     """What `kgents create --config` does; prints how to talk to the agent."""
     source, content = _read(config)
@@ -108,16 +112,19 @@ def roll_back(api: ApiClient, name: str, version: int, timeout_s: float) -> dict
 def _shown_wait(api: ApiClient, name: str, version: int, timeout_s: float) -> dict[str, Any]:
     words = f"starting {name} version {version}"
     with progress(words) as shown:
-        return wait_until_ready(api, name, version, timeout_s, lambda state: shown.update(f"{words}: {state}"))
+        return wait_until_ready(
+            api, name, version, timeout_s, lambda state: shown.update(f"{words}: {state}" if state else words)
+        )
 
 
 def wait_until_ready(
-    api: ApiClient, name: str, version: int, timeout_s: float, look: Callable[[str], None]
+    api: ApiClient, name: str, version: int, timeout_s: float, look: Callable[[str | None], None]
 ) -> dict[str, Any]:
     """The instance of that version once it is ready. `look` gets the state that each look finds; it may raise.
 
     Raises:
-        CliError: it failed to start, or was not ready in time.
+        NotReady: it failed to start, or was not ready in time.
+        CliError: the server can't be asked.
     """
     deadline = time.monotonic() + timeout_s
     while True:
@@ -127,17 +134,16 @@ def wait_until_ready(
             return {"version": version, **ready}
         failed = next((item for item in instances if item["state"] == "failed"), None)
         if failed is not None:
-            raise CliError(
+            raise NotReady(
                 f"{name} version {version} does not start: {failed.get('last_error') or 'no reason was recorded'}",
                 hint=f"its own words: kgents logs {name}",
             )
         if time.monotonic() > deadline:
-            raise CliError(
+            raise NotReady(
                 f"{name} version {version} was not ready after {timeout_s:.0f} s",
                 hint=f"it is still being started; watch it: kgents agents get {name}",
             )
-        if instances:
-            look(instances[0]["state"])
+        look(instances[0]["state"] if instances else None)
         time.sleep(_POLL_S)
 
 

@@ -1,0 +1,1 @@
+"""`kgents dev`: files that become what runs whenever they are saved."""
