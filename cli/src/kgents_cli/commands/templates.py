@@ -69,3 +69,21 @@ def copy(template: str, name: str | None, out: Path, force: bool) -> None:
     from kgents_cli.templates import copy_template
 
     copy_template(template, name, out, force=force)
+
+
+@command.command()
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...", type=click.Path(path_type=Path))
+@click.option("--verbose", "-v", is_flag=True, help="Print what was said in every case.")
+def check(folders: tuple[Path, ...], verbose: bool) -> int:
+    """Check templates in folders of yours: that they are complete and valid, and that their scenarios pass.
+
+    No server is needed. The exit code is 0 if all is well, 1 if a case failed, 2 if a template can't be used.
+
+    \b
+    Examples:
+      kgents templates check my-templates/invoice-clerk
+      kgents templates check my-templates/*
+    """
+    from kgents_cli.template_checking import check_templates
+
+    return check_templates(folders, verbose=verbose)

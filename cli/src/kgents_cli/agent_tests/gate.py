@@ -1,0 +1,26 @@
+"""`--require-tests`: an agent is published only if its scenarios pass."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kgents_cli.agent_tests.loading import load_job
+from kgents_cli.agent_tests.outcomes import totals
+from kgents_cli.agent_tests.report import show_outcomes, summary
+from kgents_cli.agent_tests.running import Choice, run_jobs
+from kgents_cli.faults import CliError
+from kgents_shared.contracts.agent_spec import AgentSpec
+
+
+def require_tests(files: Sequence[Path], spec: AgentSpec) -> None:
+    """Run the files' cases on `spec`, whatever agent they name.
+
+    Raises:
+        CliError: a case failed, or none was run; the report is on stderr.
+    """
+    outcomes = run_jobs([load_job(file, spec=spec) for file in files], Choice())
+    counts = totals(outcomes)
+    if counts["failed"]:
+        show_outcomes(outcomes, err=True)
+        raise CliError(f"{spec.name} was not published: {summary(outcomes)}", hint="mend the agent or its scenarios")
+    if not counts["passed"]:
+        raise CliError(f"{spec.name} was not published: {summary(outcomes)}", hint="script at least one case's model")

@@ -1,0 +1,72 @@
+"""Files to scenarios and agents, with every fault shown at its place."""
+
+from pathlib import Path
+
+from kgents_cli.agent_tests.running import Job
+from kgents_cli.agent_tests.scenarios import Scenarios
+from kgents_cli.faults import BadInput, CliError
+from kgents_cli.problems import problem_error
+from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.definitions.compile import compile_body, compile_spec
+from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES, parse_json, parse_toml
+from kgents_shared.errors import InvalidInput
+
+
+def load_job(file: Path, agent: Path | None = None, spec: AgentSpec | None = None) -> Job:
+    """A scenario file with its agent: `spec`, or the one that `agent` defines, or the one that the file names."""
+    scenarios = load_scenarios(file)
+    if spec is not None:
+        return Job(file, scenarios, spec)
+    if agent is None:
+        if scenarios.agent is None:
+            raise BadInput(f"{file} names no agent", hint='add a line such as agent = "my-agent.toml", or --agent FILE')
+        agent = file.parent / scenarios.agent
+    return Job(file, scenarios, load_agent(agent))
+
+
+def load_scenarios(file: Path) -> Scenarios:
+    """The scenarios in a file; `BadInput` with all that is wrong with them."""
+    content = _read(file, "name a scenario file: docs/testing-agents.md says what it holds")
+    try:
+        document = parse_toml(content)
+        if isinstance(document.value, dict) and "system_prompt" in document.value:
+            raise BadInput(
+                f"{file} is an agent's definition", hint=f"name its scenarios: --agent {file} SCENARIOS.toml"
+            )
+        return compile_body(document, Scenarios)
+    except InvalidInput as refused:
+        raise _shown(refused, file) from refused
+
+
+def load_agent(file: Path) -> AgentSpec:
+    """The agent that a TOML or JSON file defines; `BadInput` with all that is wrong with it."""
+    return agent_of(_read(file, "name the agent's TOML file"), file)
+
+
+def agent_of(content: bytes, source: Path) -> AgentSpec:
+    """The agent that a text defines; `source` is where it is from, and says whether it is JSON."""
+    parse = parse_json if source.suffix == ".json" else parse_toml
+    try:
+        return compile_spec(parse(content))
+    except InvalidInput as refused:
+        raise _shown(refused, source) from refused
+
+
+def _read(file: Path, hint: str) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as fault:
+        raise BadInput(f"{file}: {fault.strerror}", hint=hint) from fault
+    if len(content) > MAX_DOCUMENT_BYTES:
+        raise BadInput(f"{file} is longer than {MAX_DOCUMENT_BYTES} bytes", hint=hint)
+    return content
+
+
+def _shown(refused: InvalidInput, source: Path) -> CliError:
+    problem = {
+        "detail": refused.detail.replace("The body", f"{source}"),
+        "code": refused.code,
+        "errors": [fault.as_json() for fault in refused.errors],
+    }
+    return problem_error(refused.status, problem, source=str(source))
