@@ -42,6 +42,7 @@ def all_checks(root: Path) -> list[Check]:
         Check("imports", (str(tools / "lint-imports"),)),
         Check("ruff", (str(tools / "ruff"), "check", ".")),
         Check("format", (str(tools / "ruff"), "format", "--check", ".")),
+        Check("references", (sys.executable, "-P", "-m", "kgents_cli.checks.references")),
         Check("locks", (sys.executable, "-P", "-m", "kgents_cli.locks", "--check")),
     ]
 

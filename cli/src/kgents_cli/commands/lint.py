@@ -7,9 +7,10 @@ import click
 @click.argument("names", nargs=-1, metavar="[CHECK]...")
 @click.option("--fix", is_flag=True, help="Let ruff mend and format what it can first.")
 def command(names: tuple[str, ...], fix: bool) -> int:
-    """Check style, types, imports, migrations and lock files.
+    """Check style, types, imports, migrations, generated pages and lock files.
 
-    All of it, or the CHECKs that are named: ruff, format, types, imports, locks, migrations.
+    All of it, or the CHECKs that are named: ruff, format, types, imports, locks, migrations,
+    references (the pages that are made of the sources).
 
     \b
     Examples:

@@ -1,0 +1,77 @@
+"""What `kgents validate` does: faults and warnings as compilers write them, by this machine or with the server."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from kgents_cli.faults import EXIT_BAD_INPUT, BadInput, as_called
+from kgents_cli.terminal import harmless, style
+
+
+def validate_file(file: Path, *, server: bool, organisation: str | None, as_json: bool) -> int:
+    """Print the report; 2 if it has errors."""
+    if organisation is not None and not server:
+        raise BadInput("--organisation goes with --server", hint="add --server, or leave it out")
+    source, body = _read(file)
+    language = _language(file, body)
+    report = _from_server(body, language, organisation) if server else _from_here(body, language)
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        _show(source, report)
+    return EXIT_BAD_INPUT if report["errors"] else 0
+
+
+def _read(file: Path) -> tuple[str, bytes]:
+    if str(file) == "-":
+        return "<stdin>", sys.stdin.buffer.read()
+    try:
+        return str(file), file.read_bytes()
+    except OSError as fault:
+        raise BadInput(f"{file}: {fault.strerror}", hint="name a TOML or JSON file") from fault
+
+
+def _language(file: Path, body: bytes) -> Literal["toml", "json"]:
+    """By the file's name; what comes through a pipe is JSON if it begins as an object does."""
+    if str(file) == "-":
+        return "json" if body.lstrip()[:1] == b"{" else "toml"
+    return "json" if file.suffix.lower() == ".json" else "toml"
+
+
+def _from_here(body: bytes, language: Literal["toml", "json"]) -> dict[str, Any]:
+    from kgents_shared.definitions.examine import examine
+
+    return examine(body, language).as_json()
+
+
+def _from_server(body: bytes, language: str, organisation: str | None) -> dict[str, Any]:
+    from kgents_cli.client import ApiClient
+
+    params = {} if organisation is None else {"organisation": organisation}
+    with ApiClient() as api:
+        return api.call("POST", "/agents/validate", params=params, content=body, content_type=f"application/{language}")
+
+
+def _show(source: str, report: Mapping[str, Any]) -> None:
+    errors, warnings = report["errors"], report["warnings"]
+    for word, colour, found in (("error", "red", errors), ("warning", "yellow", warnings)):
+        for fault in found:
+            click.echo(_line(source, style(word, colour, sys.stdout), fault))
+    counts = [f"{len(found)} {word if len(found) != 1 else word[:-1]}" for word, found in report.items() if found]
+    if not errors:
+        click.echo(f"{harmless(source)}: {style('valid', 'green', sys.stdout)}" + (f", {counts[0]}" if counts else ""))
+    if counts:
+        code = (errors or warnings)[0]["code"]
+        click.echo(as_called(f"{' and '.join(counts)}. What a code means: kgents explain {code}"), err=True)
+
+
+def _line(source: str, word: str, fault: Mapping[str, Any]) -> str:
+    place = ":".join([harmless(source), *(str(fault[key]) for key in ("line", "column") if fault.get(key))])
+    field = ".".join(str(part) for part in fault["loc"])
+    hint = f" ({fault['hint']})" if fault["hint"] else ""
+    said = harmless(f"{field + ': ' if field else ''}{fault['msg']}{hint} [{fault['code']}]")
+    return f"{place}: {word}: {said}"
