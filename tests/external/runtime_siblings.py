@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from kgents_shared.contracts.credentials import ResolveCredentialRequest
 from kgents_shared.contracts.published_agent import PublishedAgent
 from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.contracts.worker import ToolCallResult, ToolDefinition
@@ -31,7 +32,7 @@ async def tell_arguments(request: InvokeToolRequest) -> ToolCallResult:
 
 @dataclass
 class RuntimeSiblings:
-    """Auth's token endpoint, management's `resolve`, and the tool registry's two calls, on one port.
+    """Auth's token endpoint and vault, management's `resolve`, and the tool registry's two calls, on one port.
 
     `agents` are found by (owner, name or id). `invocations` holds every call of a tool in its order; `effects` holds
     one entry per Idempotency-Key, as a registry that keeps its promise does.
@@ -43,6 +44,8 @@ class RuntimeSiblings:
     invocations: list[InvokeToolRequest] = field(default_factory=list[InvokeToolRequest])
     effects: dict[str, ToolCallResult] = field(default_factory=dict[str, ToolCallResult])
     resolutions: int = 0
+    credentials: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    credential_uses: list[ResolveCredentialRequest] = field(default_factory=list[ResolveCredentialRequest])
     _runner: web.AppRunner | None = None
     port: int = 0
 
@@ -57,6 +60,7 @@ class RuntimeSiblings:
         app.router.add_get("/internal/agents/resolve", self._resolve_agent)
         app.router.add_post("/internal/tools/resolve", self._resolve_tools)
         app.router.add_post("/internal/tools/invoke", self._invoke_tool)
+        app.router.add_post("/internal/credentials/resolve", self._resolve_credential)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
@@ -76,6 +80,17 @@ class RuntimeSiblings:
             problem = {"status": 404, "code": "agent_not_found", "detail": "There is no such agent."}
             return web.json_response(problem, status=404, content_type="application/problem+json")
         return web.json_response(found.model_dump(mode="json"))
+
+    async def _resolve_credential(self, request: web.Request) -> web.Response:
+        """`credentials` are found by reference, for the owner that each names."""
+        asked = ResolveCredentialRequest.model_validate_json(await request.read())
+        self.credential_uses.append(asked)
+        found = self.credentials.get(asked.credential_ref)
+        if found is None or found["owner_id"] != asked.owner_id:
+            problem = {"status": 404, "code": "credential_not_found", "detail": "There is no such credential."}
+            return web.json_response(problem, status=404, content_type="application/problem+json")
+        kept = {name: value for name, value in found.items() if name != "owner_id"}
+        return web.json_response({"credential_ref": asked.credential_ref, "type": "llm_provider", "version": 1, **kept})
 
     async def _resolve_tools(self, _: web.Request) -> web.Response:
         self.resolutions += 1

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import aiohttp
 import psycopg
+from aiohttp.abc import AbstractResolver
 from fastapi import FastAPI
 from psycopg_pool import PoolTimeout
 
@@ -22,6 +23,7 @@ from agent_runtime_service.execution.repository import RunJournal
 from agent_runtime_service.gateway.echo import EchoProvider
 from agent_runtime_service.gateway.ledger import ModelCallLedger
 from agent_runtime_service.gateway.openai import DEFAULT_BASE_URL, OpenAiLimits, OpenAiProvider
+from agent_runtime_service.gateway.own_accounts import CheckedResolver, OwnAccounts, Ways
 from agent_runtime_service.gateway.providers import Provider
 from agent_runtime_service.gateway.service import ModelGateway
 from agent_runtime_service.instances.directory import InstanceDirectory
@@ -34,8 +36,10 @@ from agent_runtime_service.runs.repository import RunRepository
 from agent_runtime_service.settings import RuntimeSettings
 from kgents_shared.db import HotPool, open_pool
 from kgents_shared.events import EventBus, OutboxRelay
+from kgents_shared.http.addresses import AddressPolicy
 from kgents_shared.http.background import BackgroundTasks
 from kgents_shared.http.client import ServiceSession
+from kgents_shared.http.vault import HttpVault, Vault
 
 
 @asynccontextmanager
@@ -46,10 +50,11 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(url, max_size=settings.hot_pool_size))
         ledger = ModelCallLedger(pool)
-        gateway = await _gateway(stack, settings, ledger)
         siblings = await stack.enter_async_context(
             ServiceSession(settings.auth_url, "runtime", settings.client_secret.get_secret_value())
         )
+        vault = HttpVault(siblings.client(settings.auth_url, "auth"))
+        gateway = await _gateway(stack, settings, ledger, vault)
         registry = HttpToolRegistry(siblings.client(settings.tools_url, "tools"))
         catalog = HttpAgentCatalog(siblings.client(settings.management_url, "management"))
         directory = InstanceDirectory()
@@ -96,21 +101,29 @@ async def _start_background(
     return bus
 
 
-async def _gateway(stack: AsyncExitStack, settings: RuntimeSettings, ledger: ModelCallLedger) -> ModelGateway:
-    session = await stack.enter_async_context(
-        aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.model_connect_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=256 * 1024,
-        )
-    )
+async def _gateway(
+    stack: AsyncExitStack, settings: RuntimeSettings, ledger: ModelCallLedger, vault: Vault
+) -> ModelGateway:
+    policy = AddressPolicy(settings.ssrf_allowed_hosts)
+    session = await stack.enter_async_context(_model_session(settings, None))
+    checked = await stack.enter_async_context(_model_session(settings, CheckedResolver(policy)))
+    base_url = settings.openai_base_url or DEFAULT_BASE_URL
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
     limits = OpenAiLimits(first_byte_s=settings.model_first_byte_s, retries=settings.model_retries)
-    openai = OpenAiProvider(session, settings.openai_base_url or DEFAULT_BASE_URL, key, limits)
+    openai = OpenAiProvider(session, base_url, key, limits)
+    own = OwnAccounts(vault, Ways(session, checked, policy, base_url, limits))
     providers: dict[str, Provider] = {"openai": openai, "echo": EchoProvider()}
     default = "openai" if key or settings.openai_base_url else "echo"
-    return ModelGateway(providers, ledger, default_provider=default, default_model=settings.default_model)
+    return ModelGateway(providers, own, ledger, default_provider=default, default_model=settings.default_model)
+
+
+def _model_session(settings: RuntimeSettings, resolver: AbstractResolver | None) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, resolver=resolver),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.model_connect_s),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=256 * 1024,
+    )
 
 
 async def _answers(pool: HotPool) -> bool:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from kgents_shared.http.settings import ServiceSettings
+from kgents_shared.http.settings import ServiceSettings, Words
 
 DEFAULT_MODEL = "gpt-4.1-mini"
 
@@ -25,9 +25,10 @@ class RuntimeSettings(ServiceSettings):
 
     `bind`, `port` and `door` (`unix:/path` or `tcp:host:port`) are for `python -m agent_runtime_service`.
 
-    `OPENAI_BASE_URL`, `OPENAI_API_KEY` and `OPENAI_MODEL` are the default credential of the provider `openai`, which is
-    any server that speaks its wire. A lease is renewed every third of `lease_s`; a run whose front fell silent for
-    longer is taken over.
+    `OPENAI_BASE_URL`, `OPENAI_API_KEY` and `OPENAI_MODEL` are the default credential of the provider `openai`, which
+    is any server that speaks its wire. An agent may have a credential of its own, with an address;
+    `ssrf_allowed_hosts` lists hosts (`name` or `name:port`) of such addresses that may be loopback or private. A
+    lease is renewed every third of `lease_s`; a run whose front fell silent for longer is taken over.
     """
 
     model_config = SettingsConfigDict(env_prefix="RUNTIME_", populate_by_name=True)
@@ -51,6 +52,7 @@ class RuntimeSettings(ServiceSettings):
     model_connect_s: float = 5.0
     model_first_byte_s: float = 60.0
     model_retries: int = 2
+    ssrf_allowed_hosts: Words = Field(default_factory=list[str])
     lease_s: float = 10.0
     recovery_every_s: float = 2.0
     starting_wait_s: float = 2.0

@@ -1,13 +1,12 @@
 """The settings of the tool registry, from the environment under `TOOLS_`."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from kgents_shared.http.settings import ServiceSettings
+from kgents_shared.http.settings import ServiceSettings, Words, words
 
 
 class StdioCommand(BaseModel):
@@ -33,16 +32,6 @@ class StdioCommand(BaseModel):
         return path
 
 
-def _words(value: Any) -> Any:
-    """`a, b` or a JSON list, as people write lists in an environment."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.startswith("["):
-        return cast("object", json.loads(text))
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
 class ToolsSettings(ServiceSettings):
     """What an operator decides about tools.
 
@@ -54,10 +43,10 @@ class ToolsSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="TOOLS_")
 
-    ssrf_allowed_hosts: Annotated[list[str], NoDecode] = Field(default_factory=list[str])
+    ssrf_allowed_hosts: Words = Field(default_factory=list[str])
     stdio_allowed: dict[str, StdioCommand] = Field(default_factory=dict[str, StdioCommand])
-    stdio_hidden: Annotated[list[Path], NoDecode] = Field(default_factory=list[Path])
-    denied: Annotated[list[str], NoDecode] = Field(default_factory=list[str])
+    stdio_hidden: Annotated[list[Path], NoDecode, BeforeValidator(words)] = Field(default_factory=list[Path])
+    denied: Words = Field(default_factory=list[str])
     connect_timeout_s: float = Field(default=15, gt=0)
     call_timeout_s: float = Field(default=30, gt=0)
     idle_close_s: float = Field(default=300, gt=0)
@@ -66,8 +55,3 @@ class ToolsSettings(ServiceSettings):
     max_result_bytes: int = Field(default=65_536, ge=256)
     max_tools_per_server: int = Field(default=200, ge=1)
     max_sessions: int = Field(default=64, ge=1)
-
-    @field_validator("ssrf_allowed_hosts", "stdio_hidden", "denied", mode="before")
-    @classmethod
-    def _list(cls, value: Any) -> Any:
-        return _words(value)

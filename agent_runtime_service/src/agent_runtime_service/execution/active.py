@@ -11,6 +11,7 @@ from agent_runtime_service.execution.feed import Feed
 from kgents_shared.contracts.agent_spec import ToolsSpec
 from kgents_shared.contracts.worker import Message, ModelChoice, ToolCall, ToolDefinition
 from kgents_shared.errors import ApiError
+from kgents_shared.http.vault import CredentialUse
 
 _TRANSCRIPT = TypeAdapter(list[Message])
 
@@ -49,6 +50,7 @@ class RunPlan:
     version: int
     owner_id: str  # the agent's: whose tools it calls, whoever talks to it
     model: ModelChoice
+    credential: CredentialUse | None  # the agent's own at the model's provider; None means the platform's
     tools: tuple[ToolDefinition, ...]
     patterns: ToolsSpec
     max_steps: int

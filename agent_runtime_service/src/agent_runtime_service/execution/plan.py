@@ -15,6 +15,7 @@ from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.tools import ResolveToolsRequest
 from kgents_shared.contracts.worker import ToolDefinition
 from kgents_shared.errors import ApiError
+from kgents_shared.http.vault import CredentialUse
 
 _log = structlog.get_logger("kgents.runtime.plan")
 REFRESH_AFTER_S = 30.0
@@ -75,6 +76,7 @@ class Planner:
             version=registration.version,
             owner_id=registration.owner_id,
             model=model,
+            credential=CredentialUse(ref, registration.owner_id) if (ref := spec.llm.credential_ref) else None,
             tools=tools,
             patterns=spec.tools,
             max_steps=spec.limits.max_steps,

@@ -2,6 +2,8 @@
 
 from kgents_shared.errors import ApiError, BadGateway, GatewayTimeout, Unavailable
 
+HOW_TO_ALLOW = "An operator can list it in RUNTIME_SSRF_ALLOWED_HOSTS."
+
 
 def unreachable(provider: str) -> ApiError:
     """No connection."""
@@ -22,10 +24,15 @@ def rate_limited(provider: str, retry_after_s: float) -> ApiError:
     )
 
 
-def refused(provider: str, status: int) -> ApiError:
+def refused(provider: str, status: int, credential: str) -> ApiError:
     """401 or 403; its words are not passed on, since they may quote the key."""
+    return BadGateway(f"The model provider {provider} refused {credential} ({status}).", code="provider_refused")
+
+
+def address_refused(provider: str, sentence: str) -> ApiError:
+    """The address of an agent's own account is none of the public internet."""
     return BadGateway(
-        f"The model provider {provider} refused the platform's credential ({status}).", code="provider_refused"
+        f"The model provider {provider} is not asked: {sentence} {HOW_TO_ALLOW}", code="provider_address_refused"
     )
 
 

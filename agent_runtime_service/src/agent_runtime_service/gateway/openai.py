@@ -14,6 +14,7 @@ from yarl import URL
 from agent_runtime_service.gateway import faults
 from agent_runtime_service.gateway.providers import EVENT_STREAM, JSON, MAX_ANSWER_BYTES, ProviderAnswer
 from kgents_shared.errors import ApiError
+from kgents_shared.http.addresses import AddressNotPublic
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _TRIED_AGAIN = frozenset({429, 500, 502, 503, 504})
@@ -42,14 +43,20 @@ class _TryAgain(Exception):
 
 
 class OpenAiProvider:
-    """The provider `openai` at `base_url` with the platform's default credential."""
+    """The provider `openai` at `base_url`, asked with one key; `credential` is how that is called in a refusal."""
 
     name = "openai"
 
     def __init__(
-        self, session: aiohttp.ClientSession, base_url: str, api_key: str | None, limits: OpenAiLimits
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        api_key: str | None,
+        limits: OpenAiLimits,
+        credential: str = "the platform's credential",
     ) -> None:
         self._session = session
+        self._credential = credential
         self._url = URL(base_url.rstrip("/") + "/chat/completions")
         # OpenAI's own newer models refuse the older name, which is the one that every other server knows.
         self._is_openai = self._url.host == "api.openai.com"
@@ -112,10 +119,14 @@ class OpenAiProvider:
             raise faults.timed_out(self.name) from error
         except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError) as error:
             raise _TryAgain(faults.cut(self.name)) from error
+        except aiohttp.InvalidURL as error:
+            raise faults.unreachable(self.name) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             raise _TryAgain(faults.unreachable(self.name)) from error
         except aiohttp.ClientError as error:
             raise faults.garbage(self.name, "something that isn't HTTP") from error
+        except AddressNotPublic as error:
+            raise faults.address_refused(self.name, str(error)) from error
         finally:
             if response is not None and not whole:
                 response.close()
@@ -124,7 +135,7 @@ class OpenAiProvider:
         """Raise what a status that isn't 200 means."""
         status = response.status
         if status in {401, 403}:
-            raise faults.refused(self.name, status)
+            raise faults.refused(self.name, status, self._credential)
         if status not in _TRIED_AGAIN:
             raise faults.failed(self.name, status, self._message(await response.content.read(_MAX_ERROR_BYTES)))
         after_s = _retry_after(response.headers.get("Retry-After"))

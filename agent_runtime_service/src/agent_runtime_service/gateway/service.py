@@ -8,6 +8,7 @@ import orjson
 
 from agent_runtime_service.execution.active import ActiveRun, RunPlan
 from agent_runtime_service.gateway.ledger import ModelCallLedger
+from agent_runtime_service.gateway.own_accounts import OwnAccounts
 from agent_runtime_service.gateway.providers import EVENT_STREAM, Provider, ProviderAnswer
 from agent_runtime_service.gateway.request import checked_request
 from agent_runtime_service.gateway.usage import UsageMeter
@@ -26,16 +27,23 @@ class ModelGateway:
     """Model calls of runs, by provider."""
 
     def __init__(
-        self, providers: Mapping[str, Provider], ledger: ModelCallLedger, *, default_provider: str, default_model: str
+        self,
+        providers: Mapping[str, Provider],
+        own: OwnAccounts,
+        ledger: ModelCallLedger,
+        *,
+        default_provider: str,
+        default_model: str,
     ) -> None:
         self._providers = providers
+        self._own = own
         self._ledger = ledger
         self._default_provider = default_provider
         self._default_model = default_model
 
     def choose(self, llm: LlmSpec) -> ModelChoice:
         """The model of a run of this spec, with the platform's defaults put in."""
-        provider = llm.provider or self._default_provider
+        provider = llm.provider or ("openai" if llm.credential_ref else self._default_provider)
         model = llm.model or ("echo" if provider == "echo" else self._default_model)
         return ModelChoice(provider=provider, model=model, temperature=llm.temperature, max_tokens=llm.max_tokens)
 
@@ -54,10 +62,15 @@ class ModelGateway:
         began = time.monotonic()
         left = max(_LEAST_S, run.time_left() - _MARGIN_S)
         try:
-            async with self._providers[provider].complete(request, left) as answer:
+            chosen = (
+                self._providers[provider] if plan.credential is None else await self._own.provider(run, plan.credential)
+            )
+            async with chosen.complete(request, left) as answer:
                 yield ProviderAnswer(answer.content_type, self._metered(run, answer, meter, began), answer.tries)
         except ApiError as error:
             run.model_fault = error
+            if error.code == "provider_refused" and plan.credential is not None:
+                self._own.forget(plan.credential)
             if not meter.size:
                 self._settle(run, meter, 1, began)
             raise

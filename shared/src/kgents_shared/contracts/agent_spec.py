@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from kgents_shared.contracts.credentials import CredentialRef
 from kgents_shared.contracts.model import Contract
 from kgents_shared.contracts.path_table import RESERVED_AGENT_NAMES, parses_as_uuid
 
@@ -55,6 +56,10 @@ class LlmSpec(Contract):
     )
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = Field(
         default=None, description="The most that one answer of the model may have. Absent, the provider decides."
+    )
+    credential_ref: CredentialRef | None = Field(
+        default=None,
+        description="Whose account is asked: a `cred_…` reference of type llm_provider. Absent, it is the platform's.",
     )
 
 

@@ -1,11 +1,26 @@
 """The settings that every service has."""
 
+import json
 from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any, cast
 
-from pydantic import IPvAnyNetwork, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, IPvAnyNetwork, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from kgents_shared.http.allowlists import checked_origin, proxy_network
+
+
+def words(value: Any) -> Any:
+    """`a, b` or a JSON list, as people write lists in an environment."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("["):
+        return cast("object", json.loads(text))
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+Words = Annotated[list[str], NoDecode, BeforeValidator(words)]
 
 
 class ServiceSettings(BaseSettings):
