@@ -10,6 +10,7 @@ import pytest
 from .conftest import Answer, Api, Kgents
 
 AGENT = "/api/v1/agents/my-agent"
+AT_FROM = "(2026-11-21 09:30 UTC from a.toml)"
 SPEC = {"name": "my-agent", "system_prompt": "Be brief.", "description": "Answers\nbriefly."}
 
 
@@ -117,3 +118,29 @@ def test_where_there_is_no_version_before_a_rollback_says_so(kgents: Kgents, api
     assert ran.code == 2
     assert words in ran.err
     assert api.bodies("POST", f"{AGENT}/rollback") == []
+
+
+@pytest.mark.parametrize(
+    ("reload", "expected"),
+    [
+        ({"state": "never"},
+         ["my-agent was never reloaded, version 2 is in force. Reload it on each save with: kgents dev FILE"]),
+        (
+            {"state": "reloaded", "version": 3, "changes": [change(["limits", "max_steps"], 3, 4, [])]},
+            [f"my-agent was reloaded as version 3 {AT_FROM}; version 2 is in force.",
+             "  limits.max_steps: 3 → 4"],
+        ),
+        (
+            {"state": "refused", "version": 2,
+             "errors": [{"loc": ["limit"], "msg": "is not a known field", "hint": None, "line": 3, "column": 1}]},
+            [f"my-agent was not reloaded: its file has faults {AT_FROM}; version 2 is in force.",
+             "  a.toml:3:1: limit: is not a known field"],
+        ),
+    ],
+    ids=["never", "reloaded", "refused"],
+)  # fmt: skip
+def test_the_last_reload_is_told(kgents: Kgents, api: Api, reload: dict[str, Any], expected: list[str]):
+    answer = {"at": "2026-11-21T09:30:00Z", "source": "a.toml", "in_force": 2, "changes": [], "errors": [], **reload}
+    api.will("GET", f"{AGENT}/reload", Answer(200, answer))
+    assert kgents("agents", "last-reload", "my-agent").out.splitlines() == expected
+    assert kgents("agents", "last-reload", "my-agent", "--json").json == answer

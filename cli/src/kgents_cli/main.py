@@ -20,7 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "create": ("create", "Make or update an agent from a TOML file or a template, publish it, wait until it answers."),
     "templates": ("templates", "List, show, copy and check templates: agents to start from."),
     "migrate": ("migrate", "Turn agents of other systems (Wegent, CrewAI, OpenAI Assistants, YAML) into TOML files."),
-    "dev": ("dev", "Publish agents again whenever their files are saved."),
+    "dev": ("dev", "Publish agents again whenever their TOML files are saved, until Ctrl-C."),
     "validate": ("validate", "Check an agent's definition and say where each fault stands."),
     "schema": ("schema", "Print the JSON Schema of definitions, for editors, or their reference."),
     "explain": ("explain", "Say what a code of a fault or refusal means, and what to do."),

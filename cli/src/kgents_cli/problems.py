@@ -38,7 +38,7 @@ def problem_error(status: int, body: Any, *, source: str | None = None) -> ApiFa
     problem: Mapping[str, Any] = cast("Mapping[str, Any]", body) if isinstance(body, dict) else {}
     detail = str(problem.get("detail") or problem.get("title") or f"the server answered with status {status}")
     faults = problem.get("errors")
-    lines = [_line(cast("Mapping[str, Any]", item), source) for item in faults] if isinstance(faults, list) else []
+    lines = [fault_line(cast("Mapping[str, Any]", item), source) for item in faults] if isinstance(faults, list) else []
     if lines:
         detail = _LISTED.sub(":", detail)
     hint = _NEXT_BY_CODE.get(str(problem.get("code")), _NEXT.get(status))
@@ -55,7 +55,8 @@ def problem_error(status: int, body: Any, *, source: str | None = None) -> ApiFa
     )
 
 
-def _line(fault: Mapping[str, Any], source: str | None) -> str:
+def fault_line(fault: Mapping[str, Any], source: str | None) -> str:
+    """One fault in a line: its place, what is wrong, how to mend it. `source` is the file that has it."""
     loc = [str(part) for part in cast("Sequence[Any]", fault.get("loc") or ()) if part != "body"]
     place = ".".join(loc)
     if source is not None:

@@ -8,6 +8,7 @@ import click
 from kgents_cli.client import ApiClient, agent_path
 from kgents_cli.differences import lines_of_changes
 from kgents_cli.faults import BadInput, as_called
+from kgents_cli.problems import fault_line
 from kgents_cli.publishing import roll_back as roll_back_and_wait
 from kgents_cli.tables import day, show_table
 from kgents_cli.terminal import harmless
@@ -60,6 +61,30 @@ def show_difference(agent: str, old: int | None, new: int | None, *, as_json: bo
     click.echo(f"{agent}: version {found['from_version']} → {other}, {many}")
     for line in lines_of_changes(changes):
         click.echo(line)
+
+
+def show_last_reload(agent: str, *, as_json: bool) -> None:
+    """Print how the agent's last reload went."""
+    with ApiClient() as api:
+        found = api.call("GET", agent_path(agent, "reload"))
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    in_force = "no version is in force" if found["in_force"] is None else f"version {found['in_force']} is in force"
+    if found["state"] == "never":
+        click.echo(as_called(f"{agent} was never reloaded, {in_force}. Reload it on each save with: kgents dev FILE"))
+        return
+    words = {
+        "reloaded": f"was reloaded as version {found['version']}",
+        "unchanged": f"was saved, and version {found['version']} said the same",
+        "refused": "was not reloaded: its file has faults",
+    }[found["state"]]
+    source = harmless(f" from {found['source']}") if found["source"] else ""
+    click.echo(f"{agent} {words} ({day(found['at'])} UTC{source}); {in_force}.")
+    for line in lines_of_changes(found["changes"]):
+        click.echo(line)
+    for fault in found["errors"]:
+        click.echo(f"  {harmless(fault_line(fault, found['source']))}")
 
 
 def roll_back(agent: str, number: int | None, timeout_s: float, *, as_json: bool) -> None:

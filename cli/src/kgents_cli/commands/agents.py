@@ -198,6 +198,22 @@ def rollback(agent: str, number: int | None, timeout: float, as_json: bool) -> N
     roll_back(agent, number, timeout, as_json=as_json)
 
 
+@command.command(name="last-reload")
+@click.argument("agent")
+@_JSON
+def last_reload(agent: str, as_json: bool) -> None:
+    """Show how AGENT's last reload went: what it changed, or what was wrong with its file.
+
+    \b
+    Examples:
+      kgents agents last-reload my-agent
+      kgents agents last-reload my-agent --json
+    """
+    from kgents_cli.versions import show_last_reload
+
+    show_last_reload(agent, as_json=as_json)
+
+
 @command.command()
 @click.argument("agent")
 @_JSON

@@ -91,9 +91,9 @@ class Development:
                     if file not in self._busy:
                         self._busy.add(file)
                         self._pool.submit(self._guarded_work, file)
-            for file, trouble in snapshot.troubles.items():
-                self._told_once(Outcome(file, State.WAITING, message=f"it can't be read: {trouble}"))
-            # An editor may take a file away for a moment to put another in its place.
+            # An editor may empty a file, or take it away, for a moment before it puts something in its place.
+            for file, trouble in snapshot.troubles.items() if is_quiet else ():
+                self._told_once(Outcome(file, State.WAITING, message=f"it can't be taken up: it {trouble}"))
             gone = self._known - snapshot.contents.keys() - snapshot.troubles.keys() - self._busy
             for file in sorted(gone) if is_quiet else ():
                 self._known.discard(file)

@@ -64,9 +64,11 @@ class Sources:
             except FileNotFoundError:
                 continue
             except OSError as fault:
-                now.troubles[path] = fault.strerror or str(fault)
+                now.troubles[path] = f"can't be read ({fault.strerror or fault})"
                 continue
-            if len(content) > _LARGEST:
+            if not content:
+                now.troubles[path] = "is empty"
+            elif len(content) > _LARGEST:
                 now.troubles[path] = f"is longer than {_LARGEST // 1024} KiB"
             elif path in self.files or _may_define_an_agent(content):
                 now.contents[path] = content
