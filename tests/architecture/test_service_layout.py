@@ -32,7 +32,7 @@ PUBLIC = {
         "POST /api/v1/auth/revoke",
         "POST /api/v1/auth/token",
     ],
-    "management": ["GET /health"],
+    "management": ["GET /api/v1/schemas/agent", "GET /health"],
     "tools": ["GET /health"],
     "runtime": ["GET /health"],
     "deployment": ["GET /health"],

@@ -21,13 +21,15 @@ from agent_management_service.publishing.schemas import NoOptions, Rollback
 from agent_management_service.publishing.service import PublishingService
 from agent_management_service.reloads.repository import ReloadRepository
 from agent_management_service.reloads.service import ReloadService
+from agent_management_service.settings import ManagementSettings
 from agent_management_service.versions.repository import VersionRepository
 from agent_management_service.versions.service import VersionService
 from kgents_shared.auth import Principal, Reference, require, require_service
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.db import Database
 from kgents_shared.definitions.compile import compile_body, compile_spec
-from kgents_shared.definitions.documents import Document, parse_json, parse_toml
+from kgents_shared.definitions.documents import Document, Language, parse_document, parse_json
+from kgents_shared.definitions.limits import SystemLimits
 from kgents_shared.errors import FaultItem, InvalidInput
 from kgents_shared.events import OutboxRelay
 
@@ -55,6 +57,11 @@ class Work:
     once: Once
 
 
+def system_limits(request: Request) -> SystemLimits:
+    """What the operator lets definitions ask for."""
+    return cast("ManagementSettings", request.app.state.settings).system_limits
+
+
 async def _transaction(request: Request) -> AsyncGenerator[Work]:
     """One request is one transaction: committed when the endpoint returns, before its answer is sent.
 
@@ -63,7 +70,7 @@ async def _transaction(request: Request) -> AsyncGenerator[Work]:
     database = cast("Database", request.app.state.database)
     async with database.reading() if request.method == "GET" else database.transaction() as session:
         agents, versions = AgentRepository(session), VersionRepository(session)
-        drafts, comparing = AgentService(agents), VersionService(agents, versions)
+        drafts, comparing = AgentService(agents, system_limits(request)), VersionService(agents, versions)
         publishing = PublishingService(agents, versions, AgentEvents(session))
         yield Work(
             agents=drafts,
@@ -90,19 +97,23 @@ def _this_agent(principal: Annotated[Principal, Depends(require())], agent: str)
 ThisAgent = Annotated[Reference, Depends(_this_agent)]
 
 
-async def _definition(request: Request) -> AgentSpec:
+def definition_language(request: Request) -> Language:
+    """The language that the request says its definition is in; `UnsupportedMediaType` for any other."""
     media_type = _media_type(request)
     if media_type == "application/toml":
-        parse = parse_toml
-    elif media_type == "application/json":
-        parse = parse_json
-    else:
-        raise UnsupportedMediaType(media_type)
+        return "toml"
+    if media_type == "application/json":
+        return "json"
+    raise UnsupportedMediaType(media_type)
+
+
+async def _definition(request: Request) -> AgentSpec:
+    language, limits = definition_language(request), system_limits(request)
     body = await request.body()
     if len(body) <= INLINE_BYTES:
-        return compile_spec(parse(body))
+        return compile_spec(parse_document(body, language), limits)
     # A long definition takes up to a tenth of a second: others are served meanwhile.
-    return await asyncio.to_thread(lambda: compile_spec(parse(body)))
+    return await asyncio.to_thread(lambda: compile_spec(parse_document(body, language), limits))
 
 
 def _media_type(request: Request) -> str:

@@ -7,19 +7,22 @@ from typing import cast
 
 from fastapi import FastAPI
 
+from agent_management_service.clients import HttpToolCatalog
 from agent_management_service.idempotency.repository import IdempotencyRepository
 from agent_management_service.metadata import SCHEMA
 from agent_management_service.settings import ManagementSettings
+from agent_management_service.validation.service import ValidationService
 from kgents_shared.db import Database
 from kgents_shared.events import EventBus, OutboxRelay
 from kgents_shared.http.background import BackgroundTasks
+from kgents_shared.http.client import ServiceSession
 
 _FORGET_EVERY_S = 3600
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Put `database` and `relay` on the app's state; the relay runs beside the requests.
+    """Put `database`, `relay` and `validation` on the app's state; the relay runs beside the requests.
 
     Without NATS the service is healthy all the same: the outbox keeps what is to be told.
     """
@@ -31,10 +34,15 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         stack.push_async_callback(database.close)
         bus = await stack.enter_async_context(EventBus(settings.nats_url, token, name="management"))
         relay = OutboxRelay(url, SCHEMA, bus)
+        siblings = await stack.enter_async_context(
+            ServiceSession(settings.auth_url, "management", settings.client_secret.get_secret_value())
+        )
+        catalog = HttpToolCatalog(siblings.client(settings.tools_url, "tools"))
         tasks = await stack.enter_async_context(BackgroundTasks())
         app.state.database = database
         app.state.event_bus = bus
         app.state.relay = relay
+        app.state.validation = ValidationService(settings.system_limits, catalog)
         app.state.health_probes["database"] = database.answers
         tasks.start("management outbox relay", relay.run)
         tasks.start("management old idempotency keys", lambda: _forget_old_keys(database))

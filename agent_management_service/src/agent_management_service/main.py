@@ -11,6 +11,8 @@ from agent_management_service.publishing.endpoints import router as publishing_r
 from agent_management_service.reloads.endpoints import router as reloads_router
 from agent_management_service.settings import ManagementSettings
 from agent_management_service.templates.endpoints import router as templates_router
+from agent_management_service.validation.endpoints import router as validation_router
+from agent_management_service.validation.endpoints import schemas_router
 from agent_management_service.versions.endpoints import router as versions_router
 from kgents_shared.auth import IdentitySource
 from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES
@@ -28,6 +30,8 @@ def create_app(settings: ManagementSettings | None = None, *, identity: Identity
             lifespan=lifespan,
             routers=[
                 agents_router,
+                validation_router,
+                schemas_router,
                 publishing_router,
                 versions_router,
                 reloads_router,

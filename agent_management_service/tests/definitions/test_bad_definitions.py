@@ -121,7 +121,7 @@ async def test_all_faults_are_told_at_once_each_with_a_hint(caller: httpx.AsyncC
         ({"owner_id": "someone"}, ["owner_id"], "extra_forbidden"),
         ({"version": 7}, ["version"], "extra_forbidden"),
         ({"id": "x"}, ["id"], "extra_forbidden"),
-        ({"llm": {"credential_ref": "cred_1"}}, ["llm", "credential_ref"], "extra_forbidden"),
+        ({"llm": {"credential_ref": "cred_1"}}, ["llm", "credential_ref"], "string_pattern_mismatch"),
     ],
 )
 async def test_a_bad_value_is_told_at_its_place(

@@ -11,6 +11,7 @@ from agent_management_service.errors import NameIsFixed
 from kgents_shared.auth import Reference
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.db import PageRequest
+from kgents_shared.definitions.limits import SystemLimits, refuse_beyond
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,11 @@ class AgentService:
     """Drafts of agents, within one transaction that its caller commits."""
 
     agents: AgentRepository
+    limits: SystemLimits
 
     async def create(self, owner_id: str, spec: AgentSpec) -> AgentRow:
-        """A new agent with its draft; `NameTaken`."""
+        """A new agent with its draft; `NameTaken`, `InvalidInput` for more than the platform gives."""
+        refuse_beyond(spec, self.limits)
         return await self.agents.add(owner_id, spec.name, spec.model_dump(mode="json"))
 
     async def get(self, reference: Reference) -> AgentRow:
@@ -33,6 +36,7 @@ class AgentService:
 
     async def replace_draft(self, reference: Reference, spec: AgentSpec) -> AgentRow:
         """Put another draft in place; what is published stays as it is. `NameIsFixed` for another name."""
+        refuse_beyond(spec, self.limits)
         row = await self.agents.lock(reference)
         if spec.name != row.name:
             raise NameIsFixed(row.name)

@@ -1,6 +1,6 @@
 """What the runtime asks of the tool registry (DESIGN §7)."""
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from kgents_shared.contracts.model import Contract
@@ -19,6 +19,19 @@ class ResolvedTools(Contract):
     """The answer: what the model is shown."""
 
     tools: tuple[ToolDefinition, ...]
+
+
+class KnownTool(Contract):
+    """A tool of an owner. `denied`: the operator lets no agent call it."""
+
+    name: str
+    state: Literal["active", "changed", "removed", "denied"]
+
+
+class KnownTools(Contract):
+    """Answer of `GET /internal/tools/known`: every tool of an owner, by name."""
+
+    tools: tuple[KnownTool, ...]
 
 
 class InvokeToolRequest(Contract):

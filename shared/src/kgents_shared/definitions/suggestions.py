@@ -16,10 +16,11 @@ from kgents_shared.errors import FaultItem
 Loc = tuple[str | int, ...]
 _PROVIDER = ("llm", "provider")
 _NAME_HINT = 'take 1 to 63 of a-z, 0-9 and "-", with a letter or digit first and last'
-_PATTERN_HINTS = {
+_PATTERN_HINTS: Mapping[str, str] = {
     "name": _NAME_HINT,
     "capabilities": 'take 1 to 64 of a-z, 0-9, ".", "_" and "-", with a letter or digit first and last',
     "tools": 'name a tool as "server.tool", or many with "*": "server.*"',
+    "credential_ref": "write a reference that `kgents credentials list` shows",
 }
 _WHY_REQUIRED: Mapping[str | int, str] = {
     "name": "the agent is called and addressed by it",
@@ -33,8 +34,10 @@ def in_words(fault: FaultItem, document: Document) -> FaultItem:
     value = document.value
     if fault.loc == _PROVIDER and isinstance(value, dict) and "llm_provider" in value:
         fault = replace(fault, loc=("llm_provider",))
-    if fault.code == "string_pattern_mismatch" and fault.loc[0] in _PATTERN_HINTS:
-        fault = replace(fault, msg="has characters that can't stand here", hint=_PATTERN_HINTS[str(fault.loc[0])])
+    if fault.code == "string_pattern_mismatch":
+        hints = (_PATTERN_HINTS.get(str(part)) for part in (fault.loc[0], fault.loc[-1]))
+        hint = next((hint for hint in hints if hint is not None), fault.hint)
+        fault = replace(fault, msg="has characters that can't stand here", hint=hint)
     if fault.code == "missing" and (why := _WHY_REQUIRED.get(fault.loc[-1])):
         return replace(fault, hint=f"{fault.hint}: {why}")
     if fault.code == "extra_forbidden":

@@ -5,9 +5,9 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from kgents_shared.auth import OfOrganisation, named, owners_listed
-from kgents_shared.contracts.tools import ResolvedTools, ResolveToolsRequest
+from kgents_shared.contracts.tools import KnownTools, ResolvedTools, ResolveToolsRequest
 from kgents_shared.db import Page, PageQuery, make_page
-from tool_registry_service.dependencies import RegistryDep, RuntimeOnly, ToolsRead
+from tool_registry_service.dependencies import ManagementOnly, RegistryDep, RuntimeOnly, ToolsRead
 from tool_registry_service.tools.models import Tool
 from tool_registry_service.tools.schemas import PendingDefinition, ToolView
 
@@ -42,6 +42,13 @@ async def resolve_tools(asked: ResolveToolsRequest, _: RuntimeOnly, registry: Re
     """The tools of an owner that an agent's patterns cover, as its model sees them."""
     async with registry.tools([asked.owner_id]) as tools:
         return ResolvedTools(tools=tuple(await tools.resolve(asked.allow, asked.deny)))
+
+
+@internal_router.get("/known")
+async def known_tools(owner_id: str, _: ManagementOnly, registry: RegistryDep) -> KnownTools:
+    """Every tool of an owner and whether it can be called: what definitions are checked against."""
+    async with registry.tools([owner_id]) as tools:
+        return KnownTools(tools=tuple(await tools.known()))
 
 
 def view_of_tool(tool: Tool) -> ToolView:

@@ -39,6 +39,11 @@ class ToolRepository:
         )
         return (await self._session.execute(query.with_for_update())).scalar_one_or_none()
 
+    async def all(self) -> Sequence[Tool]:
+        """Every tool, by name."""
+        query = select(Tool).where(Tool.owner_id.in_(self._owner_ids)).order_by(Tool.name)
+        return (await self._session.execute(query)).scalars().all()
+
     async def active(self) -> Sequence[Tool]:
         """Every tool that can be called, by name."""
         query = select(Tool).where(Tool.owner_id.in_(self._owner_ids), Tool.state == "active")

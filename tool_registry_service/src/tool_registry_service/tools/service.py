@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from kgents_shared.contracts.tool_patterns import decide
+from kgents_shared.contracts.tool_patterns import decide, matching
+from kgents_shared.contracts.tools import KnownTool
 from kgents_shared.contracts.worker import ToolDefinition
 from kgents_shared.db import PageRequest
 from tool_registry_service.errors import NothingToAccept, ToolNotFound
@@ -56,6 +57,13 @@ class ToolService:
             ToolDefinition(name=tool.name, description=tool.description, input_schema=tool.input_schema)
             for tool in await self._tools.active()
             if decide(tool.name, allow=allow, deny=deny, denied_here=self._denied_here).allowed
+        ]
+
+    async def known(self) -> list[KnownTool]:
+        """Every tool of the owners, and whether an agent could call it."""
+        return [
+            KnownTool(name=tool.name, state="denied" if matching(tool.name, self._denied_here) else tool.state)
+            for tool in await self._tools.all()
         ]
 
     async def _of_server(self, server_id: UUID, remote_name: str) -> Tool:

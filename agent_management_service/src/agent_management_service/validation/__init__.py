@@ -1,0 +1,1 @@
+"""Validation: what is wrong with a definition on this platform, without keeping anything of it."""

@@ -1,0 +1,51 @@
+"""Whether the tools that a definition names are there, and may be called."""
+
+from collections.abc import Iterator, Sequence
+
+from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.tool_patterns import matching
+from kgents_shared.contracts.tools import KnownTool
+from kgents_shared.definitions.suggestions import near
+from kgents_shared.errors import FaultItem
+
+_OFF = {
+    "changed": (
+        "tool_switched_off",
+        "is switched off: its definition changed at its server",
+        "read the change with GET /tools/{name} and accept it",
+    ),
+    "removed": (
+        "tool_switched_off",
+        "is switched off: its server has it no more",
+        "name another tool, or bring it back",
+    ),
+    "denied": ("tool_denied_here", "is switched off on this platform", "leave it out, or ask the operator"),
+}
+
+
+def tool_warnings(spec: AgentSpec, known: Sequence[KnownTool]) -> list[FaultItem]:
+    """A warning for each pattern that no tool of the owner answers to, or none that can be called now."""
+    return [*_of_list("allow", spec.tools.allow, known), *_of_list("deny", spec.tools.deny, known)]
+
+
+def _of_list(name: str, patterns: Sequence[str], known: Sequence[KnownTool]) -> Iterator[FaultItem]:
+    for place, pattern in enumerate(patterns):
+        found = [tool for tool in known if matching(tool.name, [pattern]) is not None]
+        loc = ("tools", name, place)
+        if not found:
+            yield _unmatched(loc, pattern, known)
+        elif name == "allow" and all(tool.state in _OFF for tool in found):
+            code, msg, hint = _OFF[found[0].state]
+            yield FaultItem(loc, f"{found[0].name} {msg}", code, hint.replace("{name}", found[0].name))
+
+
+def _unmatched(loc: tuple[str | int, ...], pattern: str, known: Sequence[KnownTool]) -> FaultItem:
+    servers = sorted({tool.name.partition(".")[0] for tool in known})
+    server, dot, rest = pattern.partition(".")
+    register = "register its server with POST /mcp-servers"
+    if "*" not in pattern:
+        hint = near(pattern, [tool.name for tool in known]) or register
+        return FaultItem(loc, "is no tool of this owner", "tool_not_registered", hint)
+    meant = near(server, servers) if server not in servers else None
+    hint = meant.replace('"?', f'{dot}{rest}"?') if meant else register
+    return FaultItem(loc, "matches no tool of this owner", "tool_pattern_unmatched", hint)
