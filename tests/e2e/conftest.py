@@ -33,6 +33,7 @@ def model_environment(model: ModelServer) -> dict[str, str]:
         "OPENAI_API_KEY": MODEL_KEY,
         "OPENAI_MODEL": "fake-model",
         "TOOLS_SSRF_ALLOWED_HOSTS": '["127.0.0.1"]',
+        "RUNTIME_SSRF_ALLOWED_HOSTS": "127.0.0.1",
     }
 
 
