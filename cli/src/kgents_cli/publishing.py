@@ -4,7 +4,7 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -32,9 +32,14 @@ class NotReady(CliError):
     """A version does not start, or not in time."""
 
 
-def create_from_file(config: Path, delivery: Delivery) -> None:
-    """What `kgents create --config` does; prints how to talk to the agent."""
+def create_from_file(config: Path, delivery: Delivery, tests: Sequence[Path] = ()) -> None:
+    """What `kgents create --config` does; prints how to talk to the agent. Nothing is sent unless `tests` pass."""
     source, content = _read(config)
+    if tests:
+        from kgents_cli.agent_tests.gate import require_tests
+        from kgents_cli.agent_tests.loading import agent_of
+
+        require_tests(tests, agent_of(content, Path(source)))
     with ApiClient() as api:
         agent, is_new = create_or_update(api, content, source, delivery.organisation)
         deliver(api, agent, delivery, is_new=is_new)

@@ -28,16 +28,19 @@ from kgents_shared.contracts.worker import (
 from kgents_shared.errors import ApiError
 
 _MAX_BODY_BYTES = 32 * 1024 * 1024
+# As the runtime's gateway has it: a provider's fault is told a little before the run's own deadline.
+_MARGIN_S = 0.5
+_LEAST_S = 0.2
 
 
 @dataclass(slots=True)
 class TurnRecord:
-    """What one run did at the door, and what stands behind the door for it."""
+    """What one run did at the door, and what stands behind the door for it. `until` is the loop's time at its end."""
 
     model: Provider
     choice: ModelChoice
     tools: MockedTools
-    deadline_s: float
+    until: float
     requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     messages: list[Message] = field(default_factory=list[Message])
     calls: list[ToolCall] = field(default_factory=list[ToolCall])
@@ -69,7 +72,8 @@ class ScenarioDoor:
         try:
             checked = checked_request(raw, run.choice)
             run.requests.append(checked)
-            async with run.model.complete(checked, run.deadline_s) as answer:
+            left = max(_LEAST_S, run.until - asyncio.get_running_loop().time() - _MARGIN_S)
+            async with run.model.complete(checked, left) as answer:
                 response = web.StreamResponse(headers={"Content-Type": answer.content_type})
                 await response.prepare(request)
                 try:

@@ -1,12 +1,14 @@
 """`--require-tests`: an agent is published only if its scenarios pass."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from kgents_cli.agent_tests.loading import load_job
+from kgents_cli.agent_tests.loading import agent_of, load_job
 from kgents_cli.agent_tests.outcomes import totals
 from kgents_cli.agent_tests.report import show_outcomes, summary
 from kgents_cli.agent_tests.running import Choice, run_jobs
+from kgents_cli.client import ApiClient, agent_path
 from kgents_cli.faults import CliError
 from kgents_shared.contracts.agent_spec import AgentSpec
 
@@ -24,3 +26,9 @@ def require_tests(files: Sequence[Path], spec: AgentSpec) -> None:
         raise CliError(f"{spec.name} was not published: {summary(outcomes)}", hint="mend the agent or its scenarios")
     if not counts["passed"]:
         raise CliError(f"{spec.name} was not published: {summary(outcomes)}", hint="script at least one case's model")
+
+
+def require_tests_of_draft(api: ApiClient, agent: str, files: Sequence[Path]) -> None:
+    """The same for the draft that a publish would freeze."""
+    draft = json.dumps(api.call("GET", agent_path(agent))["draft"])
+    require_tests(files, agent_of(draft.encode(), Path(f"{agent}.json")))

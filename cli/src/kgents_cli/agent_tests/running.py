@@ -94,7 +94,8 @@ class _CaseRun:
         offered = [tool.name for tool in self._tools.definitions]
         script = ScriptedModel(turn.replies, offered)
         spec = self._job.spec
-        record = TurnRecord(self._real or script, self._choice, self._tools, spec.limits.timeout_s)
+        until = asyncio.get_running_loop().time() + spec.limits.timeout_s
+        record = TurnRecord(self._real or script, self._choice, self._tools, until)
         messages = (*self._context, Message(role="user", text=turn.user))
         text, failure = await self._run(record, messages)
         cost = self._account(record)

@@ -123,19 +123,28 @@ def update(agent: str, config: Path, as_json: bool) -> None:
 
 @command.command()
 @click.argument("agent")
+@click.option(
+    "--require-tests", "tests", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
+    help="Publish nothing unless these scenarios pass on the draft; may be given more than once.",
+)  # fmt: skip
 @_TIMEOUT
 @_JSON
-def publish(agent: str, timeout: float, as_json: bool) -> None:
+def publish(agent: str, tests: tuple[Path, ...], timeout: float, as_json: bool) -> None:
     """Freeze AGENT's draft as a new version and wait until that version answers.
 
     \b
     Examples:
       kgents agents publish my-agent
+      kgents agents publish my-agent --require-tests my-agent.scenarios.toml
     """
     from kgents_cli.client import ApiClient
     from kgents_cli.publishing import publish as publish_and_wait
 
     with ApiClient() as api:
+        if tests:
+            from kgents_cli.agent_tests.gate import require_tests_of_draft
+
+            require_tests_of_draft(api, agent, tests)
         instance = publish_and_wait(api, agent, timeout)
     click.echo(json.dumps(instance) if as_json else f"{agent} version {instance['version']} is running.")
 

@@ -13,6 +13,10 @@ import click
 @click.option("--template", default=None, metavar="TEMPLATE", help="Start from a template: `kgents templates list`.")
 @click.option("--name", default=None, metavar="NAME", help="The agent's name, with --template; else the template's.")
 @click.option("--organisation", default=None, metavar="SLUG", help="Make it an agent of this organisation.")
+@click.option(
+    "--require-tests", "tests", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
+    help="Send nothing unless these scenarios pass; may be given more than once.",
+)  # fmt: skip
 @click.option("--draft", is_flag=True, help="Store it without publishing.")
 @click.option(
     "--timeout",
@@ -28,6 +32,7 @@ def command(
     template: str | None,
     name: str | None,
     organisation: str | None,
+    tests: tuple[Path, ...],
     draft: bool,
     timeout: float,
     as_json: bool,
@@ -41,6 +46,7 @@ def command(
       kgents create --config my-agent.toml
       kgents create --config my-agent.toml --draft
       kgents create --config my-agent.toml --organisation acme
+      kgents create --config my-agent.toml --require-tests my-agent.scenarios.toml
       kgents create --template chatbot --name my-bot
       printf 'name = "a"\\nsystem_prompt = "Be brief."\\n' | kgents create --config -
     """
@@ -48,11 +54,13 @@ def command(
         raise click.UsageError("name one of --config FILE and --template TEMPLATE")
     if name is not None and template is None:
         raise click.UsageError("--name goes with --template: a file says its agent's name itself")
+    if tests and config is None:
+        raise click.UsageError("--require-tests goes with --config: a template comes tested")
     from kgents_cli.publishing import Delivery, create_from_file
     from kgents_cli.templates import create_from_template
 
     delivery = Delivery(organisation=organisation, draft=draft, timeout_s=timeout, as_json=as_json)
     if config is not None:
-        create_from_file(config, delivery)
+        create_from_file(config, delivery, tests)
     elif template is not None:
         create_from_template(template, name, delivery)

@@ -89,7 +89,9 @@ def _hint(
 def _field_names(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
     current: type[BaseModel] | None = model
     for part in path:
-        field = current.model_fields.get(str(part)) if current is not None else None
+        if isinstance(part, int):  # which one of a list: its items have the model that was found
+            continue
+        field = current.model_fields.get(part) if current is not None else None
         current = _model_in(field.annotation) if field is not None else None
     return list(current.model_fields) if current is not None else []
 
