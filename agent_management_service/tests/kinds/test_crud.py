@@ -195,11 +195,10 @@ async def test_an_organisations_thing_is_its_members(
         await client_with(issuer.person(f"member-{uuid4().hex}", organisations=organisation)) for _ in range(2)
     ]
     query = {"organisation": "acme"}
-    mine = await minimal(one, kind, "shared")
+    mine = await minimal(one, kind, "shared", "acme")
     if kind in {"bot", "team"}:
-        # What it refers to must be the organisation's too.
-        assert (await one.post(path_of(kind), json=mine, params=query)).status_code == 422
-        return
+        # What it refers to must be its owner's: the organisation's, not a member's, and the other way round.
+        assert (await one.post(path_of(kind), json=mine)).status_code == 422
     answer = await one.post(path_of(kind), json=mine, params=query)
     assert (answer.json()["owner_id"], answer.json()["organisation"]) == (organisation["acme"], "acme")
     assert (await other.get(path_of(kind, "acme~shared"))).json()["id"] == answer.json()["id"]

@@ -8,6 +8,7 @@ from typing import Any, cast
 from fastapi import Request
 
 from agent_management_service.dependencies import INLINE_BYTES, json_document
+from agent_management_service.kinds.compiling import config_faults
 from agent_management_service.kinds.repository import Columns
 from agent_management_service.kinds.schemas import (
     BotBody,
@@ -46,7 +47,11 @@ async def model_body(request: Request) -> Columns:
 
 async def shell_body(request: Request) -> Columns:
     """A shell's columns; what its config may hold depends on its type."""
-    return (await _read(request, _shell_type)).model_dump(mode="json")
+    shell = await _read(request, _shell_type)
+    faults = config_faults(shell.config) if isinstance(shell, ChatShellBody) else []
+    if faults:
+        raise InvalidInput("No agent can have this config. Each fault is listed in errors.", errors=faults)
+    return shell.model_dump(mode="json")
 
 
 async def bot_body(request: Request) -> Columns:

@@ -17,9 +17,11 @@ from agent_management_service.kinds.schemas import (
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.definitions.compile import compile_spec
 from kgents_shared.definitions.documents import Document
+from kgents_shared.definitions.limits import SystemLimits
 from kgents_shared.errors import FaultItem, InvalidInput
 
 Loc = tuple[str | int, ...]
+_NO_LIMITS = SystemLimits()
 # What an agent's `[llm]` calls it → what a model calls it.
 LLM_FIELDS = {
     "provider": "provider",
@@ -42,14 +44,23 @@ class Parts:
     shell: ShellRow | ChatShellBody | LangflowShellBody | RemoteShellBody
 
 
-def spec_of(what: Kind, name: str, parts: Parts) -> AgentSpec:
+def spec_of(what: Kind, name: str, parts: Parts, limits: SystemLimits = _NO_LIMITS) -> AgentSpec:
     """The agent that these parts make; `NotRunnable` with every reason why they make none here."""
     document = _document(name, parts)
     try:
-        return compile_spec(Document(document))
+        return compile_spec(Document(document), limits)
     except InvalidInput as error:
         faults = [_of_a_part(fault, document) for fault in error.errors]
         raise NotRunnable(what, name, faults) from error
+
+
+def config_faults(config: ChatConfig) -> list[FaultItem]:
+    """What an agent with this config would be refused for, whatever its ghost and model are."""
+    try:
+        compile_spec(Document({"name": "any", "system_prompt": "Any.", **config.model_dump()}))
+    except InvalidInput as error:
+        return [replace(fault, loc=("config", *fault.loc)) for fault in error.errors]
+    return []
 
 
 def parts_of(spec: AgentSpec) -> tuple[GhostBody, ModelBody, ChatShellBody]:

@@ -26,7 +26,7 @@ class KindPublishing:
     async def publish_bot(self, reference: Reference) -> AgentRow:
         """Make or update the agent of the bot's name and publish it; `KindNotFound`, `NotRunnable`."""
         found = await self.kinds.bot_in_full(reference)
-        return await self._publish(found.bot.owner_id, _spec(Kind.BOT, found.bot.name, found))
+        return await self._publish(found.bot.owner_id, self._spec(Kind.BOT, found.bot.name, found))
 
     async def publish_team(self, reference: Reference) -> AgentRow:
         """The same for a team of one bot; a team of several is `NotRunnable`."""
@@ -41,7 +41,10 @@ class KindPublishing:
             )
             raise NotRunnable(Kind.TEAM, team.name, [fault])
         found = await self.kinds.bot_in_full(Reference(frozenset({team.owner_id}), id=team.members[0]["bot_id"]))
-        return await self._publish(team.owner_id, _spec(Kind.TEAM, team.name, found))
+        return await self._publish(team.owner_id, self._spec(Kind.TEAM, team.name, found))
+
+    def _spec(self, what: Kind, name: str, found: BotParts) -> AgentSpec:
+        return spec_of(what, name, Parts(found.ghost, found.model, found.shell), self.agents.limits)
 
     async def _publish(self, owner_id: str, spec: AgentSpec) -> AgentRow:
         agent = Reference(frozenset({owner_id}), name=spec.name)
@@ -54,7 +57,3 @@ class KindPublishing:
                 # Somebody published the same at the same moment and was first.
                 await self.agents.replace_draft(agent, spec)
         return await self.publishing.publish(agent)
-
-
-def _spec(what: Kind, name: str, found: BotParts) -> AgentSpec:
-    return spec_of(what, name, Parts(found.ghost, found.model, found.shell))

@@ -1,17 +1,16 @@
 """What the kinds' API takes and answers."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from agent_management_service.kinds.models import KindRow
 from kgents_shared.auth import Principal, organisation_of
 from kgents_shared.contracts.agent_spec import (
     AgentName,
-    AgentSpec,
     Capability,
     Description,
     LimitsSpec,
@@ -71,16 +70,6 @@ class ChatConfig(Contract):
     capabilities: Annotated[list[Capability], Field(max_length=50)] = Field(default_factory=lambda: ["chat"])
     tools: ToolsSpec = ToolsSpec()
     limits: LimitsSpec = LimitsSpec()
-
-    @model_validator(mode="after")
-    def _an_agent_could_have_it(self) -> Self:
-        """What holds for all of an agent's fields together holds here already."""
-        try:
-            AgentSpec.model_validate({"name": "any", "system_prompt": "Any.", **self.model_dump()})
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            raise PydanticCustomError("bad_config", "{reason}", {"reason": first["msg"]}) from error
-        return self
 
 
 class LangflowConfig(Contract):
@@ -144,18 +133,18 @@ class Member(Contract):
     role: Annotated[Text, StringConstraints(min_length=1, max_length=100)] | None = None
 
 
+def _each_once(members: list[Member]) -> list[Member]:
+    if len({member.bot_id for member in members}) != len(members):
+        raise PydanticCustomError("doubled_member", "must not name a bot twice")
+    return members
+
+
 class TeamBody(Contract):
     """Bots of the team's owner that work together; `mode` says how."""
 
     name: AgentName
     mode: TeamMode = "pipeline"
-    members: Annotated[list[Member], Field(min_length=1, max_length=50)]
-
-    @model_validator(mode="after")
-    def _members_once(self) -> Self:
-        if len({member.bot_id for member in self.members}) != len(self.members):
-            raise PydanticCustomError("doubled_member", "members must not name a bot twice")
-        return self
+    members: Annotated[list[Member], Field(min_length=1, max_length=50), AfterValidator(_each_once)]
 
 
 class KindView(BaseModel):
