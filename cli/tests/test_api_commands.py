@@ -29,9 +29,10 @@ def publishable(api: Api) -> None:
     api.will("POST", "/api/v1/agents/my-agent/publish", Answer(200, {"name": "my-agent", "version": 2}))
     starting = {"items": [{"instances": [READY | {"state": "starting"}]}], "next_cursor": None}
     old = {"items": [{"instances": [READY | {"version": 1}]}], "next_cursor": None}
-    ready = {"items": [{"instances": [READY | {"version": 1}, READY]}], "next_cursor": None}
+    both = {"items": [{"instances": [READY | {"version": 1}, READY]}], "next_cursor": None}
+    ready = {"items": [{"instances": [READY | {"version": 1, "state": "draining"}, READY]}], "next_cursor": None}
     unknown = Answer(404, {"detail": "no such agent", "code": "not_found"})
-    api.will("GET", DEPLOYMENTS, unknown, Answer(200, old), Answer(200, starting), Answer(200, ready))
+    api.will("GET", DEPLOYMENTS, unknown, *(Answer(200, row) for row in (old, starting, both, ready)))
 
 
 def test_token_logs_in_once_and_keeps_the_token_private(kgents: Kgents, api: Api, home: Home):
@@ -91,7 +92,7 @@ def test_create_makes_publishes_and_waits_for_the_very_version(kgents: Kgents, a
     assert headers["content-type"] == "application/toml"
     assert headers["authorization"] == "Bearer token-1"
     assert headers["idempotency-key"]
-    assert len(api.bodies("GET", DEPLOYMENTS)) == 4
+    assert len(api.bodies("GET", DEPLOYMENTS)) == 5
 
 
 def test_create_updates_an_agent_of_that_name(kgents: Kgents, api: Api, config: Path):

@@ -43,7 +43,9 @@ def instances(*found: tuple[int, str]) -> Answer:
 
 
 def answering(api: Api, name: str, *versions: int) -> None:
-    api.will("GET", f"/api/v1/agents/{name}/deployments", instances(*((version, "ready") for version in versions)))
+    """One version after the other answers, the last one from then on."""
+    rows = [instances((version, "ready")) for version in versions]
+    api.will("GET", f"/api/v1/agents/{name}/deployments", *rows)
 
 
 @dataclass

@@ -104,7 +104,7 @@ def test_a_rollback_waits_until_the_older_version_answers(
     newer = {"id": "i-4", "state": "ready", "version": 4}
     older = {"id": "i-1", "state": "ready", "version": number, "pid": 41}
     api.will("GET", f"{AGENT}/deployments", *[Answer(200, {"items": [{"instances": found}], "next_cursor": None})
-             for found in ([newer], [newer, older])])  # fmt: skip
+             for found in ([newer], [newer, older], [older])])  # fmt: skip
     ran = kgents("agents", "rollback", "my-agent", *options)
     assert ran.out == f"my-agent version {number} is running again; the draft is as it was.\n", ran.err
     assert [json.loads(body) for body in api.bodies("POST", f"{AGENT}/rollback")] == [{"version": number}]

@@ -125,7 +125,9 @@ def _shown_wait(api: ApiClient, name: str, version: int, timeout_s: float) -> di
 def wait_until_ready(
     api: ApiClient, name: str, version: int, timeout_s: float, look: Callable[[str | None], None]
 ) -> dict[str, Any]:
-    """The instance of that version once it is ready. `look` gets the state that each look finds; it may raise.
+    """The instance of that version once it is what answers: ready, and no other version's is any more.
+
+    `look` gets the state that each look finds; it may raise.
 
     Raises:
         NotReady: it failed to start, or was not ready in time.
@@ -133,10 +135,11 @@ def wait_until_ready(
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        instances = _instances(api, name, version)
-        ready = next((item for item in instances if item["state"] == "ready"), None)
-        if ready is not None:
-            return {"version": version, **ready}
+        everything = _instances(api, name)
+        instances = [item for item in everything if item.get("version") == version]
+        ready = [item for item in everything if item["state"] == "ready"]
+        if ready and all(item.get("version") == version for item in ready):
+            return {"version": version, **ready[0]}
         failed = next((item for item in instances if item["state"] == "failed"), None)
         if failed is not None:
             raise NotReady(
@@ -152,7 +155,7 @@ def wait_until_ready(
         time.sleep(_POLL_S)
 
 
-def _instances(api: ApiClient, name: str, version: int) -> list[dict[str, Any]]:
+def _instances(api: ApiClient, name: str) -> list[dict[str, Any]]:
     try:
         items = list(api.pages(agent_path(name, "deployments")))
     except ApiFault as fault:
@@ -160,5 +163,4 @@ def _instances(api: ApiClient, name: str, version: int) -> list[dict[str, Any]]:
         if fault.status == 404:
             return []
         raise
-    found = [cast("dict[str, Any]", instance) for item in items for instance in item.get("instances", [])]
-    return [item for item in found if item.get("version") == version]
+    return [cast("dict[str, Any]", instance) for item in items for instance in item.get("instances", [])]

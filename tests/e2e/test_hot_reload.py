@@ -1,0 +1,134 @@
+"""Agents follow their files while somebody works on them, and keep who they are and what was said."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from kgents_shared.testing.model_server import ModelServer
+from tests.e2e.running_platform import RunningPlatform
+
+
+class Developing:
+    """A running `kgents dev`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def next(self, number: int = 1) -> list[dict[str, Any]]:
+        """What it tells next, by the agents' names."""
+        assert self._process.stdout is not None
+        lines = [await asyncio.wait_for(self._process.stdout.readline(), 60) for _ in range(number)]
+        return sorted((json.loads(line) for line in lines), key=lambda told: str(told["agent"]))
+
+    async def interrupted(self) -> int:
+        """Ctrl-C, and its exit code."""
+        self._process.send_signal(signal.SIGINT)
+        return await asyncio.wait_for(self._process.wait(), 60)
+
+
+@asynccontextmanager
+async def develop(platform: RunningPlatform, folder: Path) -> AsyncGenerator[Developing]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "kgents_cli", "dev", str(folder), "--json"),
+        env=platform.environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Developing(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def save(file: Path, prompt: str, more: str = "") -> None:
+    """As editors save: another file takes the file's place."""
+    part = file.with_suffix(".part")
+    part.write_text(f'name = "{file.stem}"\nsystem_prompt = "{prompt}"\n{more}', encoding="utf-8")
+    part.replace(file)
+
+
+async def say(client: httpx.AsyncClient, agent: str, conversation: str | None = None) -> dict[str, Any]:
+    body = {"text": "Hello"} | ({} if conversation is None else {"conversation_id": conversation})
+    answer = await client.post(f"/agents/{agent}/message", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def prompt_of(model: ModelServer) -> str:
+    """The system prompt that the model saw last."""
+    return str(model.completions[-1].messages[0]["content"])
+
+
+async def test_saved_files_become_what_answers_and_bad_ones_change_nothing(
+    platform: RunningPlatform, client: httpx.AsyncClient, model: ModelServer, tmp_path: Path
+):
+    ada, bob = tmp_path / "hot-ada.toml", tmp_path / "hot-bob.toml"
+    save(ada, "First.")
+    save(bob, "Another.")
+    async with develop(platform, tmp_path) as dev:
+        made = await dev.next(2)
+        assert [(told["agent"], told["state"]) for told in made] == [("hot-ada", "created"), ("hot-bob", "created")]
+        before = (await client.get("/api/v1/agents/hot-ada")).json()
+        first = await say(client, "hot-ada")
+        assert prompt_of(model) == "First."
+
+        save(ada, "Second.")
+        (told,) = await dev.next()
+        assert (told["agent"], told["state"], told["version"]) == ("hot-ada", "reloaded", 2)
+        assert [change["loc"] for change in told["changes"]] == [["system_prompt"]]
+        second = await say(client, "hot-ada", first["conversation_id"])
+        assert (second["conversation_id"], second["text"]) == (
+            first["conversation_id"],
+            "You said: Hello [4 messages seen]",
+        )
+        assert prompt_of(model) == "Second."
+        assert (await client.get("/api/v1/agents/hot-ada")).json()["id"] == before["id"]
+        assert (await client.get("/api/v1/agents/hot-bob")).json()["version"] == 1
+
+        save(ada, "Third.", "limit = 3\n")
+        (told,) = await dev.next()
+        assert (told["state"], told["version"]) == ("refused", 2)
+        assert told["faults"][0].startswith(f"{ada}:3:1: limit: ")
+        await say(client, "hot-ada", first["conversation_id"])
+        assert prompt_of(model) == "Second."
+        status = (await client.get("/api/v1/agents/hot-ada/reload")).json()
+        assert (status["state"], status["source"], status["in_force"]) == ("refused", ada.name, 2)
+        assert [(fault["line"], fault["column"]) for fault in status["errors"]] == [(3, 1)]
+
+        save(ada, "Third.")
+        (told,) = await dev.next()
+        assert (told["state"], told["version"]) == ("reloaded", 3)
+        assert await dev.interrupted() == 0
+    await say(client, "hot-ada", first["conversation_id"])
+    assert prompt_of(model) == "Third."
+
+
+async def test_versions_are_compared_and_rolled_back_by_commands(
+    platform: RunningPlatform, client: httpx.AsyncClient, model: ModelServer, tmp_path: Path
+):
+    file = tmp_path / "back-and-forth.toml"
+    for prompt in ("First.", "Second."):
+        save(file, prompt)
+        made = await platform.cli("create", "--config", str(file))
+        assert made.returncode == 0, made.stderr
+    listed = await platform.cli("agents", "versions", file.stem)
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["VERSION", "2", "1"]
+    compared = await platform.cli("agents", "diff", file.stem, "--from", "1", "--to", "2")
+    assert 'system_prompt: "First." → "Second."' in compared.stdout
+    rolled = await platform.cli("agents", "rollback", file.stem)
+    assert rolled.returncode == 0, rolled.stderr
+    await say(client, file.stem)
+    assert prompt_of(model) == "First."
+    pending = await platform.cli("agents", "diff", file.stem)
+    assert "version 1 → the draft, 1 change" in pending.stdout
