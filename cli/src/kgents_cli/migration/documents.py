@@ -11,12 +11,15 @@ from typing import Any, NoReturn, cast
 
 import yaml
 
+from kgents_cli.migration.codes import Code
 from kgents_cli.migration.notes import Kind, Note
+from kgents_shared.contracts.refs import secrets_in
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _MAX_DEPTH = 64
 _MAX_NODES = 200_000
+_COLLECTIONS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 _Loader: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
@@ -87,8 +90,9 @@ def _yaml(body: bytes) -> list[Any]:
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         said = " ".join(part for part in (fault.context, fault.problem) if part) or "not YAML"
-        where = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
-        raise Unreadable([_fault("yaml_syntax", _at(*where, said), "make it YAML that its own tool reads")]) from fault
+        raise Unreadable(
+            [_fault("yaml_syntax", _at(*_where(mark), said), "make it YAML that its own tool reads")]
+        ) from fault
     except yaml.YAMLError as fault:
         raise Unreadable([_fault("yaml_syntax", str(fault).partition("\n")[0])]) from fault
     return [document for document in documents if document is not None]
@@ -101,14 +105,16 @@ def _refuse_depth(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _MAX_DEPTH:
-                where = (
-                    (None, None)
-                    if event.start_mark is None
-                    else (event.start_mark.line + 1, event.start_mark.column + 1)
+                raise Unreadable(
+                    [_fault("too_deep", _at(*_where(event.start_mark), f"nested deeper than {_MAX_DEPTH} levels"))]
                 )
-                raise Unreadable([_fault("too_deep", _at(*where, f"nested deeper than {_MAX_DEPTH} levels"))])
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+
+
+def _where(mark: Any) -> tuple[int | None, int | None]:
+    """Line and column as people count them; a mark may be missing."""
+    return (None, None) if mark is None else (mark.line + 1, mark.column + 1)
 
 
 def _value(root: yaml.Node) -> Any:
@@ -128,6 +134,10 @@ class _Builder:
             raise _marked("more values than a definition has", node)
         if id(node) in above:
             raise _marked("an anchor holds itself", node)
+        if len(above) > _MAX_DEPTH:
+            raise _marked(f"anchors nest deeper than {_MAX_DEPTH} levels", node)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
+            raise _marked(f"the tag {node.tag} stands for code of another program", node)
         inside = (*above, id(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, inside)
@@ -169,7 +179,7 @@ def _marked(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
-def _fault(code: str, msg: str, hint: str | None = None) -> Note:
+def _fault(code: Code, msg: str, hint: str | None = None) -> Note:
     return Note(Kind.LOST, code, (), msg, hint)
 
 
@@ -178,7 +188,9 @@ def _at(line: int | None, column: int | None, msg: str) -> str:
 
 
 def short_json(value: object) -> str:
-    """A value on one line, cut where it is long: for sentences."""
+    """A value on one line, cut where it is long: for sentences. What looks like a secret is never quoted."""
+    if secrets_in(value):
+        return "(hidden)"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     line = " ".join(text.split())
     return line if len(line) <= 60 else f"{line[:59]}…"

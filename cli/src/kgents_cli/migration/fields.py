@@ -6,6 +6,7 @@ What nobody looked at is told as lost at the end, so that no field can be left o
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from kgents_cli.migration.codes import Code
 from kgents_cli.migration.notes import Kind, Note, Place
 from kgents_shared.contracts.refs import secrets_in
 
@@ -71,15 +72,15 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return name in self._left
 
-    def lose(self, name: str | int, code: str, why: str, hint: str | None = None) -> None:
+    def lose(self, name: str | int, code: Code, why: str, hint: str | None = None) -> None:
         """Note that a field is not carried over."""
         self.notes.append(Note(Kind.LOST, code, (*self.place, name), why, hint))
 
-    def change(self, name: str | int, code: str, how: str, hint: str | None = None) -> None:
+    def change(self, name: str | int, code: Code, how: str, hint: str | None = None) -> None:
         """Note that a field is carried over in another form."""
         self.notes.append(Note(Kind.CHANGED, code, (*self.place, name), how, hint))
 
-    def todo(self, name: str | int, code: str, what: str, hint: str | None = None) -> None:
+    def todo(self, name: str | int, code: Code, what: str, hint: str | None = None) -> None:
         """Note that something is still to be done by a person."""
         self.notes.append(Note(Kind.TODO, code, (*self.place, name), what, hint))
 

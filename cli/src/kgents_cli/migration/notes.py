@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+from kgents_cli.migration.codes import Code
+
 Place = tuple[str | int, ...]
 
 
@@ -21,7 +23,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One remark. `place` is where the thing stands in the foreign document, `code` is stable."""
+    """One remark. `place` is where it stands in the foreign document, `code` one of `Code` or the validator's."""
 
     kind: Kind
     code: str
@@ -73,7 +75,7 @@ class Refusal:
 
     @classmethod
     def because(
-        cls, origin: Origin, name: str | None, code: str, msg: str, hint: str, *, place: Place | None = None
+        cls, origin: Origin, name: str | None, code: Code, msg: str, hint: str, *, place: Place | None = None
     ) -> Self:
         """A refusal for one reason, at the definition's own place unless another is given."""
         return cls(origin, [Note(Kind.LOST, code, origin.place if place is None else place, msg, hint)], name)

@@ -16,6 +16,8 @@ PROMPTS = (
     "system_prompt", "systemPrompt", "system_message", "systemMessage", "instructions", "instruction", "prompt",
     "system",
 )  # fmt: skip
+_PROMPT_FILES = ("system_prompt_file", "instructions_file", "prompt_file", "system_prompt_path", "prompt_path")
+_PATH = re.compile(r"[\w./~-]+\.(?:md|txt|j2|jinja2?|prompt|mdx|yaml)")
 _MODELS = ("llm", "model", "llm_config", "model_config", "llmConfig", "modelConfig")
 _SETTINGS = ("options", "params", "parameters", "model_kwargs", "config", "settings")
 _PROVIDERS = ("provider", "llm_provider", "model_provider", "cloud_provider", "api", "type")
@@ -35,6 +37,11 @@ _LOST = {
     "knowledge_base": "files and other sources can't be given to an agent yet",
     "evaluations": "tests of an agent stand beside it, not in it",
     "test_cases": "tests of an agent stand beside it, not in it",
+    "display_name": "an agent has one name",
+    "displayName": "an agent has one name",
+    "title": "an agent has one name",
+    "skills": "a skill's files can't be given to an agent yet",
+    "can_spawn": "an agent can't hand work to another one yet",
     "handoffs": "an agent can't hand work to another one yet",
     "sub_agents": "an agent can't hand work to another one yet",
     "triggers": "nothing starts an agent but a message",
@@ -48,20 +55,21 @@ _LOST = {
 
 
 def is_agent(value: object) -> bool:
-    """Whether a mapping has a prompt under one of its usual names."""
-    return isinstance(value, dict) and any(name in value for name in PROMPTS)
+    """Whether a mapping has a prompt under one of its usual names, or says which file has it."""
+    return isinstance(value, dict) and any(name in value for name in (*PROMPTS, *_PROMPT_FILES))
 
 
 def convert_agent(entry: Mapping[str, Any], origin: Origin, fallback: str) -> Outcome:
     """One agent: a draft, or the refusal of one without a prompt."""
     fields = Fields(entry, origin.place)
-    name = fields.text("name", "agent_name") or fields.text("id", "slug") or fallback
+    name = fields.text("name", "agent_name", "agent_id") or fields.text("id", "slug") or fallback
     fields.ignore("id", "slug")
     prompt = _prompt(fields)
     if isinstance(prompt, Note):
         return Outcome(refusals=[Refusal(origin, [*fields.notes, prompt], name)])
     made: dict[str, Any] = {"description": fields.text("description", "summary") or "", "system_prompt": prompt}
-    tables = {"llm": _llm(fields), "tools": _tools(fields), "limits": _limits(fields), "runtime": _runtime(fields)}
+    limits = _limits(fields)  # before the model: a timeout that stands beside both is the run's
+    tables = {"llm": _llm(fields), "tools": _tools(fields), "limits": limits, "runtime": _runtime(fields)}
     capabilities = _capabilities(fields)
     if capabilities:
         made["capabilities"] = capabilities
@@ -83,6 +91,9 @@ def _prompt(fields: Fields) -> str | Note:
     if isinstance(value, list) and all(isinstance(line, str) for line in cast("list[Any]", value)):
         fields.change(name, "prompt_made", "the lines of the list stand one below the other in system_prompt")
         value = "\n".join(cast("list[str]", value))
+    elsewhere = value is None and any(name in fields for name in _PROMPT_FILES)
+    if elsewhere or (isinstance(value, str) and _PATH.fullmatch(value.strip())):
+        return _no_prompt(fields, name, "the prompt stands in another file", "write the text itself here")
     if not isinstance(value, str) or not value.strip():
         return _no_prompt(fields, name, "there is no prompt, and an agent needs one", "write what the agent is to do")
     return value

@@ -80,17 +80,13 @@ def plan(paths: Sequence[Path], found_in_folders: Sequence[Path] = ()) -> Plan:
             files.append(read_file(path))
         except Unreadable as fault:
             unreadable.append(Refusal(Origin(str(path), UNKNOWN), fault.faults))
-    outcome = convert_files(files)
-    found = check(outcome)
+    found = check(convert_files(files))
     folders = {str(path) for path in found_in_folders}
-    for refusal in unreadable + found.refused:
-        if refusal.origin.format == UNKNOWN and refusal.origin.file in folders:
-            found.skipped.append(Skipped(refusal.origin, "the file", refusal.reasons[0].msg))
-    found.refused = [
-        refusal
-        for refusal in unreadable + found.refused
-        if not (refusal.origin.format == UNKNOWN and refusal.origin.file in folders)
+    stays = [
+        refusal for refusal in found.refused if refusal.origin.format == UNKNOWN and refusal.origin.file in folders
     ]
+    found.skipped += [Skipped(refusal.origin, "the document", refusal.reasons[0].msg) for refusal in stays]
+    found.refused = [*unreadable, *(refusal for refusal in found.refused if refusal not in stays)]
     return found
 
 

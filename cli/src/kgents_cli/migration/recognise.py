@@ -10,6 +10,7 @@ from kgents_cli.migration.notes import Origin, Outcome, Place, Refusal, Skipped
 
 FORMATS = (wegent.FORMAT, crewai.FORMAT, plain.FORMAT, assistants.FORMAT)
 UNKNOWN = "unknown"
+_WRAPPERS = ("agents", "agent", "agent_list")
 _HINT = "known are Wegent's kinds, CrewAI's agents.yaml, OpenAI's assistants and tables with a name and a system_prompt"
 
 
@@ -85,7 +86,7 @@ def _wrapped(document: Any, file: ForeignFile, place: Place) -> Outcome:
             outcome.refusals.append(Refusal.because(origin, name, "no_prompt", msg, _HINT))
     if not any(_is_agent(entry) for _, _, entry in entries):
         return Outcome(refusals=[_unknown(Origin(file.name, UNKNOWN, place), "it is no agent of a known format")])
-    if isinstance(document, dict) and ("agents" in document or "agent" in document):
+    if isinstance(document, dict) and any(name in document for name in _WRAPPERS):
         outcome.add(_beside(cast("dict[str, Any]", document), Origin(file.name, plain.FORMAT, place)))
     return outcome
 
@@ -94,12 +95,13 @@ def _entries(document: Any, stem: str) -> Iterator[tuple[Place, str, Any]]:
     """Each entry that may be an agent: its place, what to call it, and the entry."""
     if isinstance(document, list):
         for number, entry in enumerate(cast("list[Any]", document)):
-            yield (number,), f"{stem}-{number + 1}", entry
+            name, below = _keyed(entry)
+            yield ((number,), f"{stem}-{number + 1}", entry) if name is None else ((number, name), name, below)
         return
     if not isinstance(document, dict):
         return
     table = cast("dict[str, Any]", document)
-    key = "agents" if "agents" in table else "agent"
+    key = next((name for name in _WRAPPERS if name in table), _WRAPPERS[0])
     inside = table.get(key)
     if isinstance(inside, dict) and _is_agent(inside):
         yield (key,), stem, inside
@@ -114,6 +116,15 @@ def _entries(document: Any, stem: str) -> Iterator[tuple[Place, str, Any]]:
             yield (name,), name, entry
 
 
+def _keyed(entry: Any) -> tuple[str | None, Any]:
+    """`- researcher: {…}`: an entry that is called by its only key."""
+    if isinstance(entry, dict) and len(cast("dict[str, Any]", entry)) == 1:
+        [(name, below)] = cast("dict[str, Any]", entry).items()
+        if _is_agent(below):
+            return name, below
+    return None, entry
+
+
 def _beside(table: dict[str, Any], origin: Origin) -> Outcome:
     """What stands beside `agents`: tasks are told one by one, anything else by its name."""
     outcome = Outcome()
@@ -121,8 +132,9 @@ def _beside(table: dict[str, Any], origin: Origin) -> Outcome:
         here = Origin(origin.file, origin.format, (*origin.place, key))
         if key == "tasks" and crewai.is_tasks(value):
             outcome.add(crewai.convert_tasks(value, here))
-        elif key not in ("agents", "agent"):
-            outcome.skipped.append(Skipped(here, key, "it belongs to no agent of the file"))
+        elif key not in _WRAPPERS:
+            why = "it stands beside the agents, not in one; write it into the files that it is meant for"
+            outcome.skipped.append(Skipped(here, key, why))
     return outcome
 
 

@@ -37,7 +37,7 @@ def _named(entry: object) -> str | None:
         found = table.get("name") or table.get("id") or table.get("type")
         if isinstance(found, str):
             return found
-        return next(iter(table)) if len(table) == 1 else None
+        return str(next(iter(table))) if len(table) == 1 else None
     return None
 
 
@@ -62,7 +62,7 @@ def _reached(settings: object) -> str:
         return ""
     table = cast("Mapping[str, Any]", settings)
     if isinstance(command := table.get("command"), str):
-        return f" (a command: {short_json(command)})"
+        return f" (a command: {short_json(command.partition(' ')[0])})"
     if isinstance(table.get("url"), str):
         return " (an address)"
     return ""
