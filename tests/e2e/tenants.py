@@ -52,6 +52,12 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     credential = await post("/credentials", {"name": name, "type": "mcp", "secret": f"secret of {name}"})
     server = await post("/mcp-servers", {"name": name, "transport": "streamable_http", "url": mcp.url})
     tools = (await tenant.http.get("/api/v1/tools", params={"server_id": server["id"]})).json()["items"]
+    ghost = await post("/kinds/ghosts", {"name": name, "system_prompt": "Answer briefly."})
+    model = await post("/kinds/models", {"name": name, "api_key_ref": credential["credential_ref"]})
+    shell = await post("/kinds/shells", {"name": name})
+    ids = {"ghost_id": ghost["id"], "model_id": model["id"], "shell_id": shell["id"]}
+    bot = await post("/kinds/bots", {"name": f"{name}-bot", **ids})
+    team = await post("/kinds/teams", {"name": f"{name}-team", "members": [{"bot_id": bot["id"]}]})
     platform_credentials = {"platform": name, "credentials": {"access_token": f"token of {name}"}}
     coins = {"default_coin": "BTC", "risk_limits": {"max_units_per_order": "1"}}
     keys = {"api_key": f"key of {name}", "api_secret": f"the other half of {name}"}
@@ -71,6 +77,14 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         "server_id": [server["id"]],
         "tool": [tools[0]["name"].partition(".")[2]],
         "name": [tools[0]["name"]],
+        "api_key_ref": [credential["credential_ref"]],
+        "ghost": [ghost["id"], name],
+        "model": [model["id"], name],
+        "shell": [shell["id"], name],
+        "bot": [bot["id"], bot["name"]],
+        "team": [team["id"], team["name"]],
+        "bot_id": [bot["id"]],
+        **{place: [value] for place, value in ids.items()},
     }
 
 
