@@ -24,13 +24,13 @@ Language = Literal["toml", "json"]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed document. `text` is what was parsed, from which the places of faults are told; "" where there is none.
+    """A parsed document. `text` is what was parsed, from which the places of faults are told, if there is one.
 
     `repeats`: an object in it gives a name twice, which `value` doesn't show.
     """
 
     value: object
-    text: str = ""
+    text: str | None = None
     language: Language = "json"
     repeats: bool = False
 
@@ -82,8 +82,8 @@ def _text(body: bytes, language: str) -> str:
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = body[: error.start]
-        position = {"line": before.count(b"\n") + 1, "column": error.start - before.rfind(b"\n")}
+        before = body[: error.start].decode("utf-8-sig")
+        position = _place_of(before, len(before))
         raise _syntax_fault(language, "not UTF-8 text", position, "save the file as UTF-8") from error
 
 

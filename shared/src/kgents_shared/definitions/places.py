@@ -26,7 +26,7 @@ _JSON_VALUES = frozenset({"object", "array", "string", "number", "true", "false"
 def with_places(document: Document, faults: Iterable[FaultItem]) -> list[FaultItem]:
     """The faults with line and column of what each is about (a field, or the nearest table), in the text's order."""
     found = list(faults)
-    if not document.text or all(fault.position for fault in found):
+    if document.text is None or all(fault.position for fault in found):
         return found
     places = _read(document.text, document.language)
     placed = [fault if fault.position else replace(fault, position=places.of(fault)) for fault in found]
@@ -35,7 +35,8 @@ def with_places(document: Document, faults: Iterable[FaultItem]) -> list[FaultIt
 
 def repeated_names(document: Document) -> list[FaultItem]:
     """A fault for each name that a JSON object gives a second time."""
-    found = _read(document.text, document.language).repeated if document.repeats else []
+    text = document.text
+    found = _read(text, document.language).repeated if document.repeats and text is not None else []
     return [FaultItem(loc, f'"{loc[-1]}" is given twice', "duplicate_key", "keep one of them") for loc in found]
 
 
