@@ -105,6 +105,30 @@ class KgentsPlatform:
                 raise UnexpectedAnswer(f"{name} isn't ready: {answer.text[:500]}")
             await asyncio.sleep(_REPLY_INTERVAL_S)
 
+    async def answers_with_version(self, name: str, version: int) -> None:
+        """Send messages until the run of one was the version's. Raises UnexpectedAnswer."""
+        started = time.perf_counter()
+        while time.perf_counter() - started < _READY_WITHIN_S:
+            answer = await self._post(message_path(name), {"text": "Hello"}, {200})
+            run = await self._client.get(f"/api/v1/runs/{answer.json()['run_id']}", headers=self._headers)
+            if run.status_code == 200 and run.json()["version"] == version:
+                return
+        raise UnexpectedAnswer(f"{name} answers with another version than {version}")
+
+    async def running_command(self, *arguments: str) -> asyncio.subprocess.Process:
+        """Start `kgents …` and leave it running; its stdout is a pipe, its stderr goes to the host's log."""
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                "kgents_cli",
+                *arguments,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=self._environment,
+            )
+
     async def command(self, *arguments: str) -> tuple[str, float]:
         """Run `kgents …`: its stdout and the seconds it took. Raises UnexpectedAnswer."""
         started = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -14,7 +15,7 @@ from typing import Any
 import httpx
 
 from kgents_shared.testing.model_server import ModelServer
-from tests.e2e.running_platform import RunningPlatform
+from tests.e2e.running_platform import ROOT, RunningPlatform, publish_agent
 
 
 class Developing:
@@ -114,21 +115,30 @@ async def test_saved_files_become_what_answers_and_bad_ones_change_nothing(
     assert prompt_of(model) == "Third."
 
 
-async def test_versions_are_compared_and_rolled_back_by_commands(
-    platform: RunningPlatform, client: httpx.AsyncClient, model: ModelServer, tmp_path: Path
+def commands_of_the_guide(agent: str) -> list[list[str]]:
+    """The commands that docs/dev.md gives, but for the one that goes on until Ctrl-C."""
+    lines = re.findall(r"^\$ \./kgents (.+)$", (ROOT / "docs" / "dev.md").read_text("utf-8"), re.MULTILINE)
+    assert len(lines) > 6
+    return [line.replace("my-agent", agent).split() for line in lines if not line.startswith("dev ")]
+
+
+async def test_the_guides_commands_run_as_written(
+    platform: RunningPlatform, client: httpx.AsyncClient, model: ModelServer
 ):
-    file = tmp_path / "back-and-forth.toml"
-    for prompt in ("First.", "Second."):
-        save(file, prompt)
-        made = await platform.cli("create", "--config", str(file))
-        assert made.returncode == 0, made.stderr
-    listed = await platform.cli("agents", "versions", file.stem)
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["VERSION", "2", "1"]
-    compared = await platform.cli("agents", "diff", file.stem, "--from", "1", "--to", "2")
-    assert 'system_prompt: "First." → "Second."' in compared.stdout
-    rolled = await platform.cli("agents", "rollback", file.stem)
-    assert rolled.returncode == 0, rolled.stderr
-    await say(client, file.stem)
-    assert prompt_of(model) == "First."
-    pending = await platform.cli("agents", "diff", file.stem)
-    assert "version 1 → the draft, 1 change" in pending.stdout
+    name = "back-and-forth"
+    await publish_agent(client, name, system_prompt="First.")
+    definition = {"name": name, "system_prompt": "Second."}
+    assert (await client.put(f"/api/v1/agents/{name}/reload", json=definition)).json()["version"] == 2
+    told: dict[str, str] = {}
+    for command in commands_of_the_guide(name):
+        ran = await platform.cli(*command)
+        assert ran.returncode == 0, ran.stderr
+        told[" ".join(command[1:])] = ran.stdout
+    assert told[f"last-reload {name}"].startswith(f"{name} was reloaded as version 2 ")
+    listed = [line.split()[0] for line in told[f"versions {name}"].splitlines()]
+    assert listed == ["VERSION", "2", "1"]
+    assert 'system_prompt: "First." → "Second."' in told[f"diff {name} --from 1 --to 2"]
+    assert "version 1 is running again" in told[f"rollback {name}"]
+    assert "version 2 is running again" in told[f"rollback {name} --to 2"]
+    await say(client, name)
+    assert prompt_of(model) == "Second."

@@ -1,0 +1,204 @@
+"""From saving an agent's file to its new version answering, as somebody who works on it sees it.
+
+`python -m benchmarks.hot_reload [--quick] [--reloads N] [--json FILE] [--markdown FILE]`
+
+What is measured and how: docs/benchmarks.md.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from benchmarks.candidate import model_server
+from benchmarks.child_process import end
+from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer
+from benchmarks.message_results import machine
+from benchmarks.report import Goal, Row, as_markdown, as_text, median, table
+
+OURS = "Kgents"
+ANSWERS, TOLD = "save → the new version answers", "save → `kgents dev` says so"
+REFUSED, TOGETHER = "save with a fault → its place is told", "all agents saved at once → each new version answers"
+_TOLD_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Reloads one after the other, agents in the folder, and how often all of them are saved at once."""
+
+    reloads: int
+    agents: int
+    at_once: int
+
+
+FULL = Effort(50, 8, 10)
+QUICK = Effort(2, 2, 1)
+
+
+@dataclass(slots=True)
+class Results:
+    """Everything that a run measured, in milliseconds."""
+
+    machine: dict[str, object]
+    agents: int
+    times_ms: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+
+    def add(self, what: str, began: float) -> None:
+        """Take the time since `began` (`time.perf_counter`)."""
+        self.times_ms.setdefault(what, []).append((time.perf_counter() - began) * 1000)
+
+
+class Developing:
+    """A running `kgents dev` over a folder."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def told(self, state: str) -> dict[str, Any]:
+        """The next reload that it tells of. Raises UnexpectedAnswer for one that went otherwise."""
+        assert self._process.stdout is not None
+        line = await asyncio.wait_for(self._process.stdout.readline(), _TOLD_WITHIN_S)
+        told = json.loads(line)
+        if told["state"] != state:
+            raise UnexpectedAnswer(f"kgents dev told: {line.decode()}")
+        return told
+
+
+@asynccontextmanager
+async def developing(host: KgentsPlatform, folder: Path) -> AsyncGenerator[Developing]:
+    """`kgents dev FOLDER`, ended at the end."""
+    process = await host.running_command("dev", str(folder), "--json")
+    try:
+        yield Developing(process)
+    finally:
+        await end(process)
+
+
+def save(folder: Path, name: str, prompt: str, more: str = "") -> float:
+    """Put a definition in the file's place, as editors do; when that was."""
+    part, file = folder / f"{name}.part", folder / f"{name}.toml"
+    part.write_text(f'name = "{name}"\nsystem_prompt = "{prompt}"\n{more}', encoding="utf-8")
+    began = time.perf_counter()
+    part.replace(file)
+    return began
+
+
+@dataclass(slots=True)
+class Measured:
+    """A folder of agents under `kgents dev`, and the version that each is at."""
+
+    host: KgentsPlatform
+    folder: Path
+    dev: Developing
+    results: Results
+    versions: dict[str, int]
+
+    async def one_by_one(self, name: str, reloads: int) -> None:
+        """Save, and send messages until the new version answers; save again, and wait until that is told."""
+        for number in range(reloads):
+            await self._until_it_answers(name, self._saved(name, f"Answer in {number} words."), ANSWERS)
+            await self.dev.told("reloaded")
+            began = self._saved(name, f"Answer in at most {number} words.")
+            await self.dev.told("reloaded")
+            self.results.add(TOLD, began)
+
+    async def with_faults(self, name: str, saves: int) -> None:
+        """Save a definition with an unknown field, and wait until its place is told."""
+        for number in range(saves):
+            began = save(self.folder, name, "Answer.", f"limit = {number}\n")
+            told = await self.dev.told("refused")
+            self.results.add(REFUSED, began)
+            if ":3:1: " not in told["faults"][0]:
+                raise UnexpectedAnswer(f"a fault without its place: {told}")
+
+    async def together(self, number: int) -> None:
+        """Save all of them, and send each messages until its new version answers."""
+        begun = {name: self._saved(name, f"Answer to {number} questions.") for name in self.versions}
+        await asyncio.gather(*(self._until_it_answers(name, began, TOGETHER) for name, began in begun.items()))
+        for _ in begun:
+            await self.dev.told("reloaded")
+
+    def _saved(self, name: str, prompt: str) -> float:
+        self.versions[name] += 1
+        return save(self.folder, name, prompt)
+
+    async def _until_it_answers(self, name: str, began: float, what: str) -> None:
+        await self.host.answers_with_version(name, self.versions[name])
+        self.results.add(what, began)
+
+
+async def measure(host: KgentsPlatform, folder: Path, effort: Effort, results: Results) -> None:
+    """Everything, on one platform."""
+    names = [f"hot-{number}" for number in range(effort.agents)]
+    for name in names:
+        save(folder, name, "Answer.")
+    async with developing(host, folder) as dev:
+        for _ in names:
+            await dev.told("created")
+        measured = Measured(host, folder, dev, results, dict.fromkeys(names, 1))
+        await measured.one_by_one(names[0], effort.reloads)
+        await measured.with_faults(names[0], effort.reloads)
+        for number in range(effort.at_once):
+            await measured.together(number)
+
+
+async def run(effort: Effort) -> Results:
+    """Start the platform, measure, end it. Raises StartFailed, UnexpectedAnswer."""
+    results = Results(machine=machine(), agents=effort.agents)
+    with tempfile.TemporaryDirectory(prefix="kgents-bench-") as name:
+        folder = Path(name)
+        sources = folder / "agents"
+        sources.mkdir()
+        async with model_server(folder) as model_url:
+            host = KgentsPlatform(folder / "kgents", model_url)
+            try:
+                await host.start()
+                await measure(host, sources, effort, results)
+            finally:
+                await host.close()
+    return results
+
+
+def rows(results: Results) -> list[Row]:
+    """The table: of each thing the median and the slowest."""
+    found: list[Row] = []
+    for what, times in results.times_ms.items():
+        words = what.replace("all agents", f"{results.agents} agents")
+        goal = Goal(500, "at most")
+        found.append(Row(f"{words}, p50", "ms", {OURS: median(times)}, final=goal))
+        found.append(Row(f"{words}, slowest", "ms", {OURS: max(times)}))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, print the table, write the files."""
+    parser = argparse.ArgumentParser(prog="kgents bench hot_reload", description="From a save to the new version.")
+    parser.add_argument("--quick", action="store_true", help="a short run that shows that it works, not how fast")
+    parser.add_argument("--reloads", type=int, help="how many reloads are measured one after the other")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw figures")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table for docs/benchmarks.md")
+    chosen = parser.parse_args(arguments)
+    effort = QUICK if chosen.quick else FULL
+    if chosen.reloads:
+        effort = replace(effort, reloads=chosen.reloads)
+    results = uvloop.run(run(effort))
+    lines = table(rows(results), [OURS], OURS)
+    print(as_text(lines))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(asdict(results), indent=2) + "\n", encoding="utf-8")
+    if chosen.markdown:
+        chosen.markdown.write_text(as_markdown(lines) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
