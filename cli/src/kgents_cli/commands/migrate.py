@@ -32,10 +32,10 @@ def command(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Turn agents of other systems into TOML files, and say what changed and what could not be carried over.
+    """Turn agents of other systems (Wegent, CrewAI, OpenAI Assistants, YAML) into TOML files.
 
-    PATH is a file or a folder with YAML and JSON in it. The formats are Wegent's kinds, CrewAI's agents.yaml, OpenAI's
-    Assistants and plain YAML; each file is recognised by its fields. Only what the validator takes is written.
+    PATH is a file or a folder with YAML and JSON in it; each document is recognised by its fields. What changed and
+    what could not be carried over is told with its reason. Only what the validator takes is written.
 
     \b
     Examples:
