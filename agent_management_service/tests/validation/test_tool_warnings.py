@@ -1,0 +1,42 @@
+"""Patterns that no tool answers to, and tools that can't be called, are warned of."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_management_service.validation.tools import tool_warnings
+from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.tools import KnownTool
+from kgents_shared.errors.catalogue import known_codes
+
+KNOWN = (
+    KnownTool(name="files.read", state="active"),
+    KnownTool(name="files.write", state="changed"),
+    KnownTool(name="old.thing", state="removed"),
+    KnownTool(name="shell.run", state="denied"),
+)
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "told"),
+    [
+        (["files.read"], [], []),
+        (["files.*"], ["files.write"], []),
+        (["files.raed"], [], [("allow", "tool_not_registered", 'did you mean "files.read"?')]),
+        (["mail.send"], [], [("allow", "tool_not_registered", "register its server")]),
+        (["fils.*"], [], [("allow", "tool_pattern_unmatched", 'did you mean "files.*"?')]),
+        (["files.x*"], [], [("allow", "tool_pattern_unmatched", "register its server")]),
+        (["files.write"], [], [("allow", "tool_switched_off", "GET /tools/files.write")]),
+        (["old.*"], [], [("allow", "tool_switched_off", "bring it back")]),
+        (["shell.run"], [], [("allow", "tool_denied_here", "ask the operator")]),
+        (["files.read"], ["shell.rnu"], [("deny", "tool_not_registered", 'did you mean "shell.run"?')]),
+        (["files.read"], ["shell.run", "old.thing"], []),
+    ],
+)
+def test_a_pattern_is_held_against_what_there_is(allow: list[str], deny: list[str], told: list[tuple[str, str, str]]):
+    tools = {"allow": allow, "deny": deny}
+    spec = AgentSpec.model_validate({"name": "good", "system_prompt": "x", "tools": tools})
+    found = tool_warnings(spec, KNOWN)
+    assert [(fault.loc, fault.code) for fault in found] == [(("tools", name, 0), code) for name, code, _ in told]
+    assert all(said in (fault.hint or "") for fault, (_, _, said) in zip(found, told, strict=True))
+    assert {fault.code for fault in found} <= known_codes().keys()
