@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 
+from kgents_shared.testing.polling import eventually
 from tests.e2e.running_platform import RunningPlatform, publish_agent
 from tests.external.scripted_mcp import ScriptedServer
 
@@ -44,6 +45,7 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         return answer.json()
 
     agent = await publish_agent(tenant.http, name)
+    await label_stable(tenant.http, name)
     said = await post(f"/agents/{name}/message", {"text": "Hello"})
     organisation = await post("/organisations", {"slug": f"team-{name}", "name": name})
     profile = (await tenant.http.get("/api/v1/users/me")).json()
@@ -66,6 +68,7 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     tenant.things = {
         "agent": [agent["id"], name],
         "number": ["1"],
+        "label": ["stable"],
         "organisation": [organisation["id"], organisation["slug"]],
         "user_id": [profile["id"]],
         "conversation_id": [said["conversation_id"]],
@@ -86,6 +89,18 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         "bot_id": [bot["id"]],
         **{place: [value] for place, value in ids.items()},
     }
+
+
+async def label_stable(http: httpx.AsyncClient, name: str) -> None:
+    """Give version 1 the label, and wait until the deployer has heard of it."""
+    answer = await http.put(f"/api/v1/agents/{name}/labels/stable", json={"version": 1})
+    assert answer.status_code == 200, answer.text
+
+    async def is_heard() -> bool:
+        [deployment] = (await http.get(f"/api/v1/agents/{name}/deployments")).json()["items"]
+        return deployment["updated_at"] != deployment["created_at"]
+
+    await eventually(is_heard, timeout=20)
 
 
 async def service_token(platform: RunningPlatform, visitor: httpx.AsyncClient, caller: str, audience: str) -> str:

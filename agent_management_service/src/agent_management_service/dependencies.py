@@ -16,6 +16,7 @@ from agent_management_service.errors import UnsupportedMediaType
 from agent_management_service.idempotency.repository import IdempotencyRepository
 from agent_management_service.idempotency.service import KeyedRequest, Once
 from agent_management_service.kinds.assembly import Kinds
+from agent_management_service.labels.service import LabelService
 from agent_management_service.publishing.events import AgentEvents
 from agent_management_service.publishing.schemas import NoOptions, Rollback
 from agent_management_service.publishing.service import PublishingService
@@ -51,6 +52,7 @@ class Work:
     versions: VersionRepository
     comparing: VersionService
     publishing: PublishingService
+    labels: LabelService
     reloads: ReloadService
     kinds: Kinds
     desired: DesiredRepository
@@ -77,6 +79,7 @@ async def _transaction(request: Request) -> AsyncGenerator[Work]:
             versions=versions,
             comparing=comparing,
             publishing=publishing,
+            labels=LabelService(agents, versions, publishing),
             reloads=ReloadService(agents, drafts, comparing, publishing, ReloadRepository(session)),
             kinds=Kinds.over(session, drafts, publishing),
             desired=DesiredRepository(session),

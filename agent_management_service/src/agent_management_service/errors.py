@@ -21,6 +21,15 @@ class VersionNotFound(NotFound):
         super().__init__("The agent has no such version.")
 
 
+class LabelNotFound(NotFound):
+    """404: no version of the agent has the label."""
+
+    default_code = "label_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No version of the agent has that label.")
+
+
 class NameTaken(Conflict):
     """409: the owner already has an agent of that name."""
 

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from agent_management_service.agents.endpoints import router as agents_router
 from agent_management_service.desired.endpoints import router as desired_router
 from agent_management_service.kinds.endpoints import router as kinds_router
+from agent_management_service.labels.endpoints import router as labels_router
 from agent_management_service.lifespan import lifespan
 from agent_management_service.metadata import SCHEMA
 from agent_management_service.publishing.endpoints import router as publishing_router
@@ -34,6 +35,7 @@ def create_app(settings: ManagementSettings | None = None, *, identity: Identity
                 schemas_router,
                 publishing_router,
                 versions_router,
+                labels_router,
                 reloads_router,
                 kinds_router,
                 desired_router,

@@ -34,6 +34,7 @@ REFUSED = {401, 403}
 # Ids of nothing.
 UNKNOWN: dict[str, str] = {
     "agent": "nothing-of-that-name", "tool": "nothing", "name": "nothing.nothing", "role": "nothing", "number": "1",
+    "label": "stable",
     "credential_ref": f"cred_{uuid4().hex}",
 }  # fmt: skip
 
@@ -227,6 +228,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/agents/{agent}/reload": {"name": "mine", **AGENT},
     "POST /api/v1/agents/validate": {"name": "mine", **AGENT},
     "POST /api/v1/agents/{agent}/rollback": {"version": 1},
+    "PUT /api/v1/agents/{agent}/labels/{label}": {"version": 1},
     "PATCH /api/v1/organisations/{organisation}": {"name": "Changed"},
     "PUT /api/v1/organisations/{organisation}/members/{user_id}": {"role": "owner"},
     "PUT /api/v1/cp/platform-credentials": {"platform": "team", "credentials": {"access_token": "of a team"}},
@@ -342,7 +344,10 @@ async def test_another_tenants_ids_get_what_ids_of_nothing_get_and_change_nothin
             names = re.findall(r"{(\w+)}", row.path) if place == "path" else [place]
             for spelling in range(max(len(owner.things[name]) for name in names)):
                 theirs = {name: owner.things[name][min(spelling, len(owner.things[name]) - 1)] for name in names}
-                nothings = {name: value if name == "number" else unknown(name, value) for name, value in theirs.items()}
+                nothings = {
+                    name: value if name in {"number", "label"} else unknown(name, value)
+                    for name, value in theirs.items()
+                }
                 answer = await with_id(stranger, row, place, theirs, mcp.url)
                 same = await with_id(stranger, row, place, nothings, mcp.url)
                 if (answer.status_code, same.status_code) != (status, status):

@@ -3,15 +3,18 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent_management_service.agents.models import AgentRow, AgentStatus
+from agent_management_service.labels.schemas import Label, labels_of
 from kgents_shared.auth import Principal, organisation_of
 from kgents_shared.contracts.agent_spec import AgentSpec
 
 
 class Agent(BaseModel):
     """An agent. `draft` is what the next publish freezes; `version` is the one in force, null before the first.
+
+    Where `labels` has `stable`, its version answers instead of the one in force.
 
     `organisation` is the slug of the organisation that owns it, null where its owner is the caller; such an agent is
     named `organisation~name`.
@@ -26,6 +29,7 @@ class Agent(BaseModel):
     status: AgentStatus
     draft: AgentSpec
     version: int | None
+    labels: list[Label] = Field(default_factory=list[Label])
     generation: int
     created_at: datetime
     updated_at: datetime
@@ -34,4 +38,5 @@ class Agent(BaseModel):
 
 def agent_view(row: AgentRow, principal: Principal) -> Agent:
     """An agent as this caller sees it."""
-    return Agent.model_validate(row).model_copy(update={"organisation": organisation_of(principal, row.owner_id)})
+    mine = {"organisation": organisation_of(principal, row.owner_id), "labels": labels_of(row)}
+    return Agent.model_validate(row).model_copy(update=mine)

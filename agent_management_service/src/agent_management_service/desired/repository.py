@@ -8,18 +8,19 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from agent_management_service.agents.models import AgentRow
 from agent_management_service.errors import AgentNotFound
 from agent_management_service.versions.models import VersionRow
 
 TOMBSTONES_FOR = timedelta(days=7)
-DesiredRow = tuple[AgentRow, dict[str, Any] | None]
+DesiredRow = tuple[AgentRow, dict[str, Any] | None, dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredRepository:
-    """Agents with the spec of the version in force."""
+    """Agents with the spec of the version that answers, and with that of the canary."""
 
     session: AsyncSession
 
@@ -32,7 +33,7 @@ class DesiredRepository:
         if after is not None:
             statement = statement.where(AgentRow.id > after)
         rows = await self.session.execute(statement.order_by(AgentRow.id).limit(limit + 1))
-        return [(row, spec) for row, spec in rows]
+        return [(row, spec, canary) for row, spec, canary in rows]
 
     async def resolve(self, owner_ids: Collection[str], agent: str) -> DesiredRow:
         """An agent of one of the owners by id or name; `AgentNotFound`, also for a deleted one."""
@@ -40,8 +41,8 @@ class DesiredRepository:
         found = (await self.session.execute(statement)).first()
         if found is None:
             raise AgentNotFound
-        row, spec = found
-        return row, spec
+        row, spec, canary = found
+        return row, spec, canary
 
 
 def _named(agent: str) -> ColumnElement[bool]:
@@ -51,6 +52,11 @@ def _named(agent: str) -> ColumnElement[bool]:
         return AgentRow.name == agent
 
 
-def _with_spec() -> Select[AgentRow, dict[str, Any]]:
-    in_force = and_(VersionRow.agent_id == AgentRow.id, VersionRow.number == AgentRow.version)
-    return select(AgentRow, VersionRow.spec).outerjoin(VersionRow, in_force)
+def _with_spec() -> Select[AgentRow, dict[str, Any], dict[str, Any]]:
+    answering, canary = aliased(VersionRow), aliased(VersionRow)
+    number = func.coalesce(AgentRow.stable_version, AgentRow.version)
+    return (
+        select(AgentRow, answering.spec, canary.spec)
+        .outerjoin(answering, and_(answering.agent_id == AgentRow.id, answering.number == number))
+        .outerjoin(canary, and_(canary.agent_id == AgentRow.id, canary.number == AgentRow.canary_version))
+    )

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from agent_management_service.agents.models import AgentRow, AgentStatus
 from agent_management_service.metadata import OUTBOX, SCHEMA
 from kgents_shared.contracts.agent_spec import AgentSpec
-from kgents_shared.contracts.published_agent import DesiredState, PublishedAgent
+from kgents_shared.contracts.published_agent import CanaryVersion, DesiredState, PublishedAgent
 from kgents_shared.events import add_to_outbox, make_event
 
 EVENT_TYPES = {
@@ -18,8 +18,10 @@ EVENT_TYPES = {
 }
 
 
-def published_agent(row: AgentRow, spec: dict[str, Any] | None) -> PublishedAgent:
-    """The desired state that a row stands for; `spec` is that of the version in force."""
+def published_agent(
+    row: AgentRow, spec: dict[str, Any] | None, canary_spec: dict[str, Any] | None = None
+) -> PublishedAgent:
+    """The desired state that a row stands for; `spec` is that of the version that answers."""
     if row.deleted_at is not None:
         desired = DesiredState.DELETED
     elif row.status == AgentStatus.PUBLISHED:
@@ -30,11 +32,18 @@ def published_agent(row: AgentRow, spec: dict[str, Any] | None) -> PublishedAgen
         agent_id=row.id,
         owner_id=row.owner_id,
         name=row.name,
-        version=row.version,
+        version=row.answering,
         generation=row.generation,
         desired=desired,
         spec=None if spec is None else AgentSpec.model_validate(spec),
+        canary=_canary(row, canary_spec),
     )
+
+
+def _canary(row: AgentRow, spec: dict[str, Any] | None) -> CanaryVersion | None:
+    if row.canary_version is None or spec is None:
+        return None
+    return CanaryVersion(version=row.canary_version, share=row.canary_share, spec=AgentSpec.model_validate(spec))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,9 @@ class AgentEvents:
 
     session: AsyncSession
 
-    async def announce(self, row: AgentRow, spec: dict[str, Any] | None) -> None:
+    async def announce(self, row: AgentRow, spec: dict[str, Any] | None, canary_spec: dict[str, Any] | None) -> None:
         """Tell of the row's desired state."""
-        state = published_agent(row, spec)
+        state = published_agent(row, spec, canary_spec)
         await add_to_outbox(
             self.session, OUTBOX, make_event(SCHEMA, EVENT_TYPES[state.desired], str(state.agent_id), state)
         )

@@ -34,9 +34,15 @@ class PublishingService:
         return await self._publish(row)
 
     async def rollback(self, reference: Reference, number: int) -> AgentRow:
-        """Want an older version running; the draft stays as it is. `VersionNotFound`."""
+        """Want an older version running; the draft stays as it is. `VersionNotFound`.
+
+        The label `stable` goes along where it is set: else what is rolled back to would not answer.
+        """
         row = await self.agents.lock(reference)
-        return await self._run(row, await self.versions.get(row.id, number))
+        version = await self.versions.get(row.id, number)
+        if row.stable_version is not None:
+            row.stable_version = number
+        return await self._run(row, version)
 
     async def stop(self, reference: Reference) -> AgentRow:
         """Want the agent stopped; one that is stopped stays as it is. `NotPublished` for a mere draft."""
@@ -45,14 +51,20 @@ class PublishingService:
             raise NotPublished
         if row.status == AgentStatus.PUBLISHED:
             row.status = AgentStatus.STOPPED
-            await self._announce(row, await self._spec_in_force(row))
+            await self.announce(row)
         return row
 
     async def delete(self, reference: Reference) -> None:
         """Leave a tombstone and want the agent gone."""
         row = await self.agents.lock(reference)
         row.deleted_at = datetime.now(UTC)
-        await self._announce(row, await self._spec_in_force(row))
+        await self.announce(row)
+
+    async def announce(self, row: AgentRow) -> None:
+        """Tell of a new desired state. The caller holds the agent's row lock."""
+        row.generation += 1
+        row.updated_at = datetime.now(UTC)
+        await self.events.announce(row, await self._spec(row, row.answering), await self._spec(row, row.canary_version))
 
     async def _publish(self, row: AgentRow) -> AgentRow:
         newest = await self.versions.newest(row.id)
@@ -64,13 +76,8 @@ class PublishingService:
         row.status = AgentStatus.PUBLISHED
         row.version = version.number
         row.published_at = datetime.now(UTC)
-        await self._announce(row, version.spec)
+        await self.announce(row)
         return row
 
-    async def _announce(self, row: AgentRow, spec: dict[str, Any] | None) -> None:
-        row.generation += 1
-        row.updated_at = datetime.now(UTC)
-        await self.events.announce(row, spec)
-
-    async def _spec_in_force(self, row: AgentRow) -> dict[str, Any] | None:
-        return None if row.version is None else (await self.versions.get(row.id, row.version)).spec
+    async def _spec(self, row: AgentRow, number: int | None) -> dict[str, Any] | None:
+        return None if number is None else (await self.versions.get(row.id, number)).spec

@@ -1,17 +1,22 @@
 """How a running instance is made known to the runtime (DESIGN §6)."""
 
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.model import Contract
+
+STABLE: Final = "stable"
+CANARY: Final = "canary"
 
 
 class InstanceRegistration(Contract):
     """Body of `PUT /internal/instances/{instance_id}`.
 
     `endpoint_url` is `unix:/abs/worker.sock` or `http://host:port`. `token_hash` is the hex SHA-256 of the
-    instance's token: the worker shows the token at the door, the front shows the hash to the worker.
+    instance's token: the worker shows the token at the door, the front shows the hash to the worker. `lane` says whom
+    the instance is there for: `stable` for who asks for no version, `canary`, or the number of a version that was asked
+    for. `share` is the percentage of new conversations that begin in a canary's lane.
     """
 
     agent_id: UUID
@@ -23,6 +28,8 @@ class InstanceRegistration(Contract):
     endpoint_url: str
     token_hash: str
     state: Literal["ready", "draining"] = "ready"
+    lane: str = STABLE
+    share: int = 0
 
 
 class RegisteredInstance(InstanceRegistration):

@@ -1,0 +1,1 @@
+"""Labels: names of versions, which say what answers whom."""
