@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from auth_service.api_keys.pepper import Pepper
 from auth_service.api_keys.service import ApiKeys
+from auth_service.attestations.service import Attestations
 from auth_service.first_boot.seeding import FirstBoot
 from auth_service.keys.key_file import load_key_file
 from auth_service.keys.metadata import token_endpoint
@@ -142,6 +143,7 @@ def _wire(
         exchange=Exchange(access_tokens, machines),
         inspection=Inspection(sessions, settings.issuer),
         api_keys=ApiKeys(storage, pepper),
+        attestations=Attestations(keys, settings.issuer),
         first_boot=FirstBoot(settings, storage, people, provider),
         vault=Vault(storage, master_keys, rewrapping),
         credentials=credentials,

@@ -6,6 +6,7 @@ from auth_service.api_keys.endpoints import internal_router as resolve_api_key_r
 from auth_service.api_keys.endpoints import router as api_keys_router
 from auth_service.applications.admin_endpoints import router as clients_admin_router
 from auth_service.applications.endpoints import router as clients_router
+from auth_service.attestations.endpoints import internal_router as attestations_router
 from auth_service.keys.endpoints import router as keys_router
 from auth_service.keys.signing_keys import SigningKeys
 from auth_service.lifespan import lifespan_of
@@ -65,6 +66,7 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
                 resolve_api_key_router,
                 revocations_router,
                 keys_router,
+                attestations_router,
                 credentials_router,
                 resolve_router,
                 control_plane_router,

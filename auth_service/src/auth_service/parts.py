@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from auth_service.api_keys.service import ApiKeys
+from auth_service.attestations.service import Attestations
 from auth_service.first_boot.seeding import FirstBoot
 from auth_service.keys.rotation import KeyRotation
 from auth_service.keys.signing_keys import SigningKeys
@@ -47,6 +48,7 @@ class Parts:
     exchange: Exchange
     inspection: Inspection
     api_keys: ApiKeys
+    attestations: Attestations
     first_boot: FirstBoot
     vault: Vault
     credentials: Credentials

@@ -4,6 +4,7 @@ replicas alike; and nobody is refused for it.
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
 from auth_service.tokens.access_tokens import AccessTokens
 from kgents_shared.auth import TokenVerifier
-from kgents_shared.auth.keys import REFRESH_AFTER_S
+from kgents_shared.auth.keys import REFRESH_AFTER_S, load_keys
+from kgents_shared.contracts.attestations import ATTESTATION_TYPE
 from kgents_shared.db import Database
 from kgents_shared.errors import Unauthenticated, Unavailable
 from kgents_shared.testing.tokens import only_keys
@@ -239,6 +241,67 @@ async def test_the_database_holds_no_private_key_that_opens_without_the_file(
     await stranger.rotation.follow()
     assert await stranger.takes(replica.token())
     assert kid_of(stranger.token()) == load_key_file(tmp_path / "another.pem")[0].kid
+
+
+async def attest(replica: Replica, storage: Storage, days: int) -> str:
+    """An attestation that this replica signs: its JWS. Its key is to be published until it ends."""
+    signed = replica.keys.sign_as(ATTESTATION_TYPE, {"iss": ISSUER, "sub": "s"})
+    async with storage.transaction() as work:
+        assert await work.signing_keys.keep_for_attestations(signed.kid, datetime.now(UTC) + timedelta(days=days))
+    return signed.jws
+
+
+async def test_a_key_that_signed_an_attestation_verifies_it_until_it_ends_and_no_token_any_more(
+    database: Database, storage: Storage, file: Path
+):
+    replica = Replica(storage, file)
+    await replica.rotation.follow()
+    await replica.rotation.rotate(in_s=0)
+    attestation, token = await attest(replica, storage, days=300), replica.token()
+    signed_by = kid_of(attestation)
+    await replica.rotation.rotate(in_s=0)
+    await time_passes(database, TOKEN_S + 120)
+    await replica.rotation.follow()
+    # The private half is gone, the public half stands for what it signed.
+    async with storage.transaction() as work:
+        assert signed_by not in [key.kid for key in await work.signing_keys.all()]
+    published = jwt.PyJWKSet.from_dict(replica.keys.jwks())
+    assert jwt.decode(attestation, published[signed_by], algorithms=["ES256"])["sub"] == "s"
+    assert not await replica.takes(token)
+    assert signed_by not in load_keys(replica.keys.jwks()["keys"]), "what other services take tokens by"
+    async with database.transaction() as session:
+        connection = await session.connection()
+        await connection.exec_driver_sql("UPDATE identity.attestation_keys SET needed_until = now()")
+    await replica.rotation.follow()
+    assert signed_by not in replica.kids()
+
+
+async def test_a_key_file_without_the_key_that_was_lost_vouches_for_no_attestation_of_it(
+    database: Database, storage: Storage, file: Path, tmp_path: Path
+):
+    before = Replica(storage, file)
+    await before.rotation.follow()
+    await before.rotation.rotate(in_s=0)
+    signed_by = kid_of(await attest(before, storage, days=300))
+    after = Replica(storage, tmp_path / "another.pem")
+    await after.rotation.follow()
+    await time_passes(database, TOKEN_S + 120)
+    await after.rotation.follow()
+    assert signed_by not in after.kids()
+
+
+async def test_the_longest_attestation_says_how_long_a_key_is_kept(database: Database, storage: Storage, file: Path):
+    replica = Replica(storage, file)
+    await replica.rotation.follow()
+    for days in (10, 200, 1):
+        await attest(replica, storage, days)
+    async with database.transaction() as session:
+        connection = await session.connection()
+        kept = await connection.exec_driver_sql(
+            "SELECT extract(day FROM needed_until - now()) FROM identity.attestation_keys WHERE kid = %(kid)s",
+            {"kid": replica.kids()[0]},
+        )
+        assert kept.scalar_one() in {199, 200}
 
 
 async def test_with_the_database_away_what_was_read_stays_and_nothing_is_made_up(file: Path):

@@ -1,4 +1,4 @@
-"""The table of signing keys."""
+"""The tables of signing keys."""
 
 from datetime import datetime
 
@@ -23,3 +23,17 @@ class SigningKeyRow(Base):
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     sealed_by: Mapped[str | None] = mapped_column(Text)
     signs_from: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class AttestationKeyRow(Base):
+    """The public half of a key that signed attestations: published until the last of them has ended.
+
+    It is believed as long as the key file has `trusted_by`: the key itself, or the one that sealed it.
+    """
+
+    __tablename__ = "attestation_keys"
+
+    kid: Mapped[str] = mapped_column(Text, primary_key=True)
+    public_key: Mapped[dict[str, str]] = mapped_column(JSONB)
+    trusted_by: Mapped[str] = mapped_column(Text)
+    needed_until: Mapped[datetime] = mapped_column(DateTime(timezone=True))

@@ -1,14 +1,14 @@
 """SQL of signing keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth_service.keys.models import SigningKeyRow
+from auth_service.keys.models import AttestationKeyRow, SigningKeyRow
 
 # Replicas that find a key due at the same moment make one.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('identity.signing_keys'))")
@@ -68,3 +68,24 @@ class SigningKeyRepository:
     async def delete(self, kids: Sequence[str]) -> None:
         """Delete keys."""
         await self._session.execute(delete(SigningKeyRow).where(SigningKeyRow.kid.in_(kids)))
+
+    async def keep_for_attestations(self, kid: str, until: datetime) -> bool:
+        """Have the key published until then, also when it signs no more; False where it is gone already."""
+        row, kept = SigningKeyRow, AttestationKeyRow
+        found = select(
+            row.kid, row.public_key, func.coalesce(row.sealed_by, row.kid), literal(until, type_=kept.needed_until.type)
+        ).where(row.kid == kid)
+        statement = insert(kept).from_select(["kid", "public_key", "trusted_by", "needed_until"], found)
+        later = func.greatest(kept.needed_until, statement.excluded.needed_until)
+        statement = statement.on_conflict_do_update(index_elements=[kept.kid], set_={"needed_until": later})
+        return await self._session.scalar(statement.returning(kept.kid)) is not None
+
+    async def of_attestations(self, trusted_by: Collection[str]) -> list[Mapping[str, str]]:
+        """The public keys of attestations that have not ended, of those whom the key file trusts."""
+        kept = AttestationKeyRow
+        wanted = select(kept.public_key).where(kept.trusted_by.in_(trusted_by), kept.needed_until > func.now())
+        return list(await self._session.scalars(wanted.order_by(kept.kid)))
+
+    async def delete_ended(self) -> None:
+        """Forget the keys whose last attestation has ended."""
+        await self._session.execute(delete(AttestationKeyRow).where(AttestationKeyRow.needed_until < func.now()))

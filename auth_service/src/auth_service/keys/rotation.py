@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -61,7 +61,8 @@ class KeyRotation:
             if self._is_due(stored):
                 await work.signing_keys.lock()
                 stored = await self._brought_forward(work, await work.signing_keys.all())
-        self._adopt(stored)
+            attesting = await self._attesting(work)
+        self._adopt(stored, attesting)
 
     async def follow_closely(self) -> None:
         """Read the table where that wasn't just done, so that every replica publishes the same keys. While the database
@@ -80,8 +81,8 @@ class KeyRotation:
         async with self._storage.transaction() as work:
             await work.signing_keys.lock()
             await self._make(work, in_s)
-            stored = await work.signing_keys.all()
-        self._adopt(stored)
+            stored, attesting = await work.signing_keys.all(), await self._attesting(work)
+        self._adopt(stored, attesting)
 
     def _is_due(self, stored: Sequence[StoredKey]) -> bool:
         return (
@@ -141,7 +142,11 @@ class KeyRotation:
         await work.signing_keys.add(key.public, signs_in_s=in_s, sealed=seal.seal(key), sealed_by=seal.kid)
         _log.info("signing_key_made", kid=key.kid, signs_in_s=round(in_s))
 
-    def _adopt(self, stored: Sequence[StoredKey]) -> None:
+    async def _attesting(self, work: Work) -> Sequence[Mapping[str, str]]:
+        """What verifies attestations: no key that the file doesn't vouch for any more, which may have been lost."""
+        return await work.signing_keys.of_attestations([key.kid for key in self._file])
+
+    def _adopt(self, stored: Sequence[StoredKey], attesting: Sequence[Mapping[str, str]]) -> None:
         now = time.time()
         live = self._live(stored)
         signing: list[Signing] = []
@@ -149,7 +154,7 @@ class KeyRotation:
             opened = self._open(key)
             if opened is not None:
                 signing.append(Signing(opened, now + key.signs_in_s))
-        self._keys.adopt(signing, [key.public_key for key in live])
+        self._keys.adopt(signing, [key.public_key for key in live], attesting)
         self._read_at = time.monotonic()
 
     def _open(self, key: StoredKey) -> PrivateKey | None:

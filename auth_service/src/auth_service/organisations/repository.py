@@ -72,6 +72,10 @@ class OrganisationRepository:
         """The id of the organisation of that slug or id, whoever is in it."""
         return await self._session.scalar(select(Organisation.id).where(_named(reference)))
 
+    async def slug_of(self, organisation_id: UUID) -> str | None:
+        """The slug of an organisation, whoever is in it."""
+        return await self._session.scalar(select(Organisation.slug).where(Organisation.id == organisation_id))
+
     async def find(self, user_id: UUID, reference: str) -> OrganisationRecord | None:
         """The organisation of that slug or id, if the person is in it or invited."""
         row = (await self._session.execute(_of(user_id).where(_named(reference)))).one_or_none()

@@ -27,4 +27,5 @@ class Sweeping:
                 await work.oidc_attempts.delete_expired()
                 await work.limits.delete_full()
                 await work.clients.delete_expired()
+                await work.signing_keys.delete_ended()
             _log.info("refresh_tokens_swept", deleted=deleted)

@@ -16,6 +16,8 @@ from kgents_shared.errors import Unavailable
 _log = structlog.get_logger("kgents.auth.keys")
 REFRESH_AFTER_S = 300.0
 UNKNOWN_KID_PAUSE_S = 2.0
+# A member of our own in a JWK: the one type of JWT that the key still verifies. Such a key verifies no access token.
+PURPOSE = "kgents_only"
 _FETCH_TIMEOUT_S = 5
 
 
@@ -28,13 +30,13 @@ class KeySource(Protocol):
 
 
 def load_keys(keys: Iterable[Mapping[str, Any]]) -> dict[str, Key]:
-    """The ES256 signing keys of a JWK set by `kid`; anything else in it is passed over."""
+    """The ES256 signing keys of a JWK set by `kid`; anything else in it is passed over, keys of attestations too."""
     loaded: dict[str, Key] = {}
     for row in keys:
         if row.get("kty") != "EC" or row.get("crv") != "P-256" or row.get("alg", "ES256") != "ES256":
             continue
         kid = row.get("kid")
-        if not isinstance(kid, str) or row.get("use", "sig") != "sig":
+        if not isinstance(kid, str) or row.get("use", "sig") != "sig" or PURPOSE in row:
             continue
         try:
             loaded[kid] = jwk.construct(dict(row), "ES256")
