@@ -62,6 +62,21 @@ async def test_a_tool_that_the_agent_was_not_allowed_is_neither_offered_nor_call
     assert "convert_time" not in offered.pop()
 
 
+async def test_a_definition_is_held_against_the_tools_that_there_are(tool_client: httpx.AsyncClient):
+    body = {"name": "hours", "transport": "stdio", "command": "time", "args": []}
+    assert (await tool_client.post("/api/v1/mcp-servers", json=body)).status_code == 201
+    text = 'name = "a"\nsystem_prompt = "x"\n[tools]\nallow = [\n"hours.*",\n"hours.convert_tim",\n"huors.*"]\n'
+    headers = {"content-type": "application/toml"}
+    answer = await tool_client.post("/agents/validate", content=text, headers=headers)
+    assert answer.status_code == 200, answer.text
+    report = answer.json()
+    assert report["errors"] == []
+    found = {fault["line"]: (fault["code"], fault["hint"]) for fault in report["warnings"]}
+    assert found[6] == ("tool_not_registered", 'did you mean "hours.convert_time"?')
+    assert found[7] == ("tool_pattern_unmatched", 'did you mean "hours.*"?')
+    assert 5 not in found
+
+
 async def test_a_command_that_the_operator_did_not_list_is_refused(tool_client: httpx.AsyncClient):
     body = {"name": "shell", "transport": "stdio", "command": str(Path("/bin/sh")), "args": ["-c", "id"]}
     answer = await tool_client.post("/api/v1/mcp-servers", json=body)

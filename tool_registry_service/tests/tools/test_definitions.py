@@ -1,6 +1,8 @@
 """Definitions are pinned: a changed one switches its tool off until a person accepts it."""
 
-from tests.external.running_registry import RunningRegistry
+import httpx
+
+from tests.external.running_registry import RunningRegistry, running_registry
 from tests.external.scripted_mcp import ScriptedServer
 
 SERVERS = "/api/v1/mcp-servers"
@@ -112,6 +114,27 @@ async def test_an_agent_is_offered_the_tools_that_its_patterns_cover(
     body = {"owner_id": "someone-else", "allow": ["*"], "deny": []}
     answer = await registry.http.post("/internal/tools/resolve", json=body, headers=registry.as_runtime())
     assert answer.json() == {"tools": []}
+
+
+async def test_what_is_known_of_an_owners_tools_says_which_can_be_called(
+    database_url: str, scripted: ScriptedServer
+) -> None:
+    async with running_registry(database_url, denied="*.count") as registry:
+        server = await registry.register_http(scripted)
+        scripted.tell("description", "something else")
+        await registry.ask("POST", f"{SERVERS}/{server['id']}/refresh", {})
+
+        async def known(owner: str, asker: str = "management") -> httpx.Response:
+            headers = registry.issuer.service(asker, "tools")
+            return await registry.http.get("/internal/tools/known", params={"owner_id": owner}, headers=headers)
+
+        tools = (await known(registry.owner)).json()["tools"]
+        states = {row["name"]: row["state"] for row in tools}
+        assert (states.pop("scripted.echo"), states.pop("scripted.count")) == ("changed", "denied")
+        assert len(states) == 9
+        assert set(states.values()) == {"active"}
+        assert (await known("someone-else")).json() == {"tools": []}
+        assert (await known(registry.owner, "runtime")).status_code in {403, 404}
 
 
 async def test_tools_come_in_pages_by_name(registry: RunningRegistry, scripted: ScriptedServer) -> None:
