@@ -173,6 +173,32 @@ def test_a_secret_in_a_field_stays_behind_and_is_never_repeated(tmp_path: Path) 
     assert key not in one.toml
 
 
+REFERENCE = f"cred_{'0a' * 16}"
+
+
+def test_a_reference_to_a_credential_is_carried_over_with_its_provider() -> None:
+    [one] = of({"name": "a", "prompt": "x", "llm": {"provider": "openai-compatible", "api_key": REFERENCE}}).converted
+    spec = examine(one.toml.encode(), "toml").spec
+    assert spec is not None
+    assert (spec.llm.provider, spec.llm.credential_ref) == ("openai", REFERENCE)
+    assert one.notes == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"name": "a", "prompt": "x", "llm": {"provider": "anthropic", "api_key_ref": REFERENCE}},
+        {"name": "a", "prompt": "x", "model": "claude-sonnet-4", "credential_ref": REFERENCE},
+        {"a": {"role": "r", "goal": "g", "llm": {"model": "anthropic/claude-sonnet-4", "credential_ref": REFERENCE}}},
+    ],
+    ids=["in a table", "beside the model", "CrewAI's"],
+)
+def test_the_account_of_a_provider_that_is_left_out_is_given_to_no_other(document: dict[str, Any]) -> None:
+    [one] = of(document).converted
+    assert REFERENCE not in one.toml
+    assert {note.code for note in one.notes} >= {"provider_not_supported", "credential_left_out"}
+
+
 def test_a_secret_in_a_prompt_refuses_the_agent_as_the_validator_does(tmp_path: Path) -> None:
     key = f"ghp_{secrets.token_hex(20)}1"
     found = planned(tmp_path, f"name: a\nprompt: Use {key} for GitHub.\n")

@@ -20,8 +20,8 @@ async def test_agents_of_other_systems_are_migrated_deployed_and_answer_by_their
 ):
     arguments = [str(DATA / file) for file in FILES]
     ran = await platform.cli("migrate", *arguments, "--out", str(tmp_path / "agents"), "--deploy", "--json")
-    report = json.loads(ran.stdout)
     assert ran.returncode == 2, ran.stderr
+    report = json.loads(ran.stdout)
     assert [one["name"] for one in report["refused"]] == ["release-and-glossary"]
     assert {one["name"] for one in report["deployed"] if one["version"]} == AGENTS
     for name in AGENTS:

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from typing import Literal
 
 Code = Literal[
-    "address_left_out", "description_cut", "doubled_field", "doubled_resource", "fill_variables", "ghost_alone",
-    "json_syntax", "limit_changed", "model_unknown", "no_bot", "no_prompt", "not_a_capability", "not_a_number",
-    "not_a_resource", "not_a_table", "not_supported", "not_text", "not_utf8", "part_missing", "prompt_made",
-    "provider_not_supported", "register_server", "renamed", "runs_elsewhere", "secret_left_out", "several_bots",
-    "shell_changed", "shell_unknown", "too_deep", "too_large", "tool_not_here", "tool_unnamed", "unknown_field",
-    "unknown_format", "yaml_syntax",
+    "address_left_out", "credential_left_out", "description_cut", "doubled_field", "doubled_resource",
+    "fill_variables", "ghost_alone", "json_syntax", "limit_changed", "model_unknown", "no_bot", "no_prompt",
+    "not_a_capability", "not_a_number", "not_a_resource", "not_a_table", "not_supported", "not_text",
+    "not_utf8", "part_missing", "prompt_made", "provider_not_supported", "register_server", "renamed",
+    "runs_elsewhere", "secret_left_out", "several_bots", "shell_changed", "shell_unknown", "too_deep",
+    "too_large", "tool_not_here", "tool_unnamed", "unknown_field", "unknown_format", "yaml_syntax",
 ]  # fmt: skip
 
 MEANINGS: Mapping[Code, str] = {
     "address_left_out": "A model's address was left out: it belongs to the server or to a credential.",
+    "credential_left_out": "A credential was left out, as its provider was.",
     "description_cut": "The description was longer than ours may be, and is cut at a word.",
     "doubled_field": "Two fields mean the same and say different things; the first one is used.",
     "doubled_resource": "Two resources have one kind and name; the first one is used.",

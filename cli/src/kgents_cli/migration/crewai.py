@@ -7,7 +7,14 @@ from typing import Any, cast
 from kgents_cli.migration.documents import short_json
 from kgents_cli.migration.fields import Fields, mappings
 from kgents_cli.migration.limits import carry_steps, carry_timeout
-from kgents_cli.migration.models import carry_credential, carry_model, carry_sampling, lose_address, named
+from kgents_cli.migration.models import (
+    carry_credential,
+    carry_model,
+    carry_sampling,
+    lose_address,
+    named,
+    only_with_provider,
+)
 from kgents_cli.migration.notes import Draft, Origin, Outcome, Refusal, Skipped
 from kgents_cli.migration.tools import carry_patterns
 
@@ -126,11 +133,12 @@ def _llm(fields: Fields) -> dict[str, Any]:
     if isinstance(value, dict):
         inside = Fields(cast("dict[str, Any]", value), (*fields.place, "llm"), fields.notes)
         model, provider = inside.text("model", "model_name", "name"), inside.text("provider")
-        carried = carry_model(inside, "model", named(model, provider)) | carry_sampling(inside)
-        carried |= carry_credential(inside, "api_key", "credential_ref")
+        found = named(model, provider)
+        carried = carry_model(inside, "model", found) | carry_sampling(inside)
+        carried |= carry_credential(inside, "credential_ref", "api_key")
         lose_address(inside, "base_url", "api_base")
         inside.lose_rest()
-        return carried
+        return only_with_provider(inside, "model", found, carried)
     if not isinstance(value, str):
         fields.lose("llm", "model_unknown", f"{short_json(value)!r} is no model's name; the platform's own answers")
         return {}

@@ -97,7 +97,7 @@ class Fields:
             if any(secrets_in({name: value})):
                 self.lose(
                     shown, "secret_left_out", "holds what looks like a secret, which a definition never carries",
-                    "keep it with: kgents credentials create; replace it where it came from",
+                    "keep it with: kgents credentials create NAME; replace it where it came from",
                 )  # fmt: skip
             elif not says_nothing(value):
                 self.lose(shown, "unknown_field", "has nothing here that it could become")

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from kgents_cli.migration.documents import short_json
 from kgents_cli.migration.fields import Fields
-from kgents_shared.contracts.agent_spec import LlmSpec, Provider
+from kgents_shared.contracts.agent_spec import Provider
 from kgents_shared.contracts.credentials import CREDENTIAL_REF
 
 CALLABLE: frozenset[str] = frozenset(get_args(Provider))
@@ -23,7 +23,8 @@ _ALIASES = {
     "openai_chat": "openai",
     "openai_chat_completions": "openai",
     "ollama_chat": "ollama",
-    "openai_compatible": "openai-compatible",
+    "openai-compatible": "openai",  # whoever speaks its wire; where it is, a credential or the server knows
+    "openai_compatible": "openai",
 }
 _BY_MODEL = (
     (re.compile(r"(?:gpt-|o[1-9](?:-|$)|chatgpt-|ft:gpt-|codex-|text-davinci)"), "openai"),
@@ -129,18 +130,27 @@ def number_in(fields: Fields, *names: str) -> float | int | None:
 
 
 def carry_credential(fields: Fields, *names: str) -> dict[str, Any]:
-    """A `cred_…` reference where the spec takes one; anything else is a secret's place, and stays behind."""
+    """A `cred_…` reference; anything else is a secret or the place of one, and stays behind."""
     name = next((name for name in names if name in fields), names[0])
     value = fields.take(*names)
     if value is None:
         return {}
-    if isinstance(value, str) and re.fullmatch(CREDENTIAL_REF, value) and "credential_ref" in LlmSpec.model_fields:
+    if isinstance(value, str) and re.fullmatch(CREDENTIAL_REF, value):
         return {"credential_ref": value}
     fields.lose(
         name, "secret_left_out", "a definition never carries a key; the server's own is used",
-        "store one with: kgents credentials create; where it stood in plain text, replace it at its issuer",
+        "store one with: kgents credentials create NAME --type llm_provider, and write its reference as "
+        "llm.credential_ref; what stood in plain text must be replaced at its issuer",
     )  # fmt: skip
     return {}
+
+
+def only_with_provider(fields: Fields, place: str, found: NamedModel, carried: dict[str, Any]) -> dict[str, Any]:
+    """The table without its credential where the provider was left out: the account is of no use to another one."""
+    if "credential_ref" not in carried or found == NamedModel(None, None) or "provider" in carried:
+        return carried
+    fields.lose(place, "credential_left_out", "its account is left out as its provider is")
+    return {key: value for key, value in carried.items() if key != "credential_ref"}
 
 
 def lose_address(fields: Fields, *names: str) -> None:
@@ -149,5 +159,5 @@ def lose_address(fields: Fields, *names: str) -> None:
     if fields.take(*names) is not None:
         fields.lose(
             name, "address_left_out", "a model's address belongs to the server or to a credential, never to an agent",
-            "the server's own: OPENAI_BASE_URL where it is started",
+            "give it to a credential of type llm_provider, or to the server: OPENAI_BASE_URL where it is started",
         )  # fmt: skip

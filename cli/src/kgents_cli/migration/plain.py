@@ -7,7 +7,15 @@ from typing import Any, cast
 from kgents_cli.migration.documents import short_json
 from kgents_cli.migration.fields import Fields
 from kgents_cli.migration.limits import carry_memory, carry_steps, carry_timeout
-from kgents_cli.migration.models import NamedModel, carry_credential, carry_model, carry_sampling, lose_address, named
+from kgents_cli.migration.models import (
+    NamedModel,
+    carry_credential,
+    carry_model,
+    carry_sampling,
+    lose_address,
+    named,
+    only_with_provider,
+)
 from kgents_cli.migration.notes import Draft, Kind, Note, Origin, Outcome, Refusal
 from kgents_cli.migration.tools import carry_patterns, carry_servers
 
@@ -128,7 +136,7 @@ def _llm(fields: Fields) -> dict[str, Any]:
     carried |= carry_model(fields, place, found) | carry_sampling(fields)
     carried |= carry_credential(fields, "credential_ref", "api_key_ref", "api_key", "apiKey")
     lose_address(fields, "base_url", "baseUrl", "api_base")
-    return carried
+    return only_with_provider(fields, place, found, carried)
 
 
 def _settings(inside: Fields) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def carry_servers(fields: Fields, name: str, value: object) -> list[str]:
         label = as_label(server)
         allowed.append(f"{label}.*")
         msg = f"the MCP server {hidden_if_secret(server)!r} must be registered as {label!r}{_reached(settings)}"
-        hint = "POST /mcp-servers with its url or command; keep its secrets with: kgents credentials create"
+        hint = "POST /mcp-servers with its url or command; its secrets: kgents credentials create NAME --type mcp"
         fields.todo(name, "register_server", msg, hint)
     return allowed
 

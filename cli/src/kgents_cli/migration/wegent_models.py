@@ -11,6 +11,7 @@ from kgents_cli.migration.models import (
     carry_sampling,
     lose_address,
     named,
+    only_with_provider,
 )
 from kgents_cli.migration.notes import Note, Place
 
@@ -57,7 +58,7 @@ def _env(env: Fields, protocol: str | None) -> dict[str, Any]:
     lose_address(env, *_ADDRESSES)
     env.lose_known(dict.fromkeys(_SMALLER, "an agent has one model"))
     env.lose_rest()
-    return carried
+    return only_with_provider(env, place, found, carried)
 
 
 def _model(env: Fields, protocol: str | None) -> tuple[str, NamedModel]:
