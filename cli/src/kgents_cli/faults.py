@@ -10,7 +10,7 @@ EXIT_BAD_INPUT = 2
 EXIT_NOT_RUNNING = 3
 
 _NAMED = (
-    "agents|clients|create|credentials|doctor|keys|login|logs|message|roles|server|templates|test-agent|token|users"
+    "agents|clients|create|credentials|doctor|keys|kinds|login|logs|message|roles|server|templates|test-agent|token|users"
 )
 _OWN_COMMAND = re.compile(rf"(?<![\w./-])kgents (?=(?:{_NAMED})\b)")
 

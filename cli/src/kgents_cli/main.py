@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "test-agent": ("test_agent", "Run an agent's scenarios: messages in, a scripted or a real model, mocked tools."),
     "message": ("message", "Send a message to an agent and print its answer as it comes."),
     "agents": ("agents", "List, read, update, publish, compare, roll back, stop and delete agents."),
+    "kinds": ("kinds", "Make agents of parts: ghosts, models, shells, bots and teams."),
     "logs": ("logs", "Print what an agent's worker logged."),
     "login": ("login", "Log in to a server as a person and keep the session."),
     "logout": ("logout", "End the session that `kgents login` keeps."),
