@@ -164,6 +164,15 @@ def test_replies_that_nobody_asked_for_fail_the_case(run_case: RunCase):
     assert [failure.expectation for failure in outcome.failures] == ["replies"]
 
 
+def test_a_file_may_hold_hundreds_of_cases(write_scenarios: WriteScenarios):
+    case = (
+        '[[case]]\nname = "case {}"\n[[case.turn]]\nuser = "Hi"\nreplies = ["Hello"]\n[case.turn.expect]\nsteps = 1\n'
+    )
+    file = write_scenarios("".join(case.format(number) for number in range(400)))
+    [outcome] = run_jobs([load_job(file)], Choice(wanted="case 39"))
+    assert outcome.count("passed") == 11
+
+
 def test_cases_are_chosen_by_words_of_their_name(write_scenarios: WriteScenarios):
     case = '[[case]]\nname = "{}"\n[[case.turn]]\nuser = "Hi"\nreplies = ["Hello"]\n'
     file = write_scenarios(case.format("greets Ada") + case.format("greets Bob"))

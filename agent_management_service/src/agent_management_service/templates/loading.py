@@ -20,7 +20,7 @@ from agent_management_service.templates.errors import BrokenTemplate
 from agent_management_service.templates.metadata import TemplateMetadata
 from kgents_shared.contracts.agent_spec import AgentName
 from kgents_shared.definitions.compile import compile_body, compile_spec
-from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES, parse_toml
+from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES, parse_scenarios, parse_toml
 from kgents_shared.errors import FaultItem, InvalidInput
 
 Source = Literal["built_in", "directory"]
@@ -127,7 +127,7 @@ def _agent(folder: Path, file: str, faults: list[FaultItem]) -> TemplateAgent | 
     scenarios = _text(folder / scenarios_file, faults)
     if scenarios is not None:
         try:
-            parse_toml(scenarios.encode())
+            parse_scenarios(scenarios.encode())
         except InvalidInput as refused:
             faults += _in_file(scenarios_file, refused.errors)
     if definition is None or scenarios is None:

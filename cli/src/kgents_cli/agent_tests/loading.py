@@ -8,7 +8,7 @@ from kgents_cli.faults import BadInput, CliError
 from kgents_cli.problems import problem_error
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.definitions.compile import compile_body, compile_spec
-from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES, parse_json, parse_toml
+from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES, parse_json, parse_scenarios, parse_toml
 from kgents_shared.errors import InvalidInput
 
 
@@ -28,7 +28,7 @@ def load_scenarios(file: Path) -> Scenarios:
     """The scenarios in a file; `BadInput` with all that is wrong with them."""
     content = _read(file, "name a scenario file: docs/testing-agents.md says what it holds")
     try:
-        document = parse_toml(content)
+        document = parse_scenarios(content)
         if isinstance(document.value, dict) and "system_prompt" in document.value:
             raise BadInput(
                 f"{file} is an agent's definition", hint=f"name its scenarios: --agent {file} SCENARIOS.toml"

@@ -18,7 +18,6 @@ MAX_DEPTH = 32
 _MAX_STRUCTURE_CHARS = 8192
 _MAX_DOTS = 1000
 
-
 Language = Literal["toml", "json"]
 
 
@@ -40,10 +39,13 @@ def parse_document(body: bytes, language: Language) -> Document:
     return parse_toml(body) if language == "toml" else parse_json(body)
 
 
-def parse_json(body: bytes) -> Document:
-    """The data of a JSON text; `InvalidInput` with line and column where it isn't JSON."""
+def parse_json(body: bytes, most_structure_chars: int = _MAX_STRUCTURE_CHARS) -> Document:
+    """The data of a JSON text; `InvalidInput` with line and column where it isn't JSON.
+
+    `most_structure_chars`: how much there may be of it beside texts and blanks.
+    """
     text = _text(body, "JSON")
-    _refuse_bombs(text, _JSON_STRING, "JSON")
+    _refuse_bombs(text, _JSON_STRING, "JSON", most_structure_chars)
     repeats = False
 
     def no_constant(name: str) -> NoReturn:
@@ -66,16 +68,21 @@ def parse_json(body: bytes) -> Document:
     return Document(value, text, "json", repeats)
 
 
-def parse_toml(body: bytes) -> Document:
+def parse_toml(body: bytes, most_structure_chars: int = _MAX_STRUCTURE_CHARS, most_dots: int = _MAX_DOTS) -> Document:
     """The data of a TOML text; `InvalidInput` with line, column and what was expected where it isn't TOML."""
     text = _text(body, "TOML").replace("\r\n", "\n")
-    _refuse_bombs(text, _TOML_QUIET, "TOML")
+    _refuse_bombs(text, _TOML_QUIET, "TOML", most_structure_chars, most_dots)
     try:
         return Document(tomllib.loads(text), text, "toml")
     except tomllib.TOMLDecodeError as error:
         raise _toml_fault(str(error), text) from error
     except ValueError as error:
         raise _too_many_digits(text, _TOML_QUIET, "TOML") from error
+
+
+def parse_scenarios(body: bytes) -> Document:
+    """The data of a scenario file: many cases from somebody's own disk, so more of it than a definition may have."""
+    return parse_toml(body, most_structure_chars=128 * 1024, most_dots=8000)
 
 
 def _text(body: bytes, language: str) -> str:
@@ -100,22 +107,28 @@ _TOML_QUIET = re.compile(
 )
 
 
-def _refuse_bombs(text: str, quiet: re.Pattern[str], language: str) -> None:
+def _refuse_bombs(
+    text: str,
+    quiet: re.Pattern[str],
+    language: str,
+    most_structure_chars: int = _MAX_STRUCTURE_CHARS,
+    most_dots: int = _MAX_DOTS,
+) -> None:
     """Refuse what no definition has before a parser sees it: tomllib is recursive, slow by the character outside of
     strings, and quadratic in the parts of a dotted key.
     """
     skeleton = quiet.sub("" if language == "JSON" else '""', text)
-    if len("".join(skeleton.split())) > _MAX_STRUCTURE_CHARS:
-        place = _place_of(text, _where_over(_MAX_STRUCTURE_CHARS, r"\S", _blanked(text, quiet)))
-        msg = f"more than {_MAX_STRUCTURE_CHARS} characters outside of text"
+    if len("".join(skeleton.split())) > most_structure_chars:
+        place = _place_of(text, _where_over(most_structure_chars, r"\S", _blanked(text, quiet)))
+        msg = f"more than {most_structure_chars} characters outside of text"
         raise _syntax_fault(language, msg, place, "put text in quotes")
     if _too_deep_at(skeleton) is not None:
         place = _place_of(text, _too_deep_at(_blanked(text, quiet)) or 0)
         msg = f"nested deeper than {MAX_DEPTH} levels"
         raise _syntax_fault(language, msg, place, "a definition has three levels")
-    if language == "TOML" and skeleton.count(".") > _MAX_DOTS:
-        place = _place_of(text, _where_over(_MAX_DOTS, r"\.", _blanked(text, quiet)))
-        raise _syntax_fault(language, f"more than {_MAX_DOTS} dotted keys and numbers", place, "write [tables] instead")
+    if language == "TOML" and skeleton.count(".") > most_dots:
+        place = _place_of(text, _where_over(most_dots, r"\.", _blanked(text, quiet)))
+        raise _syntax_fault(language, f"more than {most_dots} dotted keys and numbers", place, "write [tables] instead")
 
 
 def _where_over(most: int, pattern: str, blanked: str) -> int:
