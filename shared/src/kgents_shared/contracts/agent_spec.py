@@ -3,6 +3,7 @@
 A field enters the spec with the part that enforces it; until then it is refused as unknown.
 """
 
+import re
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -12,6 +13,7 @@ from kgents_shared.contracts.credentials import CredentialRef
 from kgents_shared.contracts.model import Contract
 from kgents_shared.contracts.path_table import RESERVED_AGENT_NAMES, parses_as_uuid
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_PROMPT_CHARS = 65_536
 Provider = Literal["openai", "echo"]
 
@@ -20,7 +22,7 @@ def _storable(text: str) -> str:
     """Refuse what PostgreSQL and UTF-8 can't hold: NUL and lone surrogates."""
     if "\x00" in text:
         raise PydanticCustomError("nul_character", "must not contain a NUL character")
-    if any("\ud800" <= char <= "\udfff" for char in text):
+    if _SURROGATE.search(text) is not None:
         raise PydanticCustomError("lone_surrogate", "must not contain a lone surrogate")
     return text
 

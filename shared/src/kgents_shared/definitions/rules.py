@@ -88,12 +88,15 @@ def _about_tools(spec: AgentSpec) -> Iterator[FaultItem]:
 
 
 def _covered(name: str, patterns: Sequence[str]) -> Iterator[FaultItem]:
+    seen = set[str]()
+    wide = [(other.partition("*")[0], other) for other in patterns if "*" in other]
     for place, pattern in enumerate(patterns):
-        if pattern in patterns[:place]:
+        if pattern in seen:
             msg, hint = "is given twice", "keep one of them"
             yield FaultItem(("tools", name, place), msg, "repeated_tool_pattern", hint)
             continue
-        wider = matching(pattern, [other for other in patterns if other != pattern])
+        seen.add(pattern)
+        wider = matching(pattern, [other for start, other in wide if pattern.startswith(start) and other != pattern])
         if wider is not None:
             yield FaultItem(
                 ("tools", name, place), f"says nothing beyond {wider}", "covered_tool_pattern", "leave it out"
