@@ -5,6 +5,7 @@ import os
 from alembic import context
 
 from agent_management_service.agents import models as agents
+from agent_management_service.flows import models as flows
 from agent_management_service.idempotency import models as idempotency
 from agent_management_service.kinds import models as kinds
 from agent_management_service.metadata import METADATA
@@ -12,7 +13,14 @@ from agent_management_service.reloads import models as reloads
 from agent_management_service.versions import models as versions
 from kgents_shared.db.migrations import run_env
 
-TABLES = (agents.AgentRow, idempotency.IdempotencyRow, kinds.KindRow, reloads.ReloadRow, versions.VersionRow)
+TABLES = (
+    agents.AgentRow,
+    flows.FlowRow,
+    idempotency.IdempotencyRow,
+    kinds.KindRow,
+    reloads.ReloadRow,
+    versions.VersionRow,
+)
 
 if not context.config.get_main_option("sqlalchemy.url"):
     url = os.environ.get("MANAGEMENT_DATABASE_URL", "")

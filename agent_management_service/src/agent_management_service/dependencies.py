@@ -13,6 +13,9 @@ from agent_management_service.agents.repository import AgentRepository
 from agent_management_service.agents.service import AgentService
 from agent_management_service.desired.repository import DesiredRepository
 from agent_management_service.errors import UnsupportedMediaType
+from agent_management_service.flows.errors import FlowNotOfParts
+from agent_management_service.flows.repository import FlowRepository
+from agent_management_service.flows.service import FlowService
 from agent_management_service.idempotency.repository import IdempotencyRepository
 from agent_management_service.idempotency.service import KeyedRequest, Once
 from agent_management_service.kinds.assembly import Kinds
@@ -28,9 +31,10 @@ from agent_management_service.versions.service import VersionService
 from kgents_shared.auth import Principal, Reference, require, require_service
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.db import Database
-from kgents_shared.definitions.compile import compile_body, compile_spec
-from kgents_shared.definitions.documents import Document, Language, parse_document, parse_json
+from kgents_shared.definitions.compile import compile_body
+from kgents_shared.definitions.documents import Document, Language, parse_json
 from kgents_shared.definitions.limits import SystemLimits
+from kgents_shared.definitions.reading import Definition, read_definition, refuse_long
 from kgents_shared.errors import FaultItem, InvalidInput
 from kgents_shared.events import OutboxRelay
 
@@ -54,6 +58,7 @@ class Work:
     publishing: PublishingService
     labels: LabelService
     reloads: ReloadService
+    flows: FlowService
     kinds: Kinds
     desired: DesiredRepository
     once: Once
@@ -72,7 +77,8 @@ async def _transaction(request: Request) -> AsyncGenerator[Work]:
     database = cast("Database", request.app.state.database)
     async with database.reading() if request.method == "GET" else database.transaction() as session:
         agents, versions = AgentRepository(session), VersionRepository(session)
-        drafts, comparing = AgentService(agents, system_limits(request)), VersionService(agents, versions)
+        flows, comparing = FlowRepository(session), VersionService(agents, versions)
+        drafts = AgentService(agents, flows, system_limits(request))
         publishing = PublishingService(agents, versions, AgentEvents(session))
         yield Work(
             agents=drafts,
@@ -81,6 +87,7 @@ async def _transaction(request: Request) -> AsyncGenerator[Work]:
             publishing=publishing,
             labels=LabelService(agents, versions, publishing),
             reloads=ReloadService(agents, drafts, comparing, publishing, ReloadRepository(session)),
+            flows=FlowService(agents, versions, flows),
             kinds=Kinds.over(session, drafts, publishing),
             desired=DesiredRepository(session),
             once=Once(IdempotencyRepository(session)),
@@ -110,13 +117,13 @@ def definition_language(request: Request) -> Language:
     raise UnsupportedMediaType(media_type)
 
 
-async def _definition(request: Request) -> AgentSpec:
+async def _definition(request: Request) -> Definition:
     language, limits = definition_language(request), system_limits(request)
     body = await request.body()
     if len(body) <= INLINE_BYTES:
-        return compile_spec(parse_document(body, language), limits)
+        return read_definition(body, language, limits)
     # A long definition takes up to a tenth of a second: others are served meanwhile.
-    return await asyncio.to_thread(lambda: compile_spec(parse_document(body, language), limits))
+    return await asyncio.to_thread(read_definition, body, language, limits)
 
 
 def _media_type(request: Request) -> str:
@@ -128,6 +135,7 @@ def json_document(request: Request, body: bytes) -> Document:
     media_type = _media_type(request)
     if media_type != "application/json":
         raise UnsupportedMediaType(media_type)
+    refuse_long(body)
     return parse_json(body)
 
 
@@ -143,16 +151,26 @@ async def _rollback(request: Request) -> Rollback:
     return await _json_body(request, Rollback)
 
 
-async def _checked_definition(request: Request) -> AgentSpec | InvalidInput:
+async def _checked_definition(request: Request) -> Definition | InvalidInput:
     try:
         return await _definition(request)
     except InvalidInput as fault:
         return fault
 
 
-Definition = Annotated[AgentSpec, Depends(_definition)]
+SentDefinition = Annotated[Definition, Depends(_definition)]
+
+
+def _chat_definition(definition: SentDefinition) -> AgentSpec:
+    if definition.spec.runtime.shell != "Chat":
+        raise FlowNotOfParts
+    return definition.spec
+
+
+# For a route that takes agents apart: a flow has no ghost and no model.
+ChatDefinition = Annotated[AgentSpec, Depends(_chat_definition)]
 # For a route that does something with a definition that has faults.
-CheckedDefinition = Annotated[AgentSpec | InvalidInput, Depends(_checked_definition)]
+CheckedDefinition = Annotated[Definition | InvalidInput, Depends(_checked_definition)]
 NoOptionsBody = Annotated[NoOptions, Depends(_no_options)]
 RollbackBody = Annotated[Rollback, Depends(_rollback)]
 

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from agent_management_service.agents.endpoints import router as agents_router
 from agent_management_service.desired.endpoints import router as desired_router
+from agent_management_service.flows.endpoints import router as flows_router
 from agent_management_service.kinds.endpoints import router as kinds_router
 from agent_management_service.labels.endpoints import router as labels_router
 from agent_management_service.lifespan import lifespan
@@ -16,7 +17,7 @@ from agent_management_service.validation.endpoints import router as validation_r
 from agent_management_service.validation.endpoints import schemas_router
 from agent_management_service.versions.endpoints import router as versions_router
 from kgents_shared.auth import IdentitySource
-from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES
+from kgents_shared.definitions.flows.compile import MAX_FLOW_BYTES
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 
@@ -37,12 +38,13 @@ def create_app(settings: ManagementSettings | None = None, *, identity: Identity
                 versions_router,
                 labels_router,
                 reloads_router,
+                flows_router,
                 kinds_router,
                 desired_router,
                 templates_router,
             ],
             identity=identity,
-            max_body_bytes=MAX_DOCUMENT_BYTES,
+            max_body_bytes=MAX_FLOW_BYTES,
         )
     )
 

@@ -12,7 +12,8 @@ class ManagementSettings(ServiceSettings):
 
     `templates_dir` is a folder of templates of your own, beside the built-in ones. `most_memory_mb`, `most_steps`,
     `most_timeout_s` and `most_tokens` are the most that a definition may ask for, `providers` the model providers that
-    it may name (`openai, echo`); what is absent bounds nothing.
+    it may name (`openai, echo`); what is absent bounds nothing. `flow_code` lets Langflow's flows bring code of their
+    authors.
     """
 
     model_config = SettingsConfigDict(env_prefix="MANAGEMENT_")
@@ -23,6 +24,7 @@ class ManagementSettings(ServiceSettings):
     most_timeout_s: PositiveInt | None = None
     most_tokens: PositiveInt | None = None
     providers: Words | None = None
+    flow_code: bool = False
 
     @property
     def system_limits(self) -> SystemLimits:
@@ -33,4 +35,5 @@ class ManagementSettings(ServiceSettings):
             timeout_s=self.most_timeout_s,
             max_tokens=self.most_tokens,
             providers=None if self.providers is None else tuple(self.providers),
+            flow_code=self.flow_code,
         )

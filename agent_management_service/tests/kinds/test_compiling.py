@@ -99,7 +99,8 @@ def test_every_field_of_a_spec_has_its_part() -> None:
     assert set(AgentSpec.model_fields) == {"name", "description", "system_prompt", "llm", "runtime"} | of_a_shell
     assert set(LlmSpec.model_fields) == set(LLM_FIELDS)
     assert set(ModelBody.model_fields) == {"name", *LLM_FIELDS.values()}
-    assert set(RuntimeSpec.model_fields) == {"shell"}
+    # A flow stands for itself: no part is made of one.
+    assert set(RuntimeSpec.model_fields) == {"shell", "flow"}
 
 
 def test_what_no_part_says_is_what_a_definition_leaves_out() -> None:

@@ -8,7 +8,14 @@ from fastapi.responses import JSONResponse, Response
 from agent_management_service.agents.listing import AgentFilter, AgentSort
 from agent_management_service.agents.models import AgentStatus
 from agent_management_service.agents.schemas import Agent, agent_view
-from agent_management_service.dependencies import AgentsRead, AgentsWrite, Definition, Keyed, ThisAgent, Transaction
+from agent_management_service.dependencies import (
+    AgentsRead,
+    AgentsWrite,
+    Keyed,
+    SentDefinition,
+    ThisAgent,
+    Transaction,
+)
 from agent_management_service.idempotency.service import Answer
 from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
@@ -43,18 +50,21 @@ def answer_response(answer: Answer) -> Response:
 )
 async def create_agent(
     principal: AgentsWrite,
-    spec: Definition,
+    definition: SentDefinition,
     key: Keyed,
     work: Transaction,
     publish: Annotated[bool, Query(description="publish it as well")] = False,
     organisation: OfOrganisation = None,
 ) -> Response:
-    """Make an agent from a definition in JSON or TOML: a draft, or with `publish=true` a running agent."""
+    """Make an agent from a definition in JSON or TOML: a draft, or with `publish=true` a running agent.
+
+    A flow as Langflow exports it is a definition as well: it is checked, and kept whole beside the agent's draft.
+    """
 
     owner_id = owner_of_new(principal, organisation)
 
     async def create() -> Answer:
-        row = await work.agents.create(owner_id, spec)
+        row = await work.agents.create(owner_id, definition.spec, definition.flow)
         if publish:
             row = await work.publishing.publish_new(row)
         body = agent_view(row, principal).model_dump(mode="json")
@@ -86,9 +96,11 @@ async def get_agent(principal: AgentsRead, agent: ThisAgent, work: Transaction) 
 
 
 @router.put("/{agent}", openapi_extra=DEFINITION_BODY, responses=refusals(415))
-async def replace_draft(principal: AgentsWrite, agent: ThisAgent, spec: Definition, work: Transaction) -> Agent:
+async def replace_draft(
+    principal: AgentsWrite, agent: ThisAgent, definition: SentDefinition, work: Transaction
+) -> Agent:
     """Replace the draft; what is published goes on unchanged until the next publish."""
-    return agent_view(await work.agents.replace_draft(agent, spec), principal)
+    return agent_view(await work.agents.replace_draft(agent, definition.spec, definition.flow), principal)
 
 
 @router.delete("/{agent}", status_code=status.HTTP_204_NO_CONTENT)

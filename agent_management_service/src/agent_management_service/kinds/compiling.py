@@ -32,7 +32,7 @@ LLM_FIELDS = {
 }
 GHOST_FIELDS = ("description", "system_prompt")
 # The spec takes a field or a value with the part of the platform that can do it (DESIGN §4).
-_NOT_YET = {"literal_error", "extra_forbidden"}
+_NOT_YET = {"literal_error", "extra_forbidden", "flow_missing"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from agent_management_service.agents.schemas import Agent, agent_view
 from agent_management_service.dependencies import (
     AgentsRead,
     AgentsWrite,
-    Definition,
+    ChatDefinition,
     Keyed,
     NoOptionsBody,
     Transaction,
@@ -288,7 +288,7 @@ async def publish_team(
     responses=refusals(409, 415),
 )
 async def import_bot(
-    principal: AgentsWrite, spec: Definition, key: Keyed, work: Transaction, organisation: OfOrganisation = None
+    principal: AgentsWrite, spec: ChatDefinition, key: Keyed, work: Transaction, organisation: OfOrganisation = None
 ) -> Response:
     """Take an agent's definition apart: a bot that makes it, with a ghost, a model and a shell of its name."""
     owner_id = owner_of_new(principal, organisation)

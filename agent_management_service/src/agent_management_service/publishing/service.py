@@ -7,11 +7,13 @@ from typing import Any
 from agent_management_service.agents.models import AgentRow, AgentStatus
 from agent_management_service.agents.repository import AgentRepository
 from agent_management_service.errors import NotPublished
+from agent_management_service.flows.errors import refuse_what_cannot_run
 from agent_management_service.publishing.events import AgentEvents
 from agent_management_service.versions.content_hash import content_hash
 from agent_management_service.versions.models import VersionRow
 from agent_management_service.versions.repository import VersionRepository
 from kgents_shared.auth import Reference
+from kgents_shared.contracts.agent_spec import AgentSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class PublishingService:
         await self.events.announce(row, await self._spec(row, row.answering), await self._spec(row, row.canary_version))
 
     async def _publish(self, row: AgentRow) -> AgentRow:
+        refuse_what_cannot_run(AgentSpec.model_validate(row.draft))
         newest = await self.versions.newest(row.id)
         if newest is None or newest.content_hash != content_hash(row.draft):
             newest = await self.versions.freeze(row.id, 1 if newest is None else newest.number + 1, row.draft)

@@ -13,7 +13,7 @@ from agent_management_service.reloads.models import ReloadRow, ReloadState
 from agent_management_service.reloads.repository import ReloadRepository
 from agent_management_service.versions.service import VersionService
 from kgents_shared.auth import Reference
-from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.definitions.reading import Definition
 from kgents_shared.errors import FaultItem
 
 Reloaded = tuple[AgentRow, ReloadRow | None]
@@ -34,10 +34,10 @@ class ReloadService:
         row = await self.agents.get(reference)
         return row, await self.reloads.last(row.id)
 
-    async def reload(self, reference: Reference, spec: AgentSpec, source: str | None) -> Reloaded:
+    async def reload(self, reference: Reference, definition: Definition, source: str | None) -> Reloaded:
         """Make the definition the draft, and publish it unless it runs already. `AgentNotFound`, `NameIsFixed`."""
         async with self.reloads.attempt():
-            row = await self.drafts.replace_draft(reference, spec)
+            row = await self.drafts.replace_draft(reference, definition.spec, definition.flow)
             before = row.version
             changes = await self.comparing.unpublished_changes(row)
             runs_already = row.status == AgentStatus.PUBLISHED and not changes

@@ -6,7 +6,7 @@ A field enters the spec with the part that enforces it; until then it is refused
 import re
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from kgents_shared.contracts.credentials import CredentialRef
@@ -43,6 +43,7 @@ AgentName = Annotated[
     AfterValidator(_free_name),
 ]
 Capability = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
+FlowHash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 ToolPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*-]+(\.[A-Za-z0-9_*-]+)*$", max_length=128)]
 
 
@@ -95,7 +96,24 @@ class LimitsSpec(Contract):
 class RuntimeSpec(Contract):
     """What executes the agent."""
 
-    shell: Literal["Chat"] = Field(default="Chat", description="`Chat`: the platform's own loop of model and tools.")
+    flow: FlowHash | None = Field(
+        default=None, description="The stored flow that a Langflow agent is; the platform writes it when it takes one."
+    )
+    shell: Literal["Chat", "Langflow"] = Field(
+        default="Chat",
+        validate_default=True,
+        description="`Chat`: the platform's own loop of model and tools. `Langflow`: a flow, exported from Langflow.",
+    )
+
+    @field_validator("shell")
+    @classmethod
+    def _goes_with_flow(cls, shell: str, info: ValidationInfo) -> str:
+        flow = info.data.get("flow")
+        if shell == "Langflow" and "flow" in info.data and flow is None:
+            raise PydanticCustomError("flow_missing", "names no flow: send the flow itself, as Langflow exports it")
+        if shell == "Chat" and flow is not None:
+            raise PydanticCustomError("flow_not_run", "runs no flow: choose 'Langflow', or leave the flow out")
+        return shell
 
 
 class AgentSpec(Contract):

@@ -26,6 +26,11 @@ class FoundSecret:
     what: str
     in_name: bool = False
 
+    @property
+    def literal(self) -> bool:
+        """Whether its name alone speaks for a secret: the value has no known issuer's format."""
+        return self.what == _LITERAL
+
 
 # Each begins with one of a few fixed texts, and is only looked for where one of them is: most documents have none. None
 # can begin twice in one run of its own characters, so a search is linear.

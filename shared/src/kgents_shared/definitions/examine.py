@@ -6,6 +6,7 @@ from typing import Any
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.definitions.compile import compile_spec
 from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES, Document, Language, parse_document
+from kgents_shared.definitions.flows.compile import Flow, compile_flow, flow_in, warnings_of_flow
 from kgents_shared.definitions.limits import SystemLimits
 from kgents_shared.definitions.places import with_places
 from kgents_shared.definitions.rules import warnings_of
@@ -32,7 +33,13 @@ class Report:
 
 
 def examine(body: bytes, language: Language, limits: SystemLimits = _NO_LIMITS) -> Report:
-    """Parse, compile and judge a definition. It never raises for what is in it."""
+    """Parse, compile and judge a definition, a flow included. It never raises for what is in it."""
+    try:
+        flow = flow_in(body) if language == "json" else None
+    except InvalidInput as unreadable:
+        return Report(errors=unreadable.errors)
+    if flow is not None:
+        return _examine_flow(flow, limits)
     if len(body) > MAX_DOCUMENT_BYTES:
         msg = f"has {len(body)} bytes; a definition has at most {MAX_DOCUMENT_BYTES}"
         return Report(errors=(FaultItem((), msg, "document_too_large", "shorten it", {"line": 1, "column": 1}),))
@@ -46,3 +53,11 @@ def examine(body: bytes, language: Language, limits: SystemLimits = _NO_LIMITS) 
         return Report(errors=refused.errors, document=document)
     warnings = with_places(document, warnings_of(spec, document.value))
     return Report(warnings=tuple(warnings), spec=spec, document=document)
+
+
+def _examine_flow(flow: Flow, limits: SystemLimits) -> Report:
+    try:
+        spec = compile_flow(flow, limits)
+    except InvalidInput as refused:
+        return Report(errors=refused.errors, document=flow.document)
+    return Report(warnings=tuple(warnings_of_flow(flow, limits)), spec=spec, document=flow.document)

@@ -8,13 +8,17 @@ from kgents_shared.errors import FaultItem, InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class SystemLimits:
-    """The most that a definition may ask for, and which providers it may name. None bounds nothing."""
+    """The most that a definition may ask for, and which providers it may name. None bounds nothing.
+
+    `flow_code`: Langflow's flows may bring code of their authors.
+    """
 
     memory_mb: int | None = None
     max_steps: int | None = None
     timeout_s: int | None = None
     max_tokens: int | None = None
     providers: tuple[str, ...] | None = None
+    flow_code: bool = False
 
 
 def beyond_limits(spec: AgentSpec, limits: SystemLimits) -> list[FaultItem]:

@@ -1,0 +1,1 @@
+"""Flows of Langflow: kept whole beside the agents that they are."""

@@ -1,0 +1,108 @@
+"""A flow to an `AgentSpec` that names it: every fault at once, each with its place."""
+
+import hashlib
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, cast
+
+from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.definitions.compile import compile_spec
+from kgents_shared.definitions.documents import Document, parse_json
+from kgents_shared.definitions.flows.checking import flow_faults, flow_warnings
+from kgents_shared.definitions.flows.nodes import Graph, graph_of
+from kgents_shared.definitions.limits import SystemLimits
+from kgents_shared.definitions.places import repeated_names, with_places
+from kgents_shared.errors import FaultItem, InvalidInput
+from kgents_shared.errors.refs_only import SECRET_IN_DOCUMENT
+
+MAX_FLOW_BYTES = 1024 * 1024
+_MAX_STRUCTURE_CHARS = 128 * 1024
+_MOST_FAULTS = 100
+_DESCRIPTION_CHARS = 2000
+_NAME_CHARS = 63
+_NO_LIMITS = SystemLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A flow as Langflow exported it."""
+
+    document: Document
+    graph: Graph
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The whole of it."""
+        return cast("dict[str, Any]", self.document.value)
+
+    @property
+    def hash(self) -> str:
+        """`sha256:<hex>` over its JSON with sorted keys and no blanks: the order of fields means nothing."""
+        canonical = json.dumps(self.value, sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def flow_in(body: bytes) -> Flow | None:
+    """The flow that a JSON text is, told by its shape: `{"data": {"nodes": […], "edges": […]}}`; None for any other.
+
+    `InvalidInput` for what would be one and can't be read.
+    """
+    if b'"nodes"' not in body or b'"edges"' not in body:
+        return None
+    document = parse_json(body, _MAX_STRUCTURE_CHARS)
+    fields = cast("dict[str, Any]", document.value) if isinstance(document.value, dict) else {}
+    data = fields.get("data")
+    if not isinstance(data, dict) or "system_prompt" in fields:
+        return None
+    lists = cast("dict[str, Any]", data)
+    if not (isinstance(lists.get("nodes"), list) and isinstance(lists.get("edges"), list)):
+        return None
+    return Flow(document, graph_of(fields))
+
+
+def compile_flow(flow: Flow, limits: SystemLimits = _NO_LIMITS) -> AgentSpec:
+    """The agent that the flow is, under the flow's name; `InvalidInput` with all faults, at most 100 of them."""
+    faults = [
+        *repeated_names(flow.document),
+        *flow_faults(flow.value, flow.graph, code_allowed=limits.flow_code),
+    ]
+    try:
+        spec = compile_spec(Document(_definition(flow)), limits)
+    except InvalidInput as error:
+        faults += [fault for fault in error.errors if fault.code != SECRET_IN_DOCUMENT]
+        raise _refused(flow, faults) from error
+    if faults:
+        raise _refused(flow, faults)
+    return spec
+
+
+def warnings_of_flow(flow: Flow, limits: SystemLimits = _NO_LIMITS) -> list[FaultItem]:
+    """What is likely a mistake in a flow that can be taken."""
+    return with_places(flow.document, flow_warnings(flow.graph, code_allowed=limits.flow_code))
+
+
+def _definition(flow: Flow) -> dict[str, Any]:
+    name, description = (flow.value.get(field) for field in ("name", "description"))
+    title = flow.value.get("endpoint_name") or name
+    return {
+        "name": name_of_flow(title) if isinstance(title, str) else title,
+        "description": description[:_DESCRIPTION_CHARS] if isinstance(description, str) else "",
+        "system_prompt": "A flow of Langflow: what its models are told stands in its nodes.",
+        "runtime": {"shell": "Langflow", "flow": flow.hash},
+    }
+
+
+def name_of_flow(title: str) -> str:
+    """A flow's title as an agent's name: `Basic Prompting` is `basic-prompting`."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_NAME_CHARS].strip("-")
+
+
+def _refused(flow: Flow, faults: list[FaultItem]) -> InvalidInput:
+    shown = with_places(flow.document, faults[:_MOST_FAULTS])
+    sentence = "The flow has a fault." if len(shown) == 1 else f"The flow has {len(shown)} faults."
+    secret = any(fault.code == SECRET_IN_DOCUMENT for fault in shown)
+    code = SECRET_IN_DOCUMENT if secret else "invalid_input"
+    return InvalidInput(f"{sentence} Each is listed in errors.", code=code, errors=shown)
