@@ -187,6 +187,15 @@ async def test_a_broken_template_hides_no_other_and_says_what_is_wrong(own: tupl
     assert ["agent.toml", "system_promt"] in [fault["loc"] for fault in answer.json()["errors"]]
 
 
+async def test_a_directory_that_goes_away_leaves_the_built_in_ones(tmp_path: Path):
+    directory = tmp_path / "templates"
+    make_template(directory / "mine")
+    library = TemplateLibrary(directory)
+    assert "mine" in [template.name for template in library.all()]
+    shutil.rmtree(directory)
+    assert [template.name for template in library.all()] == BUILT_IN
+
+
 def test_only_the_name_changes_when_an_agent_is_named(tmp_path: Path):
     template = load_template(make_template(tmp_path / "mine"), "directory")
     [agent] = template.agents_named("yours").values()
@@ -209,6 +218,8 @@ def test_only_the_name_changes_when_an_agent_is_named(tmp_path: Path):
         ({"agent": 'name = "mine"\nsystem_prompt = ""\n'}, {"string_too_short"}),
         ({"scenarios": "[[case]"}, {"toml_syntax"}),
         ({"agent__more": 'name = "mine-more"\nsystem_prompt = "x"\n'}, {"missing_file"}),
+        ({"scenarios__more": ""}, {"stray_file"}),
+        ({"agent__Upper": 'name = "mine-upper"\nsystem_prompt = "x"\n'}, {"stray_file"}),
         ({"agent": 'name = "mine"\nsystem_prompt = "x"\n' + "#" * 262_144}, {"too_long"}),
     ],
     ids=lambda value: "+".join(sorted(value)) if isinstance(value, set) else None,

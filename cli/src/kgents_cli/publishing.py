@@ -4,7 +4,7 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -96,16 +96,29 @@ def create_or_update(
     return api.call("PUT", agent_path(name), content=content, content_type=kind, source=source), False
 
 
-def publish(api: ApiClient, name: str, timeout_s: float, *, path: str | None = None) -> dict[str, Any]:
-    """Publishes the draft and returns the instance of that version once it is ready.
+def publish(
+    api: ApiClient, name: str, timeout_s: float, *, path: str | None = None, tested: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Publishes the draft and returns the instance of that version, or of the one labelled stable, once it is ready.
 
-    `path` is what is asked where the agent comes of something else than its draft.
+    `path` is what is asked where the agent comes of something else than its draft. `tested` is the draft that passed
+    its tests, if it had to.
 
     Raises:
-        CliError: it failed to start, or was not ready in time.
+        CliError: it failed to start, was not ready in time, or is not what was tested.
     """
     published = api.call("POST", path or agent_path(name, "publish"), body={})
-    return _shown_wait(api, name, int(published["version"]), timeout_s)
+    if tested is not None and published["draft"] != tested:
+        raise CliError(
+            f"{name} version {published['version']} is published and was not tested: its draft changed meanwhile",
+            hint=f"test what is there now, or go back with: kgents agents rollback {name} VERSION",
+        )
+    version = int(published["version"])
+    stable = next((label["version"] for label in published.get("labels", ()) if label["label"] == "stable"), version)
+    if stable != version:
+        warning = style("warning:", "yellow")
+        print(f"{warning} version {version} is published, but version {stable} is labelled stable", file=sys.stderr)
+    return _shown_wait(api, name, stable, timeout_s)
 
 
 def roll_back(api: ApiClient, name: str, version: int, timeout_s: float) -> dict[str, Any]:
@@ -139,7 +152,8 @@ def wait_until_ready(
     """
     deadline, pause_s = time.monotonic() + timeout_s, _FIRST_PAUSE_S
     while True:
-        everything = _instances(api, name)
+        # What runs for a canary's share, or because somebody asks for its number, says nothing of what answers.
+        everything = [item for item in _instances(api, name) if item.get("lane", "stable") == "stable"]
         instances = [item for item in everything if item.get("version") == version]
         ready = [item for item in everything if item["state"] == "ready"]
         if ready and all(item.get("version") == version for item in ready):

@@ -20,7 +20,7 @@ def clerk(api: Api) -> Api:
     """A server with the agent `clerk`."""
     api.will("POST", "/api/v1/agents", Answer(201, {"name": "clerk"}))
     api.will("GET", "/api/v1/agents/clerk", Answer(200, {"name": "clerk", "draft": DRAFT}))
-    api.will("POST", "/api/v1/agents/clerk/publish", Answer(200, {"name": "clerk", "version": 2}))
+    api.will("POST", "/api/v1/agents/clerk/publish", Answer(200, {"name": "clerk", "version": 2, "draft": DRAFT}))
     ready = {"items": [{"instances": [READY]}], "next_cursor": None}
     api.will("GET", "/api/v1/agents/clerk/deployments", Answer(200, ready))
     return api
@@ -52,6 +52,15 @@ def test_publish_stops_where_nothing_was_tested(kgents: Kgents, api: Api, write_
     assert ran.code == 1
     assert "clerk was not published: 1 skipped" in ran.err
     assert not published(api)
+
+
+def test_a_draft_that_changed_while_it_was_tested_is_told(kgents: Kgents, api: Api, write_scenarios: WriteScenarios):
+    other = {"name": "clerk", "version": 2, "draft": DRAFT | {"system_prompt": "Another's."}}
+    api.will("POST", "/api/v1/agents/clerk/publish", Answer(200, other))
+    file = str(write_scenarios(GREETS.format("The draft's prompt.")))
+    ran = kgents("agents", "publish", "clerk", "--require-tests", file)
+    assert ran.code == 1
+    assert "clerk version 2 is published and was not tested" in ran.err
 
 
 def test_create_sends_a_file_only_if_it_passes(kgents: Kgents, api: Api, write_scenarios: WriteScenarios):

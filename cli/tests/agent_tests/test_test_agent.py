@@ -9,6 +9,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from cli.tests.conftest import Kgents
+from kgents_cli.agent_tests.loading import load_job
+from kgents_cli.faults import BadInput
+from kgents_shared.contracts.agent_spec import AgentSpec
 
 from .conftest import WriteScenarios
 
@@ -147,3 +150,11 @@ def test_scenarios_that_name_no_agent_need_one(kgents: Kgents, write_scenarios: 
     assert ran.code == 2
     assert "names no agent" in ran.err
     assert kgents("test-agent", file, "--agent", str(tmp_path / "agent.toml")).code == 0
+
+
+def test_an_agent_that_another_shell_runs_is_not_tested_here(write_scenarios: WriteScenarios):
+    flow = AgentSpec.model_validate(
+        {"name": "flow", "system_prompt": "x", "runtime": {"shell": "Langflow", "flow": f"sha256:{'0' * 64}"}}
+    )
+    with pytest.raises(BadInput, match="its shell is Langflow"):
+        load_job(write_scenarios(GOOD), spec=flow)

@@ -25,7 +25,8 @@ from kgents_shared.errors import FaultItem, InvalidInput
 
 Source = Literal["built_in", "directory"]
 METADATA_FILE = "template.toml"
-_AGENT_FILE = re.compile(r"agent(?:-(?P<part>[a-z0-9]+))?\.toml")
+_AGENT_FILE = re.compile(r"agent(?:-(?P<part>[a-z0-9-]+))?\.toml")
+_MEANT = re.compile(r"(?:agent|scenarios).*\.toml", re.IGNORECASE)
 _NAME_LINE = re.compile(r'^name[ \t]*=[ \t]*"[^"\\\n]*"', re.MULTILINE)
 _MOST_AGENTS = 20
 _NAME: TypeAdapter[str] = TypeAdapter(AgentName)
@@ -108,22 +109,32 @@ def _metadata(folder: Path, faults: list[FaultItem]) -> TemplateMetadata | None:
 
 
 def _agents(folder: Path, faults: list[FaultItem]) -> list[TemplateAgent]:
-    files = sorted(entry.name for entry in folder.iterdir() if _AGENT_FILE.fullmatch(entry.name))
-    if "agent.toml" not in files:
-        faults.append(FaultItem(("agent.toml",), "the file is missing", "missing_file", "it defines the agent"))
-    else:
-        files.remove("agent.toml")
-        files.insert(0, "agent.toml")
+    try:
+        there = sorted(entry.name for entry in folder.iterdir() if _MEANT.fullmatch(entry.name))
+    except OSError as error:
+        faults.append(FaultItem((), error.strerror or "can't be read", "unreadable_file"))
+        return []
+    files = [name for name in there if _AGENT_FILE.fullmatch(name) and name != "agent.toml"]
+    files.insert(0, "agent.toml")
+    known = {*files, *map(_scenarios_of, files)}
+    for name in there:
+        if name not in known:
+            hint = "name agents agent-<part>.toml, and their tests scenarios-<part>.toml"
+            faults.append(FaultItem((name,), "belongs to no agent of the template", "stray_file", hint))
     if len(files) > _MOST_AGENTS:
         faults.append(FaultItem((), f"more than {_MOST_AGENTS} agents", "too_many_agents"))
     found = [_agent(folder, file, faults) for file in files[:_MOST_AGENTS]]
     return [agent for agent in found if agent is not None]
 
 
+def _scenarios_of(agent_file: str) -> str:
+    return agent_file.replace("agent", "scenarios", 1)
+
+
 def _agent(folder: Path, file: str, faults: list[FaultItem]) -> TemplateAgent | None:
     part = (_AGENT_FILE.fullmatch(file) or {"part": None})["part"] or ""
     definition = _text(folder / file, faults)
-    scenarios_file = f"scenarios-{part}.toml" if part else "scenarios.toml"
+    scenarios_file = _scenarios_of(file)
     scenarios = _text(folder / scenarios_file, faults)
     if scenarios is not None:
         try:

@@ -50,7 +50,12 @@ class TemplateLibrary:
         """The directory's folders that are meant as templates."""
         if self.directory is None:
             return []
-        return sorted(entry for entry in self.directory.iterdir() if (entry / METADATA_FILE).is_file())
+        try:
+            return sorted(entry for entry in self.directory.iterdir() if (entry / METADATA_FILE).is_file())
+        except OSError as error:
+            # It was there at the start. The built-in ones still are.
+            _log.error("templates_directory_unreadable", directory=str(self.directory), error=error.strerror)
+            return []
 
 
 @cache

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from kgents_cli.agent_tests.loading import agent_of, load_job
 from kgents_cli.agent_tests.outcomes import totals
@@ -28,7 +29,8 @@ def require_tests(files: Sequence[Path], spec: AgentSpec) -> None:
         raise CliError(f"{spec.name} was not published: {summary(outcomes)}", hint="script at least one case's model")
 
 
-def require_tests_of_draft(api: ApiClient, agent: str, files: Sequence[Path]) -> None:
-    """The same for the draft that a publish would freeze."""
-    draft = json.dumps(api.call("GET", agent_path(agent))["draft"])
-    require_tests(files, agent_of(draft.encode(), Path(f"{agent}.json")))
+def require_tests_of_draft(api: ApiClient, agent: str, files: Sequence[Path]) -> dict[str, Any]:
+    """The same for the draft that a publish would freeze, which is given back."""
+    draft: dict[str, Any] = api.call("GET", agent_path(agent))["draft"]
+    require_tests(files, agent_of(json.dumps(draft).encode(), Path(f"{agent}.json")))
+    return draft

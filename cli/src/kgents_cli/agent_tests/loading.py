@@ -15,13 +15,20 @@ from kgents_shared.errors import InvalidInput
 def load_job(file: Path, agent: Path | None = None, spec: AgentSpec | None = None) -> Job:
     """A scenario file with its agent: `spec`, or the one that `agent` defines, or the one that the file names."""
     scenarios = load_scenarios(file)
-    if spec is not None:
-        return Job(file, scenarios, spec)
-    if agent is None:
-        if scenarios.agent is None:
-            raise BadInput(f"{file} names no agent", hint='add a line such as agent = "my-agent.toml", or --agent FILE')
-        agent = file.parent / scenarios.agent
-    return Job(file, scenarios, load_agent(agent))
+    if spec is None:
+        spec = load_agent(agent or _named_agent(file, scenarios))
+    if spec.runtime.shell != "Chat":
+        raise BadInput(
+            f"{spec.name} can't be tested by scenarios: its shell is {spec.runtime.shell}",
+            hint="scenarios drive the platform's own loop, which the shell Chat is",
+        )
+    return Job(file, scenarios, spec)
+
+
+def _named_agent(file: Path, scenarios: Scenarios) -> Path:
+    if scenarios.agent is None:
+        raise BadInput(f"{file} names no agent", hint='add a line such as agent = "my-agent.toml", or --agent FILE')
+    return file.parent / scenarios.agent
 
 
 def load_scenarios(file: Path) -> Scenarios:

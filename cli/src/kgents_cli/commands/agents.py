@@ -141,11 +141,12 @@ def publish(agent: str, tests: tuple[Path, ...], timeout: float, as_json: bool) 
     from kgents_cli.publishing import publish as publish_and_wait
 
     with ApiClient() as api:
+        tested = None
         if tests:
             from kgents_cli.agent_tests.gate import require_tests_of_draft
 
-            require_tests_of_draft(api, agent, tests)
-        instance = publish_and_wait(api, agent, timeout)
+            tested = require_tests_of_draft(api, agent, tests)
+        instance = publish_and_wait(api, agent, timeout, tested=tested)
     click.echo(json.dumps(instance) if as_json else f"{agent} version {instance['version']} is running.")
 
 
