@@ -52,6 +52,7 @@ AGENTS: dict[str, dict[str, tuple[tuple[Any, ...], list[str], dict[str, int]]]] 
         "interviewer": ((None, None, None, None), [], {}),
         "night-desk": (("openai", "gpt-4o", 0.3, None), [], {}),
         "summariser": ((None, None, None, None), [], {}),
+        "weekly-letter": ((None, None, None, None), [], {}),
     },
     "crewai": {
         "market-researcher": ((None, None, None, None), [], {}),
@@ -150,6 +151,7 @@ LOST: dict[tuple[str, str], set[tuple[str, str]]] = {
     },
     ("wegent", "film-maker"): {("modelType", "model_unknown"), ("secondaryModelRef", "not_supported")},
     ("wegent", "summariser"): {("modelRef", "part_missing"), ("shellRef", "shell_unknown")},
+    ("wegent", "weekly-letter"): {("subscription", "not_supported"), ("queue", "not_supported")},
     ("crewai", "report-writer"): {("tools", "tool_not_here"), ("max_rpm", "not_supported")},
     ("crewai", "director"): {
         ("llm", "provider_not_supported"),

@@ -246,6 +246,41 @@ def test_two_resources_of_one_kind_and_name_are_told_and_the_first_is_taken() ->
     assert "1.yaml" in found.refused[0].reasons[0].msg
 
 
+ODD: dict[str, tuple[dict[str, Any], set[tuple[Any, str]]]] = {
+    "tools without names": ({"prompt": "x", "tools": [{}, 3, " "]}, {("tools", "tool_unnamed")}),
+    "servers in a list": ({"prompt": "x", "mcpServers": ["git"]}, {("mcpServers", "not_a_table")}),
+    "a server that is no table": ({"prompt": "x", "mcpServers": {"git": None}}, {("mcpServers", "register_server")}),
+    "a model that is a list": ({"prompt": "x", "model": ["gpt-4o"]}, {("model", "model_unknown")}),
+    "a model that is a path": ({"prompt": "x", "model": "openai/gpt 4 (new)"}, {("model", "model_unknown")}),
+    "two models": ({"prompt": "x", "model": "gpt-4o", "llm": "gpt-4"}, {("model", "doubled_field")}),
+    "two prompts": ({"prompt": "x", "instructions": "y"}, {("prompt", "doubled_field")}),
+    "a provider alone": ({"prompt": "x", "provider": "anthropic"}, {("provider", "provider_not_supported")}),
+    "numbers that are none": (
+        {"prompt": "x", "temperature": "hot", "max_tokens": True, "max_steps": float("inf")},
+        {("temperature", "not_a_number"), ("max_tokens", "not_a_number"), ("max_steps", "not_a_number")},
+    ),
+    "no limit at all": ({"prompt": "x", "max_tokens": -1, "timeout": None}, set()),
+    "a runtime of another system": ({"prompt": "x", "runtime": {"shell": "Docker"}}, {("shell", "not_supported")}),
+    "a table that is text": ({"prompt": "x", "limits": "many"}, {("limits", "not_a_table")}),
+    "a description that is a list": ({"prompt": "x", "description": ["a"]}, {("description", "not_text")}),
+    "a capability of signs": ({"prompt": "x", "capabilities": ["!!", 3]}, {("capabilities", "not_a_capability")}),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_values_are_told_with_their_place(case: str) -> None:
+    document, expected = ODD[case]
+    [one] = of({"name": "a", **document}).converted
+    assert {(note.place[-1], note.code) for note in one.notes} == expected
+
+
+def test_an_agent_of_a_crew_that_says_nothing_is_refused_and_the_others_are_not() -> None:
+    found = of({"a": {"role": "r", "goal": "g"}, "b": {"verbose": True}, "c": {"role": "r", "llm": ["x"]}})
+    assert [one.name for one in found.converted] == ["a", "c"]
+    assert [(one.name, one.reasons[0].code) for one in found.refused] == [("b", "no_prompt")]
+    assert "model_unknown" in {note.code for note in found.converted[1].notes}
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

@@ -11,7 +11,7 @@ import click
 
 from kgents_cli.faults import BadInput, CliError, NotRunning, as_called
 from kgents_cli.migration.documents import SUFFIXES
-from kgents_cli.migration.notes import Kind, Note, Origin
+from kgents_cli.migration.notes import Kind, Note, Origin, Skipped
 from kgents_cli.migration.plan import Converted, Plan, plan
 from kgents_cli.terminal import harmless, style
 
@@ -140,12 +140,20 @@ def _show(made: Plan, out: Path, deployed: Sequence[Deployed]) -> None:
         click.echo(f"{style('refused', 'red', sys.stdout)}  {harmless(name)}from {_source(refusal.origin)}")
         for reason in refusal.reasons:
             click.echo(f"  {harmless(_at(reason, refusal.origin) + reason.msg)}{_hint(reason.hint)}")
-    for skipped in made.skipped:
-        click.echo(f"stays behind  {harmless(skipped.what)}  in {_source(skipped.origin)}: {harmless(skipped.reason)}")
+    for (source, reason), whats in _grouped(made.skipped).items():
+        click.echo(f"stays behind  {harmless(', '.join(whats))}  in {source}: {harmless(as_called(reason))}")
     for one in deployed:
         _show_deployed(one)
     counts = f"{len(made.converted)} written to {out}, {len(made.refused)} refused, {len(made.skipped)} stay behind"
     click.echo(counts if not deployed else f"{counts}, {sum(not one.fault for one in deployed)} deployed")
+
+
+def _grouped(skipped: Sequence[Skipped]) -> dict[tuple[str, str], list[str]]:
+    """A file of tasks is one line."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in skipped:
+        found.setdefault((_source(one.origin), one.reason), []).append(one.what)
+    return found
 
 
 def _show_deployed(one: Deployed) -> None:

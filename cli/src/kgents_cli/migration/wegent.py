@@ -14,7 +14,7 @@ from kgents_cli.migration.wegent_models import carry_kind_model
 
 FORMAT = "wegent"
 _API = "agent.wecode.io/"
-_PARTS = frozenset({"Ghost", "Model", "Shell", "Bot", "Team"})
+_PARTS = frozenset({"Ghost", "Model", "Shell", "Bot", "Team", "Template"})
 _OTHER = {
     "Workspace": "an agent has no repository to work in",
     "Task": "a task is no part of an agent; send its prompt as a message: kgents message AGENT TEXT",
@@ -145,7 +145,7 @@ def _resource(value: Mapping[str, Any], origin: Origin) -> Resource | Refusal:
 
 
 def convert(batch: Batch) -> Outcome:
-    """Teams of one Bot, the other Bots, and Ghosts that no Bot has, each as an agent; all else is told."""
+    """Teams of one Bot, the other Bots, Ghosts that no Bot has, and Templates, each as an agent; all else is told."""
     outcome = batch.outcome
     in_teams: set[Key] = set()
     for team in batch.of("Team"):
@@ -159,6 +159,8 @@ def convert(batch: Batch) -> Outcome:
     for ghost in batch.of("Ghost"):
         if ghost.key not in used:
             outcome.add(_lone_ghost(ghost))
+    for template in batch.of("Template"):
+        outcome.add(_template(template))
     for resource in batch.resources.values():
         if resource.kind not in _PARTS:
             why = _OTHER.get(resource.kind, "it is no part of an agent")
@@ -215,9 +217,9 @@ def _agent(batch: Batch, bot: Resource, name: str, more: str) -> Outcome:
     ghost = batch.referenced("Ghost", ghost_reference, bot)
     if ghost is None:
         return _missing(bot, "Ghost", ghost_reference, ("spec", "ghostRef"), name)
-    prompt, tools = _ghost(ghost, more, fields.notes)
+    prompt, tools = _ghost(_spec(ghost, fields.notes), more)
     kind = _shell_type(batch, bot, fields.take("shellRef"))
-    refusal = _elsewhere(bot, name, kind) or _without_prompt(bot, name, ghost, prompt)
+    refusal = _elsewhere(bot, name, kind) or _without_prompt(bot, name, ghost.origin.place, prompt)
     if refusal is not None:
         return Outcome(refusals=[refusal])
     _tell_shell(fields, kind)
@@ -231,8 +233,8 @@ def _agent(batch: Batch, bot: Resource, name: str, more: str) -> Outcome:
 
 def _lone_ghost(ghost: Resource) -> Outcome:
     notes: list[Note] = []
-    prompt, tools = _ghost(ghost, "", notes)
-    refusal = _without_prompt(ghost, ghost.name, ghost, prompt)
+    prompt, tools = _ghost(_spec(ghost, notes))
+    refusal = _without_prompt(ghost, ghost.name, ghost.origin.place, prompt)
     if refusal is not None:
         return Outcome(refusals=[refusal])
     msg = "no Bot has this Ghost: it is an agent with its prompt alone"
@@ -241,9 +243,35 @@ def _lone_ghost(ghost: Resource) -> Outcome:
     return Outcome(drafts=[Draft(ghost.name, made | ({"tools": tools} if tools else {}), ghost.origin, notes)])
 
 
-def _ghost(ghost: Resource, more: str, notes: list[Note]) -> tuple[str, dict[str, Any]]:
-    """The prompt and `[tools]`; what there is to say is added to the notes."""
-    fields = Fields(ghost.spec, (*ghost.origin.place, "spec"), notes)
+def _template(template: Resource) -> Outcome:
+    """A Template: the parts of one agent in one document, and what starts it there, which stays behind."""
+    notes: list[Note] = []
+    spec = _spec(template, notes)
+    description = spec.text("description") or _described(template)
+    parts = spec.inside("resources") or Fields({}, spec.place, notes)
+    ghost, bot = parts.inside("ghost"), parts.inside("bot")
+    prompt, tools = ("", dict[str, Any]()) if ghost is None else _ghost(ghost)
+    refusal = _without_prompt(template, template.name, template.origin.place, prompt)
+    if refusal is not None:
+        return Outcome(refusals=[refusal])
+    if bot is not None:
+        _tell_shell(bot, bot.text("shellName"))
+        bot.lose_rest()
+    parts.lose_known(dict.fromkeys(("subscription", "queue"), "nothing starts an agent but a message"))
+    parts.ignore("team")
+    parts.lose_rest()
+    spec.ignore("displayName", "category", "tags", "icon")
+    spec.lose_rest()
+    made: dict[str, Any] = {"description": description, "system_prompt": prompt} | ({"tools": tools} if tools else {})
+    return Outcome(drafts=[Draft(template.name, made, template.origin, notes)])
+
+
+def _spec(resource: Resource, notes: list[Note]) -> Fields:
+    return Fields(resource.spec, (*resource.origin.place, "spec"), notes)
+
+
+def _ghost(fields: Fields, more: str = "") -> tuple[str, dict[str, Any]]:
+    """The prompt and `[tools]`; what there is to say is added to the fields' notes."""
     prompt = fields.text("systemPrompt") or ""
     if more.strip():
         prompt = f"{prompt.rstrip()}\n\n{more.strip()}\n"
@@ -255,10 +283,10 @@ def _ghost(ghost: Resource, more: str, notes: list[Note]) -> tuple[str, dict[str
     return prompt, ({"allow": allowed} if allowed else {})
 
 
-def _without_prompt(resource: Resource, name: str, ghost: Resource, prompt: str) -> Refusal | None:
+def _without_prompt(resource: Resource, name: str, ghost: Place, prompt: str) -> Refusal | None:
     if prompt.strip():
         return None
-    msg, place = f"the Ghost {ghost.name!r} has no prompt", (*ghost.origin.place, "spec", "systemPrompt")
+    msg, place = f"{ghost[0]} has no prompt", (*ghost, "spec")
     return Refusal.because(resource.origin, name, "no_prompt", msg, "give it a systemPrompt", place=place)
 
 
