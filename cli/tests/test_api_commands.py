@@ -105,6 +105,18 @@ def test_create_updates_an_agent_of_that_name(kgents: Kgents, api: Api, config: 
     assert api.bodies("PUT", "/api/v1/agents/my-agent") == [config.read_text()]
 
 
+def test_a_publish_waits_for_the_version_labelled_stable_and_says_so(kgents: Kgents, api: Api):
+    stable = {"label": "stable", "version": 2, "share": 100}
+    published = {"name": "my-agent", "version": 3, "labels": [stable]}
+    api.will("POST", "/api/v1/agents/my-agent/publish", Answer(200, published))
+    asked_for = READY | {"id": "i-3", "version": 3, "lane": "canary"}
+    running = {"items": [{"instances": [asked_for, READY | {"lane": "stable"}]}], "next_cursor": None}
+    api.will("GET", DEPLOYMENTS, Answer(200, running))
+    ran = kgents("agents", "publish", "my-agent")
+    assert ran.out == "my-agent version 2 is running.\n"
+    assert "version 3 is published, but version 2 is labelled stable" in ran.err
+
+
 def test_create_draft_publishes_nothing(kgents: Kgents, api: Api, config: Path):
     publishable(api)
     ran = kgents("create", "--config", str(config), "--draft")

@@ -31,10 +31,11 @@ def toml(name: str, prompt: str = "Be brief.") -> str:
     return f'name = "{name}"\nsystem_prompt = "{prompt}"\n'
 
 
-def reloaded(version: int, state: str = "reloaded", before: int | None = None) -> Answer:
+def reloaded(version: int, state: str = "reloaded", before: int | None = None, answering: int | None = None) -> Answer:
     change = {"loc": ["system_prompt"], "kind": "changed", "before": "a", "after": "b", "lines": []}
     changes = [change] if state == "reloaded" else []
-    return Answer(200, {"state": state, "version": version, "version_before": before, "changes": changes})
+    versions = {"version": version, "version_before": before, "answering": answering or version}
+    return Answer(200, {"state": state, "changes": changes, **versions})
 
 
 def instances(*found: tuple[int, str]) -> Answer:
@@ -229,6 +230,16 @@ def test_a_first_version_that_does_not_start_is_told(api: Api, tmp_path: Path):
         (failed,) = watched.next(State.FAILED)
     assert "was not ready" in failed.message
     assert api.bodies("POST", "/api/v1/agents/my-agent/rollback") == []
+
+
+def test_where_another_version_is_labelled_stable_the_new_one_is_not_waited_for(api: Api, tmp_path: Path):
+    file = tmp_path / "my-agent.toml"
+    file.write_text(toml("my-agent"))
+    api.will("PUT", "/api/v1/agents/my-agent/reload", reloaded(5, before=4, answering=2))
+    with watching(file) as watched:
+        (published,) = watched.next(State.PUBLISHED)
+    assert published.message == "version 5 is published; version 2, labelled stable, answers"
+    assert api.bodies("GET", "/api/v1/agents/my-agent/deployments") == []
 
 
 async def test_what_is_saved_again_before_it_answers_is_not_waited_for(api: Api, tmp_path: Path):

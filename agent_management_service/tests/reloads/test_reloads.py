@@ -122,3 +122,13 @@ async def test_a_source_is_one_line(caller: httpx.AsyncClient, make_agent: MakeA
     await make_agent("sourced")
     problem = await reload(caller, "sourced", toml("sourced", "x"), 422, source=source)
     assert problem["errors"][0]["loc"] == ["query", "source"]
+
+
+async def test_a_version_labelled_stable_goes_on_answering_and_a_reload_says_so(
+    caller: httpx.AsyncClient, make_agent: MakeAgent
+) -> None:
+    await make_agent("steady", publish=True)
+    labelled = await caller.put("/api/v1/agents/steady/labels/stable", json={"version": 1})
+    assert labelled.status_code == 200
+    answer = await reload(caller, "steady", toml("steady", "Second."))
+    assert (answer["state"], answer["in_force"], answer["answering"]) == ("reloaded", 2, 1)

@@ -54,5 +54,6 @@ async def reload_agent(
 
 def _view(row: AgentRow, kept: ReloadRow | None) -> Reload:
     if kept is None:
-        return Reload(agent_id=row.id, state="never", in_force=row.version)
-    return Reload.model_validate(kept).model_copy(update={"in_force": row.version})
+        return Reload(agent_id=row.id, state="never", in_force=row.version, answering=row.answering)
+    now = {"in_force": row.version, "answering": row.answering}
+    return Reload.model_validate(kept).model_copy(update=now)

@@ -21,6 +21,8 @@ class State(StrEnum):
     """Its agent was new; it answers."""
     RELOADED = "reloaded"
     """The new version answers."""
+    PUBLISHED = "published"
+    """The new version is there, but another one is labelled stable, and that answers."""
     UNCHANGED = "unchanged"
     """The version that answers says the same."""
     REFUSED = "refused"
@@ -38,8 +40,9 @@ class State(StrEnum):
 
 
 _COLOURS = {
-    State.CREATED: "green", State.RELOADED: "green", State.UNCHANGED: "dim", State.REFUSED: "red",
-    State.ROLLED_BACK: "yellow", State.FAILED: "red", State.WAITING: "yellow", State.GONE: "yellow",
+    State.CREATED: "green", State.RELOADED: "green", State.PUBLISHED: "yellow", State.UNCHANGED: "dim",
+    State.REFUSED: "red", State.ROLLED_BACK: "yellow", State.FAILED: "red", State.WAITING: "yellow",
+    State.GONE: "yellow",
 }  # fmt: skip
 
 
@@ -85,6 +88,7 @@ class Outcome:
         words = {
             State.CREATED: f"is new: version {self.version} answers{after}",
             State.RELOADED: f"version {self.version} answers{after}{changed}",
+            State.PUBLISHED: f"{self.message}{changed}",
             State.UNCHANGED: f"version {self.version} answers, nothing changed",
             State.REFUSED: f"not taken up, {goes_on}: {self.message}",
             State.ROLLED_BACK: f"{self.message}; version {self.version} runs again",

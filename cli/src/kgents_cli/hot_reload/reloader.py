@@ -30,6 +30,7 @@ class _Sent:
     agent: str
     state: State
     version: int
+    answering: int
     changes: list[dict[str, Any]]
 
 
@@ -84,9 +85,7 @@ class Reloader:
                 )  # fmt: skip
                 if found["version_before"] is not None:
                     self._first.setdefault(name, found["version_before"])
-                return _Sent(
-                    name, State(found["state"]), found["version"], found["changes"]
-                )  # fmt: skip
+                return _Sent(name, State(found["state"]), found["version"], found["answering"], found["changes"])
             except ApiFault as fault:
                 if fault.code != "agent_not_found":
                     raise
@@ -94,10 +93,13 @@ class Reloader:
         made = self._api.call(
             "POST", "/agents", params=params, content=content, content_type=_TOML, source=str(file)
         )  # fmt: skip
-        return _Sent(agent_name(made), State.CREATED, made["version"], [])
+        return _Sent(agent_name(made), State.CREATED, made["version"], made["version"], [])
 
     def _answering(self, file: Path, sent: _Sent, since: float, superseded: Callable[[], bool]) -> Outcome:
         """Wait until the version answers. Raises CliError, _Superseded."""
+        if sent.answering != sent.version:
+            message = f"version {sent.version} is published; version {sent.answering}, labelled stable, answers"
+            return Outcome(file, State.PUBLISHED, sent.agent, sent.answering, changes=sent.changes, message=message)
 
         def look(_state: str | None) -> None:
             if superseded():
