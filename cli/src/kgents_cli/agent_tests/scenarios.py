@@ -24,7 +24,7 @@ def _amount(text: str) -> str:
 def _expression(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise PydanticCustomError("bad_expression", "is no regular expression: {why}", {"why": str(error)}) from error
     return text
 
