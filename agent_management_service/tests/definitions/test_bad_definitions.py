@@ -117,7 +117,7 @@ async def test_all_faults_are_told_at_once_each_with_a_hint(caller: httpx.AsyncC
         ({"llm_provider": "echo", "llm": {"provider": "openai"}}, [], "conflicting_provider"),
         ({"llm": {"temperature": 10**4000}}, ["llm", "temperature"], "float_type"),
         ({"llm": []}, ["llm"], "model_type"),
-        ({"capabilities": ["a", "a"]}, [], "doubled_capability"),
+        ({"capabilities": ["a", "a"]}, ["capabilities"], "doubled_capability"),
         ({"owner_id": "someone"}, ["owner_id"], "extra_forbidden"),
         ({"version": 7}, ["version"], "extra_forbidden"),
         ({"id": "x"}, ["id"], "extra_forbidden"),

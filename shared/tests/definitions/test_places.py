@@ -43,7 +43,7 @@ def found(text: str, language: Language = "toml") -> list[tuple[str, int, int, s
         ('name = "a"\nsystem_prompt = """\nline\n"""\nmore = 1', [("more", 5, 1, "extra_forbidden")]),
         (GOOD + 'llm_provider = "nobody"', [("llm_provider", 3, 16, "literal_error")]),
         (GOOD + 'llm_provider = "echo"\n[llm]\nprovider = "openai"', [("", 3, 16, "conflicting_provider")]),
-        (GOOD + 'capabilities = ["a", "a"]', [("", 3, 16, "doubled_capability")]),
+        (GOOD + 'capabilities = ["a", "a"]', [("capabilities", 3, 16, "doubled_capability")]),
         (GOOD + "[[tools]]\nallow = []", [("tools", 3, 3, "model_type")]),
         (GOOD + "[a.b]\nc = 1\n[[a.d]]\ne = 1", [("a", 3, 2, "extra_forbidden")]),
         ("", [("name", 1, 1, "missing"), ("system_prompt", 1, 1, "missing")]),

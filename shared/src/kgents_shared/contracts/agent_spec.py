@@ -4,7 +4,7 @@ A field enters the spec with the part that enforces it; until then it is refused
 """
 
 import re
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -31,6 +31,12 @@ def _free_name(name: str) -> str:
     if name in RESERVED_AGENT_NAMES or parses_as_uuid(name):
         raise PydanticCustomError("reserved_name", "is a reserved name; choose another")
     return name
+
+
+def _once(capabilities: list[str]) -> list[str]:
+    if len(set(capabilities)) != len(capabilities):
+        raise PydanticCustomError("doubled_capability", "must not name one twice")
+    return capabilities
 
 
 Text = Annotated[str, AfterValidator(_storable)]
@@ -122,7 +128,7 @@ class AgentSpec(Contract):
     name: AgentName = Field(description="What it is called and addressed by, once for each owner.")
     system_prompt: Prompt = Field(description="Tells the model who it is and how to behave; kept to the byte.")
     description: Description = Field(default="", description="What it is for, for people who choose among agents.")
-    capabilities: Annotated[list[Capability], Field(max_length=50)] = Field(
+    capabilities: Annotated[list[Capability], Field(max_length=50), AfterValidator(_once)] = Field(
         default_factory=lambda: ["chat"], description="What it can do, in words to look for; none twice."
     )
     llm: LlmSpec = Field(default=LlmSpec(), description="Which model answers.")
@@ -147,9 +153,3 @@ class AgentSpec(Contract):
                 "conflicting_provider", "llm_provider and [llm] provider name different providers; keep one"
             )
         return {**rest, "llm": {**table, "provider": fields["llm_provider"]}}
-
-    @model_validator(mode="after")
-    def _capabilities_once(self) -> Self:
-        if len(set(self.capabilities)) != len(self.capabilities):
-            raise PydanticCustomError("doubled_capability", "capabilities must not name one twice")
-        return self

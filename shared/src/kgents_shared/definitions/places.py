@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # definitions without faults load no parser of places
 Loc = tuple[str | int, ...]
 _OF_NAMES = frozenset({"extra_forbidden", "duplicate_key"})
 # Faults of a whole definition, and the field that a person will look at.
-_OF_WHOLE = {"conflicting_provider": ("llm_provider",), "doubled_capability": ("capabilities",)}
+_OF_WHOLE = {"conflicting_provider": ("llm_provider",)}
 _JSON_VALUES = frozenset({"object", "array", "string", "number", "true", "false", "null"})
 
 
