@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 
 from kgents_shared.auth import Reference
+from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.instances import InstanceRegistration
 from kgents_shared.contracts.published_agent import PublishedAgent
 from kgents_shared.http.client import CallFailed, ServiceClient
@@ -19,6 +20,10 @@ class AgentSource(Protocol):
 
     async def desired(self) -> list[PublishedAgent]:
         """Every agent that was ever announced, with the tombstones of the last days. `Unavailable`, `CallFailed`."""
+        ...
+
+    async def version(self, agent_id: UUID, number: int) -> AgentSpec | None:
+        """What a version of an agent says; None where there is none of that number."""
         ...
 
     async def exists(self, agent: Reference) -> bool:
@@ -51,6 +56,16 @@ class ManagementAgents:
     async def desired(self) -> list[PublishedAgent]:
         """`GET /internal/agents/desired`, all pages."""
         return [PublishedAgent.model_validate(row) for row in await _all_pages(self.client, "/internal/agents/desired")]
+
+    async def version(self, agent_id: UUID, number: int) -> AgentSpec | None:
+        """`GET /internal/agents/{agent_id}/versions/{number}`."""
+        try:
+            found = await self.client.request_json("GET", f"/internal/agents/{agent_id}/versions/{number}")
+        except CallFailed as error:
+            if error.far_status == 404:
+                return None
+            raise
+        return AgentSpec.model_validate(found)
 
     async def exists(self, agent: Reference) -> bool:
         """`GET /internal/agents/resolve`."""

@@ -1,6 +1,6 @@
 """This service's errors."""
 
-from kgents_shared.errors import Conflict, NotFound
+from kgents_shared.errors import Conflict, NotFound, TooManyRequests
 
 
 class AgentNotFound(NotFound):
@@ -15,3 +15,21 @@ class NotPublished(Conflict):
 
     def __init__(self) -> None:
         super().__init__("The agent is not published; publish it first.", code="agent_not_published")
+
+
+class VersionNotFound(NotFound):
+    """The agent has no version of that number."""
+
+    def __init__(self) -> None:
+        super().__init__("The agent has no such version.", code="version_not_found")
+
+
+class TooManyVersions(TooManyRequests):
+    """As many versions of one agent run beside the labelled ones as may."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} other versions of the agent run because they were asked for, the most that may: "
+            "give the version a label, or wait until another one has been left alone for a while.",
+            code="too_many_versions",
+        )

@@ -16,7 +16,8 @@ class DeploymentSettings(ServiceSettings):
 
     `run_dir` holds the instances' folders, `logs_dir` a bounded log per agent. `door` is the address of the runtime's
     door as workers are told it; where it is a Unix socket, `door_dir` is its folder on this machine.
-    `worker_import_paths` are for a `worker_module` that is not installed.
+    `worker_import_paths` are for a `worker_module` that is not installed. A version that has no label and is asked for
+    by number runs until nobody asked for `version_idle_s`, at most `versions_on_demand` of one agent at a time.
     """
 
     model_config = SettingsConfigDict(env_prefix="DEPLOYMENT_")
@@ -35,6 +36,8 @@ class DeploymentSettings(ServiceSettings):
     shutdown_grace_s: Seconds = 5.0
     resync_interval_s: Seconds = 30.0
     sweep_interval_s: Seconds = 5.0
+    version_idle_s: Annotated[float, Field(ge=60, allow_inf_nan=False)] = 600.0
+    versions_on_demand: Annotated[int, Field(ge=0)] = 3
     restart_limit: Annotated[int, Field(ge=1)] = 6
     restart_window_s: Seconds = 120.0
     restart_backoff_s: Seconds = 0.5

@@ -1,12 +1,23 @@
 """The siblings that the runtime asks, as Protocols with an HTTP implementation."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Final, Protocol
+from uuid import UUID
 
+from agent_runtime_service.errors import AgentNotFound, AgentStopped, TooManyVersions, VersionNotFound
 from kgents_shared.auth import Reference
 from kgents_shared.contracts.published_agent import PublishedAgent
 from kgents_shared.contracts.tools import InvokeToolRequest, ResolvedTools, ResolveToolsRequest
 from kgents_shared.contracts.worker import ToolCallResult
+from kgents_shared.errors import ApiError
 from kgents_shared.http.client import CallFailed, ServiceClient
+
+_REFUSALS: Final[Mapping[str, type[ApiError]]] = {
+    "agent_not_found": AgentNotFound,
+    "agent_not_published": AgentStopped,
+    "version_not_found": VersionNotFound,
+    "too_many_versions": TooManyVersions,
+}
 
 
 class AgentCatalog(Protocol):
@@ -14,6 +25,14 @@ class AgentCatalog(Protocol):
 
     async def resolve(self, agent: Reference) -> PublishedAgent | None:
         """The agent that a caller means, or None; raises `Unavailable`."""
+        ...
+
+
+class VersionRunner(Protocol):
+    """Runs versions that have no label, for who asks for one by its number."""
+
+    async def want(self, agent_id: UUID, version: int) -> None:
+        """See to it that the version runs from now on for a while; raises `ApiError`."""
         ...
 
 
@@ -45,6 +64,23 @@ class HttpAgentCatalog:
                 return None
             raise
         return PublishedAgent.model_validate(found)
+
+
+class HttpVersionRunner:
+    """The agent deployment service."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def want(self, agent_id: UUID, version: int) -> None:
+        """`PUT /internal/agents/{agent_id}/versions/{version}`."""
+        try:
+            await self._client.request_json("PUT", f"/internal/agents/{agent_id}/versions/{version}")
+        except CallFailed as failed:
+            refusal = _REFUSALS.get(failed.far_code)
+            if refusal is None:
+                raise
+            raise refusal(failed.detail) from failed
 
 
 class HttpToolRegistry:

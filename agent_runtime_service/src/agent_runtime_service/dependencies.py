@@ -6,7 +6,7 @@ from fastapi import Depends, Request
 
 from agent_runtime_service.conversations.repository import ConversationRepository
 from agent_runtime_service.instances.service import InstanceService
-from agent_runtime_service.messages.service import AgentFinder
+from agent_runtime_service.messages.finder import AgentFinder
 from agent_runtime_service.runs.repository import RunRepository
 from kgents_shared.auth import Principal, require, require_service
 

@@ -76,3 +76,27 @@ class TooManyOfConversation(TooManyRequests):
     """The line of a conversation is full."""
 
     default_code = "conversation_busy"
+
+
+class VersionNotFound(NotFound):
+    """The agent has no version of that number."""
+
+    default_code = "version_not_found"
+
+
+class LabelNotFound(NotFound):
+    """What stands behind `@` is no label that a version of the agent has, and no number."""
+
+    default_code = "label_not_found"
+
+
+class ConversationElsewhere(Conflict):
+    """The conversation began with another version than the one that is asked for."""
+
+    default_code = "conversation_elsewhere"
+
+
+class TooManyVersions(TooManyRequests):
+    """As many versions of the agent run because they were asked for as may."""
+
+    default_code = "too_many_versions"

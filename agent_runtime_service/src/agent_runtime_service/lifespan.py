@@ -11,7 +11,7 @@ from aiohttp.abc import AbstractResolver
 from fastapi import FastAPI
 from psycopg_pool import PoolTimeout
 
-from agent_runtime_service.clients import HttpAgentCatalog, HttpToolRegistry
+from agent_runtime_service.clients import HttpAgentCatalog, HttpToolRegistry, HttpVersionRunner
 from agent_runtime_service.conversations.repository import ConversationRepository
 from agent_runtime_service.door.service import DoorService
 from agent_runtime_service.door.tools import ToolCaller
@@ -29,8 +29,10 @@ from agent_runtime_service.gateway.service import ModelGateway
 from agent_runtime_service.instances.directory import InstanceDirectory
 from agent_runtime_service.instances.repository import InstanceRepository
 from agent_runtime_service.instances.service import InstanceService
+from agent_runtime_service.instances.versions_in_use import VersionsInUse
+from agent_runtime_service.messages.finder import AgentFinder
 from agent_runtime_service.messages.places import Places
-from agent_runtime_service.messages.service import AgentFinder, MessageService
+from agent_runtime_service.messages.service import MessageService
 from agent_runtime_service.metadata import SCHEMA
 from agent_runtime_service.runs.repository import RunRepository
 from agent_runtime_service.settings import RuntimeSettings
@@ -63,7 +65,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         journal = RunJournal(pool, uuid4(), settings.lease_s, settings.database_patience_s)
         runs = ActiveRuns()
         driver = RunDriver(journal, runs, directory, planner, settings.instance_wait_s)
-        finder = AgentFinder(directory, catalog, settings.starting_wait_s)
+        versions = VersionsInUse(HttpVersionRunner(siblings.client(settings.deployment_url, "deployment")), runs)
+        finder = AgentFinder(directory, catalog, versions, settings.starting_wait_s)
         stored = RunRepository(pool)
         instances = InstanceService(InstanceRepository(pool), directory, planner)
         app.state.finder = finder
@@ -78,6 +81,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with BackgroundTasks() as tasks:
             app.state.event_bus = await _start_background(tasks, stack, settings, recovery, ledger)
             tasks.start("runtime instances", instances.keep_current)
+            tasks.start("runtime versions in use", versions.keep)
             yield
             await driver.stop(settings.shutdown_patience_s)
         await recovery.let_go()

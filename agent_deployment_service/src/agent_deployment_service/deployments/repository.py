@@ -11,8 +11,9 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agent_deployment_service.deployments.models import DeploymentRow, RestartRequestRow
+from agent_deployment_service.deployments.models import DeploymentRow, RestartRequestRow, WantedVersionRow
 from kgents_shared.auth import Reference
+from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.published_agent import DesiredState, PublishedAgent
 from kgents_shared.db import new_id
 
@@ -34,6 +35,7 @@ class DeploymentRepository:
             "generation": wanted.generation,
             "desired": wanted.desired.value,
             "spec": wanted.spec.model_dump(mode="json") if wanted.spec else None,
+            "canary": wanted.canary.model_dump(mode="json") if wanted.canary else None,
             "launcher": launcher,
         }
         statement = insert(DeploymentRow).values(id=new_id(), agent_id=wanted.agent_id, **values)
@@ -49,6 +51,52 @@ class DeploymentRepository:
     async def of_agent(self, agent_id: UUID) -> DeploymentRow | None:
         """The deployment of any owner's agent; for the reconciler alone."""
         return await self.session.scalar(select(DeploymentRow).where(DeploymentRow.agent_id == agent_id))
+
+    async def wanted_versions(self, deployment_ids: Sequence[UUID]) -> Sequence[WantedVersionRow]:
+        """The versions of these deployments that are asked for by number, oldest version first."""
+        rows = await self.session.scalars(
+            select(WantedVersionRow)
+            .where(WantedVersionRow.deployment_id.in_(deployment_ids), WantedVersionRow.wanted_until > func.now())
+            .order_by(WantedVersionRow.version)
+        )
+        return rows.all()
+
+    async def want_longer(self, deployment_id: UUID, version: int, idle: timedelta) -> bool:
+        """Keeps a version that is wanted already for `idle` from now; whether it was."""
+        kept = await self.session.execute(
+            update(WantedVersionRow)
+            .where(
+                WantedVersionRow.deployment_id == deployment_id,
+                WantedVersionRow.version == version,
+                WantedVersionRow.wanted_until > func.now(),
+            )
+            .values(wanted_until=func.now() + idle)
+            .returning(WantedVersionRow.version)
+        )
+        return kept.one_or_none() is not None
+
+    async def want(self, row: DeploymentRow, version: int, spec: AgentSpec, idle: timedelta, most: int) -> bool:
+        """Wants a version for `idle` from now, unless `most` others are wanted already; whether it is now.
+
+        Those whose time is over are forgotten.
+        """
+        await self.session.refresh(row, with_for_update=True)
+        await self.session.execute(
+            delete(WantedVersionRow).where(
+                WantedVersionRow.deployment_id == row.id, WantedVersionRow.wanted_until <= func.now()
+            )
+        )
+        if sum(one.version != version for one in await self.wanted_versions([row.id])) >= most:
+            return False
+        values = {"spec": spec.model_dump(mode="json"), "wanted_until": func.now() + idle}
+        await self.session.execute(
+            insert(WantedVersionRow)
+            .values(deployment_id=row.id, version=version, **values)
+            .on_conflict_do_update(
+                index_elements=[WantedVersionRow.deployment_id, WantedVersionRow.version], set_=values
+            )
+        )
+        return True
 
     async def generations(self) -> dict[UUID, int]:
         """Agent → generation, of all that is not deleted; for the resync alone."""

@@ -20,6 +20,7 @@ class InstanceRow(Base):
     deployment_id: Mapped[UUID] = mapped_column(ForeignKey(f"{SCHEMA}.deployments.id", ondelete="CASCADE"))
     agent_id: Mapped[UUID]
     version: Mapped[int]
+    lane: Mapped[str] = mapped_column(Text, server_default="stable")
     generation: Mapped[int] = mapped_column(BigInteger)
     epoch: Mapped[int] = mapped_column(BigInteger)
     spec: Mapped[dict[str, Any]] = mapped_column(JSONB)

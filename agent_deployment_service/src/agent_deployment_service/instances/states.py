@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from uuid import UUID
 
 from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.instances import STABLE
 
 
 class InstanceState(StrEnum):
@@ -49,9 +50,10 @@ class IllegalTransitionError(Exception):
 class Instance:
     """What is known of an instance in any state.
 
-    `generation` is that of the desired state that it was made for. `epoch` counts the restarts that the owner asked
-    for, `restarts` those after crashes; `recent_crashes` counts since `window_started_at`. `token_hash` is the hex
-    SHA-256 of the token of the present process.
+    `lane` is whom it is there for: `stable`, `canary`, or the number of a version that was asked for. `generation` is
+    that of the desired state that it was made for. `epoch` counts the restarts that the owner asked for, `restarts`
+    those after crashes; `recent_crashes` counts since `window_started_at`. `token_hash` is the hex SHA-256 of the token
+    of the present process.
     """
 
     state: ClassVar[InstanceState]
@@ -64,6 +66,7 @@ class Instance:
     epoch: int
     spec: AgentSpec
     token_hash: str
+    lane: str = STABLE
     restarts: int = 0
     recent_crashes: int = 0
     window_started_at: datetime | None = None

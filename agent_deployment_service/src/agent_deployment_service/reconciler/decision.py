@@ -1,4 +1,7 @@
-"""What is to be done so that an agent's instances become what is desired: a pure function over what is known."""
+"""What is to be done so that an agent's instances become what is desired: a pure function over what is known.
+
+Each lane of an agent (stable, canary, versions that are asked for) is decided for itself.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,12 @@ from agent_deployment_service.instances.states import (
     Starting,
 )
 from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.instances import STABLE
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What should run of an agent; `version` and `spec` are None when nothing should."""
+    """What should run in one lane of an agent; `version` and `spec` are None when nothing should."""
 
     deployment_id: UUID
     agent_id: UUID
@@ -32,6 +36,8 @@ class Target:
     epoch: int
     version: int | None
     spec: AgentSpec | None
+    lane: str = STABLE
+    share: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ _PREFERENCE: Final = (InstanceState.READY, InstanceState.STARTING, InstanceState
 def decide(
     target: Target, instances: Sequence[LiveInstance], running: set[UUID], registered: set[UUID], now: datetime
 ) -> Decision:
-    """Compares the target with what is observed.
+    """Compares the target with what is observed of its lane.
 
     `running` are the instances that the launcher runs, `registered` those that the runtime knows to be ready. An old
     version keeps serving until a new one is ready and registered, also when the new one never gets there.

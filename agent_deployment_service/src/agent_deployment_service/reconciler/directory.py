@@ -9,7 +9,6 @@ import structlog
 
 from agent_deployment_service.clients import InstanceRegistry
 from agent_deployment_service.instances.states import Draining, LiveInstance, Ready
-from agent_deployment_service.reconciler.decision import Target
 from agent_deployment_service.reconciler.store import AgentView
 from kgents_shared.contracts.instances import InstanceRegistration
 from kgents_shared.errors import ApiError
@@ -26,7 +25,7 @@ class RuntimeDirectory:
 
     def serving(self, view: AgentView) -> set[UUID]:
         """The ready instances of an agent that the runtime knows as they are."""
-        return {item.id for item in view.instances if isinstance(item, Ready) and self._is_known(view.target, item)}
+        return {item.id for item in view.instances if isinstance(item, Ready) and self._is_known(view, item)}
 
     def is_in_step(self, view: AgentView) -> bool:
         """Whether there is nothing to tell of the agent."""
@@ -37,8 +36,8 @@ class RuntimeDirectory:
         """Registers what is ready and removes what is gone; whether there was something to tell. `ApiError`."""
         told = False
         for item in view.instances:
-            if isinstance(item, Ready) and not self._is_known(view.target, item):
-                registration = _registration(view.target, item)
+            if isinstance(item, Ready) and not self._is_known(view, item):
+                registration = _registration(view, item)
                 await self._registry.put(item.id, registration)
                 self._known[item.id] = registration
                 told = True
@@ -48,7 +47,7 @@ class RuntimeDirectory:
             told = True
         return told
 
-    async def announce_draining(self, target: Target, instance: Draining) -> None:
+    async def announce_draining(self, instance: Draining) -> None:
         """Has the runtime give the instance no new runs; a runtime that is away gives none anyway."""
         known = self._known.get(instance.id)
         if known is None or known.state == "draining":
@@ -69,8 +68,8 @@ class RuntimeDirectory:
             await self._registry.remove(instance_id)
             self._known.pop(instance_id, None)
 
-    def _is_known(self, target: Target, instance: Ready) -> bool:
-        return self._known.get(instance.id) == _registration(target, instance)
+    def _is_known(self, view: AgentView, instance: Ready) -> bool:
+        return self._known.get(instance.id) == _registration(view, instance)
 
     def _outdated(self, view: AgentView) -> list[UUID]:
         kept = {item.id for item in view.instances if isinstance(item, Ready | Draining)}
@@ -81,7 +80,8 @@ class RuntimeDirectory:
         ]
 
 
-def _registration(target: Target, instance: Ready) -> InstanceRegistration:
+def _registration(view: AgentView, instance: Ready) -> InstanceRegistration:
+    target = view.lanes()[instance.lane]
     return InstanceRegistration(
         agent_id=instance.agent_id,
         agent_name=target.name,
@@ -92,6 +92,8 @@ def _registration(target: Target, instance: Ready) -> InstanceRegistration:
         endpoint_url=instance.endpoint_url or "",
         token_hash=instance.token_hash,
         state="ready",
+        lane=instance.lane,
+        share=target.share,
     )
 
 

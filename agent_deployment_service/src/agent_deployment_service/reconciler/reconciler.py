@@ -196,13 +196,15 @@ class Reconciler:
                 return
             actions, look_again_at = self._decide(view)
             try:
-                for action in actions:
-                    await self._do(view.target, action)
+                for target, action in actions:
+                    await self._do(target, action)
             except StaleInstanceError:
                 continue
-            changes = [action for action in actions if not isinstance(action, Watch | KeepDraining)]
+            changes = [action for _, action in actions if not isinstance(action, Watch | KeepDraining)]
             if changes and all(isinstance(action, StartNew | Restart) for action in changes):
-                return  # waiting for its health, or noting that it has none, ends in another look
+                # Waiting for its health, or noting that it has none, ends in another look.
+                await self._directory.tell(view)
+                return
             if changes:
                 continue
             if await self._directory.tell(view):
@@ -214,11 +216,18 @@ class Reconciler:
             return
         self.wake(agent_id)
 
-    def _decide(self, view: AgentView) -> tuple[list[Action], datetime | None]:
-        serving = self._directory.serving(view)
-        decision = decide(view.target, view.instances, self._running(), serving, self._clock())
-        waited_for = [item for item in decision.actions if not self._is_waited_for(item)]
-        return waited_for, decision.look_again_at
+    def _decide(self, view: AgentView) -> tuple[list[tuple[Target, Action]], datetime | None]:
+        """The actions of all lanes, each with its lane's target."""
+        serving, running, now = self._directory.serving(view), self._running(), self._clock()
+        actions: list[tuple[Target, Action]] = []
+        appointments: list[datetime] = []
+        for lane, target in view.lanes().items():
+            instances = [item for item in view.instances if item.lane == lane]
+            decision = decide(target, instances, running, serving, now)
+            actions += [(target, action) for action in decision.actions if not self._is_waited_for(action)]
+            if decision.look_again_at is not None:
+                appointments.append(decision.look_again_at)
+        return actions, min(appointments, default=None)
 
     def _is_waited_for(self, action: Action) -> bool:
         return isinstance(action, Watch | KeepDraining) and action.instance.id in self._tasks
@@ -245,7 +254,7 @@ class Reconciler:
             case Drain(instance):
                 await self._store.change(instance, instance.drain())
             case KeepDraining(instance):
-                self._spawn(instance, self._drain(target, instance))
+                self._spawn(instance, self._drain(instance))
             case Drop(instance):
                 await self._store.change(instance, instance.drop())
 
@@ -261,6 +270,7 @@ class Reconciler:
             generation=target.generation,
             epoch=target.epoch,
             spec=target.spec,
+            lane=target.lane,
             token_hash=_hash(token),
             started_at=self._clock(),
         )
@@ -335,8 +345,8 @@ class Reconciler:
         with contextlib.suppress(StaleInstanceError):
             await self._store.change(instance, instance.became_ready(found))
 
-    async def _drain(self, target: Target, instance: Draining) -> None:
-        await self._directory.announce_draining(target, instance)
+    async def _drain(self, instance: Draining) -> None:
+        await self._directory.announce_draining(instance)
         await self._launcher.stop(instance.id, self._pace.drain_grace_s)
 
     async def _end_tasks(self) -> None:

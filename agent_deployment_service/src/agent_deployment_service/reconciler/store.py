@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from agent_deployment_service.deployments.models import DeploymentRow
+from agent_deployment_service.deployments.models import DeploymentRow, WantedVersionRow
 from agent_deployment_service.deployments.repository import DeploymentRepository
 from agent_deployment_service.instances.repository import InstanceRepository
 from agent_deployment_service.instances.states import AnyInstance, LiveInstance, Starting
 from agent_deployment_service.reconciler.decision import Target
 from kgents_shared.contracts.agent_spec import AgentSpec
-from kgents_shared.contracts.published_agent import DesiredState, PublishedAgent
+from kgents_shared.contracts.instances import CANARY
+from kgents_shared.contracts.published_agent import CanaryVersion, DesiredState, PublishedAgent
 from kgents_shared.db import Database
 
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
-    """One agent: what should run, and what was last observed. `deleted` when nothing should ever again."""
+    """One agent: what should run, and what was last observed. `deleted` when nothing should ever again.
+
+    `target` is that of the stable lane; `beside` are those of the canary and of the versions that are asked for.
+    """
 
     target: Target
     deleted: bool
     instances: list[LiveInstance]
+    beside: tuple[Target, ...] = ()
+
+    def lanes(self) -> dict[str, Target]:
+        """What should run by lane; nothing in one that only has instances left."""
+        found = {target.lane: target for target in (self.target, *self.beside)}
+        for item in self.instances:
+            found.setdefault(item.lane, replace(self.target, lane=item.lane, version=None, spec=None))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +77,13 @@ class ReconcilerStore:
     async def view(self, agent_id: UUID) -> AgentView | None:
         """One agent, or None if it was never heard of."""
         async with self.database.transaction() as session:
-            row = await DeploymentRepository(session).of_agent(agent_id)
+            repository = DeploymentRepository(session)
+            row = await repository.of_agent(agent_id)
             if row is None:
                 return None
             instances = await InstanceRepository(session).live_of(agent_id)
-        return _view(row, instances)
+            wanted = await repository.wanted_versions([row.id])
+        return _view(row, instances, wanted)
 
     async def views(self) -> list[AgentView]:
         """Every agent that should run, stop or has instances still."""
@@ -77,8 +92,12 @@ class ReconcilerStore:
             by_agent: dict[UUID, list[LiveInstance]] = defaultdict(list)
             for item in live:
                 by_agent[item.agent_id].append(item)
-            rows = await DeploymentRepository(session).to_check(list(by_agent))
-        return [_view(row, by_agent[row.agent_id]) for row in rows]
+            repository = DeploymentRepository(session)
+            rows = await repository.to_check(list(by_agent))
+            wanted: dict[UUID, list[WantedVersionRow]] = defaultdict(list)
+            for one in await repository.wanted_versions([row.id for row in rows]):
+                wanted[one.deployment_id].append(one)
+        return [_view(row, by_agent[row.agent_id], wanted[row.id]) for row in rows]
 
     async def add(self, instance: Starting) -> None:
         """A new instance; older ended ones of its deployment are deleted."""
@@ -100,7 +119,7 @@ class ListingBegan:
     generations: dict[UUID, int]
 
 
-def _view(row: DeploymentRow, instances: list[LiveInstance]) -> AgentView:
+def _view(row: DeploymentRow, instances: list[LiveInstance], asked_for: Sequence[WantedVersionRow]) -> AgentView:
     wanted = row.desired == DesiredState.RUNNING
     target = Target(
         deployment_id=row.id,
@@ -112,4 +131,18 @@ def _view(row: DeploymentRow, instances: list[LiveInstance]) -> AgentView:
         version=row.version if wanted else None,
         spec=AgentSpec.model_validate(row.spec) if wanted and row.spec is not None else None,
     )
-    return AgentView(target, row.desired == DesiredState.DELETED, instances)
+    beside = tuple(_beside(row, target, asked_for)) if wanted else ()
+    return AgentView(target, row.desired == DesiredState.DELETED, instances, beside)
+
+
+def _beside(row: DeploymentRow, stable: Target, asked_for: Sequence[WantedVersionRow]) -> Iterator[Target]:
+    """What should run beside the stable version; a version that a label runs already needs no lane of its own."""
+    labelled = {stable.version}
+    if row.canary is not None:
+        canary = CanaryVersion.model_validate(row.canary)
+        labelled.add(canary.version)
+        yield replace(stable, lane=CANARY, version=canary.version, spec=canary.spec, share=canary.share)
+    for one in asked_for:
+        if one.version not in labelled:
+            spec = AgentSpec.model_validate(one.spec)
+            yield replace(stable, lane=str(one.version), version=one.version, spec=spec)

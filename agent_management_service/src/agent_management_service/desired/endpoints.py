@@ -3,12 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import StringConstraints
 
 from agent_management_service.dependencies import DeploymentCalls, DeploymentOrRuntimeCalls, Transaction
 from agent_management_service.desired.repository import DesiredRow
 from agent_management_service.publishing.events import published_agent
+from agent_management_service.publishing.schemas import MAX_VERSION
+from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.published_agent import PublishedAgent
 from kgents_shared.db import Cursor, Page, PageQuery, make_page
 from kgents_shared.errors import FaultItem, InvalidInput
@@ -33,6 +35,14 @@ async def resolve_agent(
 ) -> PublishedAgent:
     """An agent of one of the owners, by its id or name. Its version is null where it was never published."""
     return _state(await work.desired.resolve(frozenset(owner_id), agent))
+
+
+@router.get("/{agent_id}/versions/{number}")
+async def get_version_of_any_owner(
+    _: DeploymentCalls, work: Transaction, agent_id: UUID, number: Annotated[int, Path(ge=1, le=MAX_VERSION)]
+) -> AgentSpec:
+    """What a version says, for who runs it."""
+    return AgentSpec.model_validate(await work.desired.version(agent_id, number))
 
 
 def _state(row: DesiredRow) -> PublishedAgent:

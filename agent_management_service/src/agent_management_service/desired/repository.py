@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from agent_management_service.agents.models import AgentRow
-from agent_management_service.errors import AgentNotFound
+from agent_management_service.errors import AgentNotFound, VersionNotFound
 from agent_management_service.versions.models import VersionRow
 
 TOMBSTONES_FOR = timedelta(days=7)
@@ -34,6 +34,16 @@ class DesiredRepository:
             statement = statement.where(AgentRow.id > after)
         rows = await self.session.execute(statement.order_by(AgentRow.id).limit(limit + 1))
         return [(row, spec, canary) for row, spec, canary in rows]
+
+    async def version(self, agent_id: UUID, number: int) -> dict[str, Any]:
+        """What a version of an agent says; `VersionNotFound`, also for a deleted agent's."""
+        statement = select(VersionRow.spec).join(AgentRow, AgentRow.id == VersionRow.agent_id)
+        found = await self.session.scalar(
+            statement.where(AgentRow.id == agent_id, VersionRow.number == number, AgentRow.deleted_at.is_(None))
+        )
+        if found is None:
+            raise VersionNotFound
+        return found
 
     async def resolve(self, owner_ids: Collection[str], agent: str) -> DesiredRow:
         """An agent of one of the owners by id or name; `AgentNotFound`, also for a deleted one."""

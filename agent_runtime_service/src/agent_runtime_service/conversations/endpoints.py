@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from agent_runtime_service.conversations.schemas import ConversationView, MessageView
 from agent_runtime_service.dependencies import AgentFinderDep, ConversationRepositoryDep, ConversationsRead
 from agent_runtime_service.errors import ConversationNotFound
-from agent_runtime_service.messages.service import meant_agent
+from agent_runtime_service.messages.finder import meant_agent
 from kgents_shared.db import Page, PageQuery, make_page
 
 router = APIRouter(prefix="/api/v1", tags=["conversations"])

@@ -11,7 +11,7 @@ from agent_runtime_service.metadata import Base
 
 
 class ConversationRow(Base):
-    """One conversation of one owner with one agent."""
+    """One conversation of one owner with one agent. `lane` says which of its versions answers (`instances.lanes`)."""
 
     __tablename__ = "conversations"
 
@@ -19,6 +19,7 @@ class ConversationRow(Base):
     owner_id: Mapped[str] = mapped_column(Text)
     agent_id: Mapped[UUID]
     agent_name: Mapped[str] = mapped_column(Text)
+    lane: Mapped[str] = mapped_column(Text, server_default="stable")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
     __table_args__ = (Index("ix_conversations_owner_id_id", "owner_id", "id"),)

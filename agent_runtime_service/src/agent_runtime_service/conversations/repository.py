@@ -10,13 +10,13 @@ from kgents_shared.db import Cursor, HotPool, PageRequest
 from kgents_shared.errors import InvalidInput
 
 _FIND = """
-SELECT id, agent_id, agent_name, created_at FROM runtime.conversations
+SELECT id, agent_id, agent_name, created_at, lane FROM runtime.conversations
 WHERE owner_id = ANY(%(owner_ids)s) AND id = %(id)s
 """
 # A page of each owner's, then the newest of those: the index has them by owner.
 _LIST = """
 SELECT page.* FROM unnest(%(owner_ids)s::text[]) AS owner (id) CROSS JOIN LATERAL (
-    SELECT id, agent_id, agent_name, created_at FROM runtime.conversations
+    SELECT id, agent_id, agent_name, created_at, lane FROM runtime.conversations
     WHERE owner_id = owner.id AND (%(agent_id)s::uuid IS NULL OR agent_id = %(agent_id)s)
         AND (%(after)s::uuid IS NULL OR conversations.id < %(after)s)
     ORDER BY conversations.id DESC LIMIT %(limit)s
@@ -65,7 +65,7 @@ class ConversationRepository:
 
 
 def _conversation(row: tuple[Any, ...]) -> ConversationView:
-    return ConversationView(id=row[0], agent_id=row[1], agent=row[2], created_at=row[3])
+    return ConversationView(id=row[0], agent_id=row[1], agent=row[2], created_at=row[3], lane=row[4])
 
 
 def _message(row: tuple[Any, ...]) -> MessageView:

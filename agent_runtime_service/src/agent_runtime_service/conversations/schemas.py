@@ -9,11 +9,15 @@ from kgents_shared.contracts.worker import ToolCall
 
 
 class ConversationView(Contract):
-    """One conversation with one agent."""
+    """One conversation with one agent.
+
+    `lane` says which of its versions answers: `stable`, `canary`, or the number of one.
+    """
 
     id: UUID
     agent_id: UUID
     agent: str
+    lane: str
     created_at: datetime
 
 

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from agent_runtime_service.execution.feed import Feed
 from kgents_shared.contracts.agent_spec import ToolsSpec
+from kgents_shared.contracts.instances import STABLE
 from kgents_shared.contracts.worker import Message, ModelChoice, ToolCall, ToolDefinition
 from kgents_shared.errors import ApiError
 from kgents_shared.http.vault import CredentialUse
@@ -83,7 +84,7 @@ class DrivenElsewhere(Exception):
 
 @dataclass(slots=True, eq=False)
 class ActiveRun:
-    """One run under this front's lease.
+    """One run under this front's lease. `lane` says which of the agent's versions answers (`instances.lanes`).
 
     `transcript` is the JSON of its messages, joined by commas, the user's message last at first; `deadline` is on the
     event loop's clock. `done` gets a `RunEnd`, or `DrivenElsewhere`.
@@ -98,6 +99,7 @@ class ActiveRun:
     version: int
     text: str
     timeout_s: int
+    lane: str = STABLE
     epoch: int = 1
     attempts: int = 1
     queued: bool = False

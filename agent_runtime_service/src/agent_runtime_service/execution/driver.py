@@ -16,6 +16,7 @@ from agent_runtime_service.execution.plan import Planner
 from agent_runtime_service.execution.repository import RunJournal
 from agent_runtime_service.execution.worker_client import WorkerLost
 from agent_runtime_service.instances.directory import Instance, InstanceDirectory
+from kgents_shared.contracts.instances import CANARY
 from kgents_shared.errors import ApiError
 
 _log = structlog.get_logger("kgents.runtime.driver")
@@ -106,9 +107,7 @@ class RunDriver:
         while True:
             if run.attempts > MAX_ATTEMPTS:
                 return _failed("worker_lost", "The agent's worker was lost again and again during this run.", 503, 1)
-            instance = self._directory.choose(run.agent_id) or await self._directory.wait_for(
-                run.agent_id, min(self._instance_wait_s, max(_LEAST_S, run.time_left()))
-            )
+            instance = await self._instance_for(run)
             if instance is None:
                 return _failed("agent_unavailable", "No instance of the agent became ready in time.", 503, 5)
             try:
@@ -120,6 +119,14 @@ class RunDriver:
                 if lost.accepted:
                     await self._journal.take_over(run)
                     run.feed.push(FeedEvent("reset"))
+
+    async def _instance_for(self, run: ActiveRun) -> Instance | None:
+        """An instance of the run's lane; the stable one where a canary was taken away meanwhile."""
+        patience_s = min(self._instance_wait_s, max(_LEAST_S, run.time_left()))
+        found = self._directory.choose(run.agent_id, run.lane) or await self._directory.wait_for(
+            run.agent_id, patience_s, run.lane
+        )
+        return self._directory.choose(run.agent_id) if found is None and run.lane == CANARY else found
 
     async def _attempt(self, run: ActiveRun, instance: Instance) -> RunEnd:
         try:

@@ -52,7 +52,7 @@ class Recovery:
 
 def _adopted(row: tuple[Any, ...]) -> ActiveRun:
     (run_id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch, attempts, text,
-     timeout_s, age_s) = row  # fmt: skip
+     timeout_s, age_s, lane) = row  # fmt: skip
     run = ActiveRun(
         run_id=run_id,
         conversation_id=conversation_id,
@@ -63,6 +63,7 @@ def _adopted(row: tuple[Any, ...]) -> ActiveRun:
         version=version,
         text=text,
         timeout_s=timeout_s,
+        lane=lane,
         epoch=epoch,
         attempts=attempts,
         queued=status == "queued",

@@ -103,6 +103,7 @@ class RunJournal:
             "agent_id": run.agent_id,
             "agent_name": run.agent_name,
             "version": run.version,
+            "lane": run.lane,
             "holder": self._holder,
             "lease": self._lease,
             "text": run.text,
@@ -119,6 +120,11 @@ class RunJournal:
         run.next_seq = next_seq
         run.transcript = f"{messages},{mine}" if messages else mine
         run.deadline = asyncio.get_running_loop().time() + run.timeout_s
+
+    async def lane_of(self, owner_id: str, conversation_id: UUID) -> str | None:
+        """The lane of one of the owner's conversations; None where there is no such one."""
+        row = await self._row(statements.LANE, {"owner_id": owner_id, "conversation_id": conversation_id})
+        return None if row is None else row[0]
 
     async def promote(self, run: ActiveRun) -> bool:
         """Start a queued run if it is its turn."""
@@ -179,6 +185,7 @@ class RunJournal:
         values: dict[str, Any] = {
             "run_id": run.run_id,
             "epoch": run.epoch,
+            "version": run.version,
             "usage": orjson.dumps(run.usage.as_json()).decode(),
             "event_id": event_id,
             "subject": f"kgents.runtime.run.{end.status}",

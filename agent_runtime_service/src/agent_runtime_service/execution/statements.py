@@ -14,8 +14,8 @@ WITH run AS (
     ON CONFLICT DO NOTHING
     RETURNING id, conversation_id, owner_id, agent_id, agent_name
 ), conversation AS (
-    INSERT INTO runtime.conversations (id, owner_id, agent_id, agent_name)
-    SELECT conversation_id, owner_id, agent_id, agent_name FROM run
+    INSERT INTO runtime.conversations (id, owner_id, agent_id, agent_name, lane)
+    SELECT conversation_id, owner_id, agent_id, agent_name, %(lane)s FROM run
 )
 INSERT INTO runtime.steps (conversation_id, seq, run_id, kind, payload)
 SELECT conversation_id, 1, id, 'user', %(payload)s::json FROM run RETURNING seq
@@ -109,7 +109,7 @@ SELECT conversation_id, %(seq)s, id, 'tool', %(payload)s::json FROM call RETURNI
 
 COMPLETE = """
 WITH run AS (
-    UPDATE runtime.runs SET status = 'completed', usage = %(usage)s::jsonb, ended_at = now()
+    UPDATE runtime.runs SET status = 'completed', version = %(version)s, usage = %(usage)s::jsonb, ended_at = now()
     WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id, conversation_id
 ), event AS (
     INSERT INTO runtime.outbox (id, subject, body) SELECT %(event_id)s, %(subject)s, %(event)s::jsonb FROM run
@@ -121,7 +121,8 @@ SELECT conversation_id, %(seq)s, id, 'final', %(payload)s::json FROM run RETURNI
 # A failed run leaves the context. Its key is free again where it called no tool: then nothing of it had an effect.
 FAIL = """
 WITH run AS (
-    UPDATE runtime.runs SET status = %(status)s, usage = %(usage)s::jsonb, error = %(error)s::jsonb, ended_at = now(),
+    UPDATE runtime.runs SET status = %(status)s, version = %(version)s, usage = %(usage)s::jsonb,
+        error = %(error)s::jsonb, ended_at = now(),
         idempotency_key = CASE WHEN EXISTS (SELECT FROM runtime.tool_calls WHERE run_id = %(run_id)s)
             THEN idempotency_key END
     WHERE id = %(run_id)s AND epoch = %(epoch)s AND status IN ('queued', 'running') RETURNING id, conversation_id
@@ -160,7 +161,8 @@ WHERE id IN (
     ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
 )
 RETURNING id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch, attempts,
-    request_text, timeout_s, extract(epoch FROM now() - started_at)::float
+    request_text, timeout_s, extract(epoch FROM now() - started_at)::float,
+    (SELECT lane FROM runtime.conversations WHERE conversations.id = runs.conversation_id)
 """
 
 RELEASE = """
@@ -183,3 +185,5 @@ IS_MINE = (
 )
 
 STATUS = "SELECT status, epoch FROM runtime.runs WHERE id = %(run_id)s"
+
+LANE = "SELECT lane FROM runtime.conversations WHERE id = %(conversation_id)s AND owner_id = %(owner_id)s"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from agent_runtime_service.execution.worker_client import WorkerClient
 from kgents_shared.auth import Reference
-from kgents_shared.contracts.instances import InstanceRegistration
+from kgents_shared.contracts.instances import STABLE, InstanceRegistration
 
 _PROBE_EVERY_S = 0.1
 
@@ -46,6 +46,10 @@ class Instance:
         """Whether a run may be given to it."""
         return self.registration.state == "ready" and not self.suspect
 
+    def serves(self, lane: str) -> bool:
+        """Whether it is there for that lane: a version that is asked for by number is answered by any lane's."""
+        return lane in (self.registration.lane, str(self.registration.version))
+
 
 class InstanceDirectory:
     """Instances by id, by agent, and agents by their owner's name for them."""
@@ -70,26 +74,26 @@ class InstanceDirectory:
         known = self._by_agent.get(agent.id)
         return agent.id if known and known[0].registration.owner_id in agent.owner_ids else None
 
-    def choose(self, agent_id: UUID) -> Instance | None:
-        """The least busy instance of the agent's newest generation that takes runs."""
+    def choose(self, agent_id: UUID, lane: str = STABLE) -> Instance | None:
+        """The least busy instance of the lane's newest generation that takes runs."""
         best: Instance | None = None
         for instance in self._by_agent.get(agent_id, ()):
-            if instance.takes_runs and (best is None or _rank(instance) > _rank(best)):
+            if instance.takes_runs and instance.serves(lane) and (best is None or _rank(instance) > _rank(best)):
                 best = instance
         return best
 
-    async def wait_for(self, agent_id: UUID, patience_s: float) -> Instance | None:
+    async def wait_for(self, agent_id: UUID, patience_s: float, lane: str = STABLE) -> Instance | None:
         """An instance that takes runs, as soon as there is one; None after `patience_s` seconds."""
         loop = asyncio.get_running_loop()
         until = loop.time() + patience_s
         while True:
-            chosen = self.choose(agent_id)
+            chosen = self.choose(agent_id, lane)
             left = until - loop.time()
             if chosen is not None or left <= 0:
                 return chosen
             self._changed.clear()
             await self._probe(agent_id)
-            if self.choose(agent_id) is None:
+            if self.choose(agent_id, lane) is None:
                 await self._wait_for_change(min(left, _PROBE_EVERY_S))
 
     async def _wait_for_change(self, at_most_s: float) -> None:

@@ -26,4 +26,6 @@ class InstanceRow(Base):
     endpoint_url: Mapped[str] = mapped_column(Text)
     token_hash: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text)
+    lane: Mapped[str] = mapped_column(Text, server_default="stable")
+    share: Mapped[int] = mapped_column(server_default="0")
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

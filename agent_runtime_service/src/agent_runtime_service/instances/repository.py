@@ -10,19 +10,24 @@ from kgents_shared.db import HotPool
 
 _PUT = """
 INSERT INTO runtime.instances (instance_id, agent_id, agent_name, owner_id, version, generation, spec, endpoint_url,
-    token_hash, state)
+    token_hash, state, lane, share)
 VALUES (%(instance_id)s, %(agent_id)s, %(agent_name)s, %(owner_id)s, %(version)s, %(generation)s, %(spec)s,
-    %(endpoint_url)s, %(token_hash)s, %(state)s)
+    %(endpoint_url)s, %(token_hash)s, %(state)s, %(lane)s, %(share)s)
 ON CONFLICT (instance_id) DO UPDATE SET agent_id = excluded.agent_id, agent_name = excluded.agent_name,
     owner_id = excluded.owner_id, version = excluded.version, generation = excluded.generation, spec = excluded.spec,
-    endpoint_url = excluded.endpoint_url, token_hash = excluded.token_hash, state = excluded.state, updated_at = now()
+    endpoint_url = excluded.endpoint_url, token_hash = excluded.token_hash, state = excluded.state,
+    lane = excluded.lane, share = excluded.share, updated_at = now()
 """
 _DELETE = "DELETE FROM runtime.instances WHERE instance_id = %(instance_id)s"
 _ALL = """
-SELECT instance_id, agent_id, agent_name, owner_id, version, generation, spec, endpoint_url, token_hash, state
+SELECT instance_id, agent_id, agent_name, owner_id, version, generation, spec, endpoint_url, token_hash, state, lane,
+    share
 FROM runtime.instances ORDER BY instance_id
 """
-_NAMES = ("agent_id", "agent_name", "owner_id", "version", "generation", "spec", "endpoint_url", "token_hash", "state")
+_NAMES = (
+    "agent_id", "agent_name", "owner_id", "version", "generation", "spec", "endpoint_url", "token_hash", "state",
+    "lane", "share",
+)  # fmt: skip
 
 
 class InstanceRepository:

@@ -5,24 +5,17 @@ import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
-from agent_runtime_service.clients import AgentCatalog
-from agent_runtime_service.errors import (
-    AgentNotFound,
-    AgentNotPublished,
-    AgentStarting,
-    AgentStopped,
-    KeyReused,
-    TooManyRuns,
-)
+from agent_runtime_service.errors import ConversationElsewhere, KeyReused, TooManyRuns
 from agent_runtime_service.execution.active import ActiveRun, ActiveRuns, DrivenElsewhere, RunEnd
 from agent_runtime_service.execution.driver import RunDriver
 from agent_runtime_service.execution.repository import KeyTaken, NewRun, RunJournal
-from agent_runtime_service.instances.directory import Instance, InstanceDirectory
+from agent_runtime_service.messages.conversation_lanes import ConversationLanes
+from agent_runtime_service.messages.finder import AgentFinder, meant_agent, meant_lane
 from agent_runtime_service.messages.places import Places
 from agent_runtime_service.messages.schemas import MessageRequest
 from agent_runtime_service.runs.repository import RunRepository, StoredRun
-from kgents_shared.auth import Principal, Reference, referenced
-from kgents_shared.contracts.published_agent import DesiredState, PublishedAgent
+from kgents_shared.auth import Principal
+from kgents_shared.contracts.instances import STABLE
 from kgents_shared.db import new_id
 from kgents_shared.errors import Unavailable
 
@@ -56,59 +49,6 @@ class MessageLimits:
     max_active_runs: int
 
 
-def meant_agent(principal: Principal, agent: str) -> Reference:
-    """What a caller means by `{agent}`; raises `AgentNotFound` for what can be none of theirs."""
-    found = referenced(principal, agent)
-    if found is None:
-        raise AgentNotFound("There is no such agent.")
-    return found
-
-
-class AgentFinder:
-    """An agent by the caller's name for it or its id: from memory, else from the agent management service."""
-
-    def __init__(self, directory: InstanceDirectory, catalog: AgentCatalog, starting_wait_s: float) -> None:
-        self._directory = directory
-        self._catalog = catalog
-        self._starting_wait_s = starting_wait_s
-
-    async def ready_instance(self, agent: Reference) -> Instance:
-        """An instance that takes runs.
-
-        Raises `AgentNotFound`, `AgentNotPublished`, `AgentStopped`, and `AgentStarting` after a short wait.
-        """
-        agent_id = self._directory.find_agent(agent)
-        instance = self._directory.choose(agent_id) if agent_id is not None else None
-        if instance is not None:
-            return instance
-        waited_for = agent_id if agent_id is not None else await self._published(agent)
-        instance = await self._directory.wait_for(waited_for, self._starting_wait_s)
-        if instance is None:
-            if agent_id is not None:  # it may be more than a worker that is being replaced
-                await self._published(agent)
-            raise AgentStarting("The agent is published, but no instance of it is ready yet; try again.")
-        return instance
-
-    async def agent_id(self, agent: Reference) -> UUID:
-        """The id of an agent that exists, whatever its state; raises `AgentNotFound`."""
-        known = self._directory.find_agent(agent)
-        return known if known is not None else (await self._resolve(agent)).agent_id
-
-    async def _resolve(self, agent: Reference) -> PublishedAgent:
-        found = await self._catalog.resolve(agent)
-        if found is None or found.owner_id not in agent.owner_ids or found.desired is DesiredState.DELETED:
-            raise AgentNotFound("There is no such agent.")
-        return found
-
-    async def _published(self, agent: Reference) -> UUID:
-        found = await self._resolve(agent)
-        if found.version is None:
-            raise AgentNotPublished("The agent is a draft; publish it first.")
-        if found.desired is DesiredState.STOPPED:
-            raise AgentStopped("The agent is stopped; publish it to start it again.")
-        return found.agent_id
-
-
 class MessageService:
     """Takes messages in and waits for what becomes of them."""
 
@@ -129,18 +69,26 @@ class MessageService:
         self._stored = stored
         self._max_active_runs = max_active_runs
         self._places = places
+        self._lanes = ConversationLanes(journal)
 
     async def accept(self, principal: Principal, agent: str, body: MessageRequest, key: str | None) -> Accepted:
         """Begin a run for the message, or find the one that the key stands for."""
         owner_id = principal.owner_id
-        request_hash = _hash(body) if key is not None else None
-        instance = await self._finder.ready_instance(meant_agent(principal, agent))
+        name, asked = meant_lane(agent)
+        request_hash = _hash(body, asked) if key is not None else None
+        reference = meant_agent(principal, name)
+        conversation_id = body.conversation_id or new_id()
+        if body.conversation_id is None:
+            lane = asked or self._finder.lane_of_new(reference, conversation_id)
+        else:
+            lane = await self._lane_of(owner_id, conversation_id, asked)
+        instance = await self._finder.ready_instance(reference, lane, asked=asked is not None)
         registration = instance.registration
         if len(self._runs) >= self._max_active_runs:
             raise TooManyRuns("The platform has all the runs that it may have right now; try again.")
         run = ActiveRun(
             run_id=new_id(),
-            conversation_id=body.conversation_id or new_id(),
+            conversation_id=conversation_id,
             owner_id=owner_id,
             principal=principal.subject,
             agent_id=registration.agent_id,
@@ -148,6 +96,7 @@ class MessageService:
             version=registration.version,
             text=body.text,
             timeout_s=registration.spec.limits.timeout_s,
+            lane=lane if instance.serves(lane) else STABLE,
         )
         give_back = self._places.take(owner_id, body.conversation_id)
         try:
@@ -159,8 +108,19 @@ class MessageService:
             give_back()
             raise
         run.done.add_done_callback(lambda _: give_back())
+        if body.conversation_id is None:
+            self._lanes.note(owner_id, conversation_id, lane)
         self._driver.start(run)
         return Accepted(run.run_id, run.conversation_id, owner_id, run)
+
+    async def _lane_of(self, owner_id: str, conversation_id: UUID, asked: str | None) -> str:
+        """The lane that a conversation began in, which it keeps."""
+        kept = await self._lanes.of(owner_id, conversation_id)
+        if kept is not None and asked not in (None, kept):
+            raise ConversationElsewhere(
+                f'The conversation began with "{kept}" and stays there: leave "@{asked}" out, or begin another one.'
+            )
+        return kept or asked or STABLE
 
     async def _earlier(self, run: ActiveRun, key: str, request_hash: bytes | None) -> Accepted:
         earlier = await self._stored.by_key(run.owner_id, run.agent_id, key)
@@ -197,5 +157,6 @@ def _ended(stored: StoredRun) -> Ended:
     return Ended(RunEnd(stored.status, stored.text or "", stored.fault, stored.final_seq), stored.usage or {})
 
 
-def _hash(body: MessageRequest) -> bytes:
-    return hashlib.sha256(f"{body.conversation_id or ''}\n{body.text}".encode()).digest()
+def _hash(body: MessageRequest, asked: str | None) -> bytes:
+    where = f"{body.conversation_id or ''}" if asked is None else f"{body.conversation_id or ''}@{asked}"
+    return hashlib.sha256(f"{where}\n{body.text}".encode()).digest()
