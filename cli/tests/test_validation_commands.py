@@ -112,6 +112,17 @@ def test_the_server_is_asked_with_the_text_as_it_is(kgents: Kgents, api: Api, ag
     assert asked.headers["content-type"] == "application/toml"
 
 
+def test_create_warns_of_what_is_likely_a_mistake_and_does_its_work(kgents: Kgents, api: Api, agent_file: Path):
+    api.will("POST", "/api/v1/auth/login", Answer(200, {"access_token": "token-1", "expires_in": 900}))
+    api.will("POST", "/api/v1/agents", Answer(201, {"name": "good", "organisation": None}))
+    agent_file.write_text(WARNED)
+    ran = kgents("create", "--config", str(agent_file), "--draft")
+    assert ran.code == 0, ran.err
+    assert f"{agent_file}:4:10: warning: tools.allow.0: allows every tool" in ran.err
+    assert "good: draft made" in ran.out
+    assert kgents("create", "--config", str(agent_file), "--draft", "--json").err == ""
+
+
 def test_the_schema_is_printed_or_written(kgents: Kgents, tmp_path: Path):
     assert kgents("schema").json == agent_schema()
     file = tmp_path / "agent.schema.json"

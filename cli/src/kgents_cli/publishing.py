@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import click
 
@@ -44,6 +44,10 @@ def create_from_file(config: Path, delivery: Delivery, tests: Sequence[Path] = (
         require_tests(tests, agent_of(content, Path(source)))
     with ApiClient() as api:
         agent, is_new = create_or_update(api, content, source, delivery.organisation)
+        if not delivery.as_json:
+            from kgents_cli.validation import show_warnings
+
+            show_warnings(source, content, language_of(content))
         deliver(api, agent, delivery, is_new=is_new)
 
 
@@ -84,16 +88,31 @@ def _read(config: Path) -> tuple[str, bytes]:
 def create_or_update(
     api: ApiClient, content: bytes, source: str, organisation: str | None = None
 ) -> tuple[dict[str, Any], bool]:
-    """The draft agent that the TOML describes, and whether it is new. A name of the owner's is updated."""
-    kind = "application/toml"
+    """The draft agent that the text describes, and whether it is new. A name of the owner's is updated."""
+    kind = f"application/{language_of(content)}"
     try:
         params = {} if organisation is None else {"organisation": organisation}
         return api.call("POST", "/agents", params=params, content=content, content_type=kind, source=source), True
     except ApiFault as fault:
         if fault.code != "name_taken":
             raise
-    name = agent_name({"name": tomllib.loads(content.decode())["name"], "organisation": organisation})
+    name = agent_name({"name": _name_in(content), "organisation": organisation})
     return api.call("PUT", agent_path(name), content=content, content_type=kind, source=source), False
+
+
+def language_of(content: bytes) -> Literal["toml", "json"]:
+    """A definition is JSON if it begins as an object does, which no TOML can."""
+    return "json" if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" else "toml"
+
+
+def _name_in(content: bytes) -> str:
+    """The name of an agent whose definition the server has read without a fault."""
+    if language_of(content) == "toml":
+        return str(tomllib.loads(content.decode("utf-8-sig"))["name"])
+    from kgents_shared.definitions.flows.compile import flow_in, name_of_flow
+
+    flow = flow_in(content)
+    return str(json.loads(content)["name"]) if flow is None else name_of_flow(str(flow.title))
 
 
 def publish(

@@ -42,6 +42,12 @@ def _language(file: Path, body: bytes) -> Literal["toml", "json"]:
     return "json" if file.suffix.lower() == ".json" else "toml"
 
 
+def show_warnings(source: str, body: bytes, language: Literal["toml", "json"]) -> None:
+    """Print on stderr what is likely a mistake in a definition that was taken."""
+    for fault in _from_here(body, language)["warnings"]:
+        click.echo(_line(source, style("warning", "yellow"), fault), err=True)
+
+
 def _from_here(body: bytes, language: Literal["toml", "json"]) -> dict[str, Any]:
     from kgents_shared.definitions.examine import examine
 

@@ -24,6 +24,15 @@ compares the two. Beside what each field takes there are
 `MANAGEMENT_PROVIDERS`.
 """
 
+# What a pattern says, for people.
+_FORMS = {
+    "name": "1 to 63 of `a-z`, `0-9` and `-`, a letter or digit first and last",
+    "capabilities": "1 to 64 of `a-z`, `0-9`, `.`, `_` and `-`, a letter or digit first and last",
+    "allow": "`server.tool`, or many with `*`: `server.*`",
+    "deny": "`server.tool`, or many with `*`: `server.*`",
+    "credential_ref": "`cred_…`, as `kgents credentials list` shows it",
+    "flow": "`sha256:…`",
+}
 EXAMPLES = (
     (
         "The least there is",
@@ -95,7 +104,7 @@ def _rows(fields: dict[str, dict[str, Any]], required: set[str]) -> Iterator[str
     yield "| field | default | takes | meaning |\n|---|---|---|---|"
     for name, field in fields.items():
         default = "**required**" if name in required else _shown(field.get("default"))
-        yield f"| `{name}` | {default} | {_takes(field)} | {field['description']} |"
+        yield f"| `{name}` | {default} | {_takes(name, field)} | {field['description']} |"
     yield ""
 
 
@@ -111,20 +120,19 @@ def _quoted(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _takes(field: dict[str, Any]) -> str:
+def _takes(name: str, field: dict[str, Any]) -> str:
     """What a field takes, in words, from its schema."""
     if "anyOf" in field:
-        return _takes(next(one for one in field["anyOf"] if one.get("type") != "null"))
+        return _takes(name, next(one for one in field["anyOf"] if one.get("type") != "null"))
     if "const" in field or "enum" in field:
         return " or ".join(f"`{_quoted(value)}`" for value in field.get("enum", [field.get("const")]))
     kind = field["type"]
     if kind == "array":
-        return f"a list of up to {field['maxItems']}: {_takes(field['items'])}"
+        return f"a list of up to {field['maxItems']}: {_takes(name, field['items'])}"
     if kind in {"integer", "number"}:
         word = "a whole number" if kind == "integer" else "a number"
         return f"{word} from {field['minimum']:,} to {field['maximum']:,}"
-    least = f"{field['minLength']} to" if "minLength" in field else "up to"
-    words = [f"text of {least} {field['maxLength']:,} characters" if "maxLength" in field else "text"]
     if "pattern" in field:
-        words.append(f"as `{field['pattern']}`".replace("|", "\\|"))
-    return ", ".join(words)
+        return _FORMS.get(name, "text of a form that the schema has")
+    least = f"{field['minLength']} to" if "minLength" in field else "up to"
+    return f"text of {least} {field['maxLength']:,} characters" if "maxLength" in field else "text"
