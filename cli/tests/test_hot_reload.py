@@ -126,6 +126,17 @@ def test_a_saved_file_is_reloaded_however_it_is_saved(api: Api, tmp_path: Path, 
     assert api.seen[-1].headers["authorization"] == "Bearer token-1"
 
 
+def test_a_definition_in_json_is_sent_as_json(api: Api, tmp_path: Path):
+    file = tmp_path / "my-agent.json"
+    file.write_text('{"name": "my-agent", "system_prompt": "Be brief."}')
+    api.will("PUT", "/api/v1/agents/my-agent/reload", reloaded(1))
+    answering(api, "my-agent", 1)
+    with watching(file) as watched:
+        watched.next(State.RELOADED)
+    (sent,) = [seen for seen in api.seen if seen.method == "PUT"]
+    assert {name.lower(): value for name, value in sent.headers.items()}["content-type"] == "application/json"
+
+
 def test_a_link_that_leads_elsewhere_from_now_on_is_a_change(api: Api, tmp_path: Path):
     for name in ("old", "new"):
         (tmp_path / name).mkdir()
@@ -284,13 +295,13 @@ def test_what_passes_is_tried_again_and_told_once(api: Api, tmp_path: Path):
 
 def test_a_file_that_holds_no_definition_is_told_once_it_stays_so(api: Api, tmp_path: Path):
     long, empty = tmp_path / "long.toml", tmp_path / "empty.toml"
-    long.write_bytes(b"#" * (256 * 1024 + 1))
+    long.write_bytes(b"#" * (4 * 1024 * 1024 + 1))
     empty.touch()
     with watching(tmp_path) as watched:
         told = watched.next(State.WAITING, State.WAITING)
     assert [one.message for one in told] == [
         "it can't be taken up: it is empty",
-        "it can't be taken up: it is longer than 256 KiB",
+        "it can't be taken up: it is longer than 4 MiB",
     ]
     assert [seen.path for seen in api.seen] == ["/auth/login"]
 
@@ -319,6 +330,9 @@ def test_where_the_system_tells_of_no_changes_the_files_are_looked_at_all_the_sa
     [
         (b'name = "a"', "a"), (b'\xef\xbb\xbfname = "a"', "a"), (b"name = 1", None), (b'name = ""', None),
         (b"name = ", None), (b"\xff", None), (b"", None), (b"x = " + b"[" * 5000, None),
+        (b'{"name": "a"}', "a"), (b'{"name": 1}', None), (b'{"name": ', None), (b'{"x": ' + b"[" * 5000, None),
+        (b'{"name": "My Flow", "data": {"nodes": [], "edges": []}}', "my-flow"),
+        (b'{"name": "My Flow", "data": {"nodes": [], "edges": [', None),
     ],
 )  # fmt: skip
 def test_the_name_is_read_out_of_whatever_a_file_holds(content: bytes, name: str | None):

@@ -11,10 +11,9 @@ from kgents_cli.client import ApiClient, agent_name, agent_path
 from kgents_cli.faults import ApiFault, CliError
 from kgents_cli.hot_reload.outcomes import Outcome, State
 from kgents_cli.hot_reload.sources import declared_name
-from kgents_cli.publishing import NotReady, wait_until_ready
+from kgents_cli.publishing import NotReady, language_of, wait_until_ready
 from kgents_cli.terminal import harmless
 
-_TOML = "application/toml"
 # Refusals for what the moment brings, not for what the file says.
 _PASSING = {408, 429}
 
@@ -77,11 +76,12 @@ class Reloader:
 
     def _send(self, file: Path, name: str | None, content: bytes) -> _Sent:
         """Raises CliError."""
+        kind = f"application/{language_of(content)}"
         if name is not None:
             try:
                 found = self._api.call(
                     "PUT", agent_path(name, "reload"), params={"source": _source(file)}, content=content,
-                    content_type=_TOML, source=str(file),
+                    content_type=kind, source=str(file),
                 )  # fmt: skip
                 if found["version_before"] is not None:
                     self._first.setdefault(name, found["version_before"])
@@ -91,7 +91,7 @@ class Reloader:
                     raise
         params = {"publish": "true"} | ({} if self._organisation is None else {"organisation": self._organisation})
         made = self._api.call(
-            "POST", "/agents", params=params, content=content, content_type=_TOML, source=str(file)
+            "POST", "/agents", params=params, content=content, content_type=kind, source=str(file)
         )  # fmt: skip
         return _Sent(agent_name(made), State.CREATED, made["version"], made["version"], [])
 

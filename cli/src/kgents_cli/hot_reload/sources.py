@@ -4,15 +4,17 @@ Contents are compared, not times or events: so it makes no difference how an edi
 whether the system told of the change.
 """
 
+import json
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kgents_cli.faults import BadInput
+from kgents_cli.publishing import language_of
 
-# As much as the server takes.
-_LARGEST = 256 * 1024
+# More than the server takes of any definition.
+_LARGEST = 4 * 1024 * 1024
 _NO_AGENTS = {"pyproject.toml"}
 
 
@@ -69,7 +71,7 @@ class Sources:
             if not content:
                 now.troubles[path] = "is empty"
             elif len(content) > _LARGEST:
-                now.troubles[path] = f"is longer than {_LARGEST // 1024} KiB"
+                now.troubles[path] = f"is longer than {_LARGEST // 1024 // 1024} MiB"
             elif path in self.files or _may_define_an_agent(content):
                 now.contents[path] = content
         return now
@@ -82,12 +84,27 @@ class Sources:
 
 
 def declared_name(content: bytes) -> str | None:
-    """The agent's name as a definition has it; None where it can't be read."""
+    """The agent's name as a definition in TOML or JSON has it, or as a flow's title makes it; None for no name."""
     try:
-        name = tomllib.loads(content.decode("utf-8-sig")).get("name")
+        if language_of(content) == "toml":
+            name = tomllib.loads(content.decode("utf-8-sig")).get("name")
+        else:
+            name = _name_in_json(content)
     except (ValueError, RecursionError):
         return None
     return name if isinstance(name, str) and name else None
+
+
+def _name_in_json(content: bytes) -> object:
+    """Raises ValueError."""
+    from kgents_shared.definitions.flows.compile import flow_in, name_of_flow
+    from kgents_shared.errors import InvalidInput
+
+    try:
+        flow = flow_in(content)
+    except InvalidInput as fault:
+        raise ValueError(fault.detail) from fault
+    return json.loads(content.decode("utf-8-sig")).get("name") if flow is None else name_of_flow(str(flow.title))
 
 
 def _may_define_an_agent(content: bytes) -> bool:
