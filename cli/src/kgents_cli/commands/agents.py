@@ -97,11 +97,11 @@ def get(agent: str, as_json: bool) -> None:
 @command.command()
 @click.argument("agent")
 @click.option(
-    "--config", required=True, metavar="FILE", help="The agent's TOML file.", type=click.Path(path_type=Path)
+    "--config", required=True, metavar="FILE", help="The agent's TOML or JSON file.", type=click.Path(path_type=Path)
 )  # fmt: skip
 @_JSON
 def update(agent: str, config: Path, as_json: bool) -> None:
-    """Replace AGENT's draft by a TOML file. What runs stays as it is until you publish.
+    """Replace AGENT's draft by a file. What runs stays as it is until you publish.
 
     \b
     Examples:
@@ -109,13 +109,15 @@ def update(agent: str, config: Path, as_json: bool) -> None:
     """
     from kgents_cli.client import ApiClient, agent_path
     from kgents_cli.faults import BadInput
+    from kgents_cli.publishing import language_of
 
     try:
         content = config.read_bytes()
     except OSError as fault:
-        raise BadInput(f"{config}: {fault.strerror}", hint="name a TOML file") from fault
+        raise BadInput(f"{config}: {fault.strerror}", hint="name a TOML or JSON file") from fault
+    kind = f"application/{language_of(content)}"
     with ApiClient() as api:
-        found = api.call("PUT", agent_path(agent), content=content, content_type="application/toml", source=str(config))
+        found = api.call("PUT", agent_path(agent), content=content, content_type=kind, source=str(config))
     click.echo(
         json.dumps(found) if as_json else f"{agent}: draft updated; publish it with: kgents agents publish {agent}"
     )
@@ -222,6 +224,23 @@ def last_reload(agent: str, as_json: bool) -> None:
     from kgents_cli.versions import show_last_reload
 
     show_last_reload(agent, as_json=as_json)
+
+
+@command.command()
+@click.argument("agent")
+@click.option("--version", "number", type=_NUMBER, metavar="NUMBER", help="A version; without it, the draft.")
+def flow(agent: str, number: int | None) -> None:
+    """Print the Langflow flow that AGENT is, as JSON that Langflow imports again.
+
+    \b
+    Examples:
+      kgents agents flow my-flow > my-flow.json
+    """
+    from kgents_cli.client import ApiClient, agent_path
+
+    params = {} if number is None else {"version": number}
+    with ApiClient() as api:
+        click.echo(json.dumps(api.call("GET", agent_path(agent, "flow"), params=params), indent=2))
 
 
 @command.command()

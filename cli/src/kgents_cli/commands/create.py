@@ -7,7 +7,7 @@ import click
 
 @click.command()
 @click.option(
-    "--config", "config", default=None, metavar="FILE", help="The agent's TOML file; - reads standard input.",
+    "--config", "config", default=None, metavar="FILE", help="A TOML file or Langflow export; - reads standard input.",
     type=click.Path(path_type=Path, allow_dash=True),
 )  # fmt: skip
 @click.option("--template", default=None, metavar="TEMPLATE", help="Start from a template: `kgents templates list`.")
@@ -39,12 +39,14 @@ def command(
 ) -> None:
     """Make or update an agent from a TOML file or a template, publish it, wait until it answers.
 
-    The least that the file holds is `name` and `system_prompt`. A template makes new agents only.
+    The least that the file holds is `name` and `system_prompt`. JSON of the same fields is taken as well, and a flow
+    that Langflow exported, with --draft. A template makes new agents only.
 
     \b
     Examples:
       kgents create --config my-agent.toml
       kgents create --config my-agent.toml --draft
+      kgents create --config langflow-export.json --draft
       kgents create --config my-agent.toml --organisation acme
       kgents create --config my-agent.toml --require-tests my-agent.scenarios.toml
       kgents create --template chatbot --name my-bot

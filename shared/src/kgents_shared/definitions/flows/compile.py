@@ -38,6 +38,11 @@ class Flow:
         return cast("dict[str, Any]", self.document.value)
 
     @property
+    def title(self) -> object:
+        """What the agent's name is made of: the flow's endpoint name, or else its own."""
+        return self.value.get("endpoint_name") or self.value.get("name")
+
+    @property
     def hash(self) -> str:
         """`sha256:<hex>` over its JSON with sorted keys and no blanks: the order of fields means nothing."""
         canonical = json.dumps(self.value, sort_keys=True, separators=(",", ":"))
@@ -84,8 +89,7 @@ def warnings_of_flow(flow: Flow, limits: SystemLimits = _NO_LIMITS) -> list[Faul
 
 
 def _definition(flow: Flow) -> dict[str, Any]:
-    name, description = (flow.value.get(field) for field in ("name", "description"))
-    title = flow.value.get("endpoint_name") or name
+    title, description = flow.title, flow.value.get("description")
     return {
         "name": name_of_flow(title) if isinstance(title, str) else title,
         "description": description[:_DESCRIPTION_CHARS] if isinstance(description, str) else "",

@@ -8,7 +8,7 @@ from kgents_shared.contracts.refs import secrets_in
 from kgents_shared.errors import FaultItem
 
 Loc = tuple[str | int, ...]
-_NOTES = frozenset({"note", "noteNode"})
+_NOTES = ("note", "noteNode")
 _MALFORMED = "flow_malformed"
 _AGAIN = "export the flow from Langflow again"
 _SHOWN_CHARS = 80
