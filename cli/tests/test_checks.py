@@ -38,7 +38,7 @@ def test_a_tool_that_is_not_installed_is_a_failed_check(tmp_path: Path):
 def test_an_unknown_check_is_bad_input(kgents: Kgents):
     ran = kgents("lint", "spelling")
     assert ran.code == 2
-    assert "types, migrations, imports, ruff, format, locks" in ran.err
+    assert "types, migrations, imports, ruff, format, references, locks" in ran.err
 
 
 def test_one_check_can_be_run_alone(kgents: Kgents):
