@@ -189,7 +189,7 @@ async def test_a_shell_of_each_type_is_stored_and_found(
         ({"type": ["Chat"]}, "type"),
         ({"config": {"limits": {"memory_mb": 1}}}, "config.limits.memory_mb"),
         ({"config": {"tools": {"allow": ["a b"]}}}, "config.tools.allow.0"),
-        ({"config": {"capabilities": ["chat", "chat"]}}, "config"),
+        ({"config": {"capabilities": ["chat", "chat"]}}, "config.capabilities"),
         ({"config": {"tools": {"allow": ["time.*"], "deny": ["*"]}}}, "config.tools.deny"),
         ({"config": {"flow": {"data": {}}}}, "config.flow"),
         ({"type": "Langflow"}, "config"),
