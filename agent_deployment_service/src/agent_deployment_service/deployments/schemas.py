@@ -28,11 +28,15 @@ class DeploymentState(StrEnum):
 
 
 class InstanceView(BaseModel):
-    """One instance. `pid` is a process of the platform's machine, `last_error` why it last ended by itself."""
+    """One instance. `pid` is a process of the platform's machine, `last_error` why it last ended by itself.
+
+    `lane` says whom it answers: `stable` for who asks for no version, `canary`, or the number that was asked for.
+    """
 
     id: UUID
     state: InstanceState
     version: int
+    lane: str
     pid: int | None
     restarts: int
     started_at: datetime | None
@@ -40,12 +44,14 @@ class InstanceView(BaseModel):
 
 
 class DeploymentView(BaseModel):
-    """What should run of an agent, and what does."""
+    """What should run of an agent, and what does. `canary_share` is a percentage of new conversations."""
 
     id: UUID
     agent_id: UUID
     agent: str
     version: int | None
+    canary_version: int | None
+    canary_share: int
     desired: DesiredState
     state: DeploymentState
     launcher: str

@@ -16,7 +16,8 @@ from agent_deployment_service.instances.models import InstanceRow
 from agent_deployment_service.instances.repository import InstanceRepository
 from agent_deployment_service.instances.states import InstanceState
 from kgents_shared.auth import Principal, referenced
-from kgents_shared.contracts.published_agent import DesiredState
+from kgents_shared.contracts.instances import STABLE
+from kgents_shared.contracts.published_agent import CanaryVersion, DesiredState
 from kgents_shared.db import Cursor, PageRequest
 from kgents_shared.errors import FaultItem, InvalidInput
 
@@ -83,11 +84,14 @@ def _id_in(cursor: Cursor) -> UUID:
 
 
 def _view(row: DeploymentRow, instances: list[InstanceRow]) -> DeploymentView:
+    canary = None if row.canary is None else CanaryVersion.model_validate(row.canary)
     return DeploymentView(
         id=row.id,
         agent_id=row.agent_id,
         agent=row.name,
         version=row.version,
+        canary_version=canary.version if canary else None,
+        canary_share=canary.share if canary else 0,
         desired=DesiredState(row.desired),
         state=_state(row, instances),
         launcher=row.launcher,
@@ -101,6 +105,7 @@ def _state(row: DeploymentRow, instances: list[InstanceRow]) -> DeploymentState:
     living = [item for item in instances if item.state != InstanceState.STOPPED]
     if row.desired != DesiredState.RUNNING:
         return DeploymentState.STOPPING if living else DeploymentState.STOPPED
+    living = [item for item in living if item.lane == STABLE]
     wanted = {item.state for item in living if (item.version, item.epoch) == (row.version, row.epoch)}
     if InstanceState.READY in wanted:
         return DeploymentState.READY
@@ -115,6 +120,7 @@ def _instance_view(item: InstanceRow) -> InstanceView:
         id=item.id,
         state=InstanceState(item.state),
         version=item.version,
+        lane=item.lane,
         pid=item.pid,
         restarts=item.restarts,
         started_at=item.started_at,
