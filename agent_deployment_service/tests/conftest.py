@@ -20,6 +20,7 @@ from fastapi import FastAPI
 
 from agent_deployment_service.main import SERVICE, create_app
 from agent_deployment_service.settings import DeploymentSettings
+from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.published_agent import PublishedAgent
 from kgents_shared.testing.tokens import TokenIssuer
 
@@ -34,6 +35,7 @@ class Siblings:
     issuer: TokenIssuer
     desired: dict[UUID, PublishedAgent] = field(default_factory=dict[UUID, PublishedAgent])
     drafts: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    versions: dict[tuple[str, int], AgentSpec] = field(default_factory=dict[tuple[str, int], AgentSpec])
     instances: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     url: str = ""
 
@@ -42,6 +44,7 @@ class Siblings:
         app.router.add_post("/api/v1/auth/token", self._token)
         app.router.add_get("/internal/agents/desired", self._desired)
         app.router.add_get("/internal/agents/resolve", self._resolve)
+        app.router.add_get("/internal/agents/{id}/versions/{number}", self._version)
         app.router.add_get("/internal/instances", self._list)
         app.router.add_put("/internal/instances/{id}", self._put)
         app.router.add_delete("/internal/instances/{id}", self._delete)
@@ -59,6 +62,12 @@ class Siblings:
     async def _resolve(self, request: web.Request) -> web.Response:
         known = (request.query["owner_id"], request.query["agent"]) in self.drafts
         return web.json_response({}, status=200 if known else 404)
+
+    async def _version(self, request: web.Request) -> web.Response:
+        spec = self.versions.get((request.match_info["id"], int(request.match_info["number"])))
+        return web.json_response(
+            {} if spec is None else spec.model_dump(mode="json"), status=404 if spec is None else 200
+        )
 
     async def _list(self, _: web.Request) -> web.Response:
         items = [{"instance_id": key, **value} for key, value in self.instances.items()]

@@ -116,6 +116,39 @@ async def test_a_killed_worker_answers_again_and_the_deployment_says_why_it_ende
     await eventually(lambda: versions(siblings, agent) == [(1, "ready")], 20)
 
 
+async def test_the_runtime_asks_for_a_version_by_number_and_it_runs_beside(
+    app: FastAPI, siblings: Siblings, publish: Publish, client_with: Any, issuer: Any, caller: httpx.AsyncClient
+):
+    runtime = await client_with(issuer.service("runtime", "deployment"))
+    agent = wanted("elder", version=5)
+    siblings.versions = {
+        (str(agent.agent_id), number): AgentSpec(name="elder", system_prompt="x") for number in range(1, 6)
+    }
+    await publish(agent)
+    await eventually(lambda: versions(siblings, agent) == [(5, "ready")], 20)
+
+    async def want(number: int) -> tuple[int, str | None]:
+        answer = await runtime.put(f"/internal/agents/{agent.agent_id}/versions/{number}")
+        return answer.status_code, answer.json()["code"] if answer.content else None
+
+    assert [await want(number) for number in (5, 1, 1, 6)] == [
+        (204, None), (204, None), (204, None), (404, "version_not_found"),
+    ]  # fmt: skip
+    await eventually(lambda: versions(siblings, agent) == [(1, "ready"), (5, "ready")], 20)
+    (item,) = (await caller.get("/api/v1/agents/elder/deployments")).json()["items"]
+    assert item["state"] == "ready"
+    assert sorted((row["lane"], row["version"]) for row in item["instances"]) == [("1", 1), ("stable", 5)]
+    assert [await want(number) for number in (2, 3, 4)] == [
+        (204, None), (204, None), (429, "too_many_versions"),
+    ]  # fmt: skip
+    await publish(wanted("elder", version=5, generation=2, desired="stopped", like=agent))
+    await eventually(lambda: versions(siblings, agent) == [], 20)
+    assert await want(1) == (409, "agent_not_published")
+    nobody = await runtime.put(f"/internal/agents/{uuid4()}/versions/1")
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "agent_not_found")
+    assert (await caller.put(f"/internal/agents/{agent.agent_id}/versions/1")).status_code == 404
+
+
 async def test_what_events_missed_is_healed_by_asking_management(app: FastAPI, siblings: Siblings):
     agent = wanted("unheard")
     siblings.desired[agent.agent_id] = agent

@@ -64,6 +64,7 @@ def make_settings(
             "auth_url": siblings.url,
             "management_url": siblings.url,
             "tools_url": siblings.url,
+            "deployment_url": siblings.url,
             "openai_base_url": model.base_url,
             "openai_api_key": SecretStr("sk-canary-key"),
             "default_model": "fake-model",

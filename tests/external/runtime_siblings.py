@@ -18,6 +18,7 @@ from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.contracts.worker import ToolCallResult, ToolDefinition
 
 Invoke = Callable[[InvokeToolRequest], Awaitable[ToolCallResult]]
+RunVersion = Callable[[int], Awaitable[tuple[int, str] | None]]
 CLOCK = ToolDefinition(
     name="time.now",
     description="The time of day.",
@@ -32,7 +33,8 @@ async def tell_arguments(request: InvokeToolRequest) -> ToolCallResult:
 
 @dataclass
 class RuntimeSiblings:
-    """Auth's token endpoint and vault, management's `resolve`, and the tool registry's two calls, on one port.
+    """Auth's token endpoint and vault, management's `resolve`, and the tool registry's two calls, on one port; and
+    the deployment service's, which runs a version that is asked for by number as `run_version` does.
 
     `agents` are found by (owner, name or id). `invocations` holds every call of a tool in its order; `effects` holds
     one entry per Idempotency-Key, as a registry that keeps its promise does.
@@ -45,6 +47,8 @@ class RuntimeSiblings:
     effects: dict[str, ToolCallResult] = field(default_factory=dict[str, ToolCallResult])
     resolutions: int = 0
     credentials: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    versions_wanted: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    run_version: RunVersion | None = None
     credential_uses: list[ResolveCredentialRequest] = field(default_factory=list[ResolveCredentialRequest])
     _runner: web.AppRunner | None = None
     port: int = 0
@@ -58,6 +62,7 @@ class RuntimeSiblings:
         app = web.Application()
         app.router.add_post("/api/v1/auth/token", self._token)
         app.router.add_get("/internal/agents/resolve", self._resolve_agent)
+        app.router.add_put("/internal/agents/{agent_id}/versions/{number}", self._want_version)
         app.router.add_post("/internal/tools/resolve", self._resolve_tools)
         app.router.add_post("/internal/tools/invoke", self._invoke_tool)
         app.router.add_post("/internal/credentials/resolve", self._resolve_credential)
@@ -80,6 +85,16 @@ class RuntimeSiblings:
             problem = {"status": 404, "code": "agent_not_found", "detail": "There is no such agent."}
             return web.json_response(problem, status=404, content_type="application/problem+json")
         return web.json_response(found.model_dump(mode="json"))
+
+    async def _want_version(self, request: web.Request) -> web.Response:
+        number = int(request.match_info["number"])
+        self.versions_wanted.append((request.match_info["agent_id"], number))
+        refusal = await self.run_version(number) if self.run_version is not None else None
+        if refusal is None:
+            return web.Response(status=204)
+        status, code = refusal
+        problem = {"status": status, "code": code, "detail": "It is refused."}
+        return web.json_response(problem, status=status, content_type="application/problem+json")
 
     async def _resolve_credential(self, request: web.Request) -> web.Response:
         """`credentials` are found by reference, for the owner that each names."""
