@@ -10,8 +10,8 @@ EXIT_BAD_INPUT = 2
 EXIT_NOT_RUNNING = 3
 
 _NAMED = (
-    "agents|clients|create|credentials|dev|doctor|explain|keys|kinds|login|logs|message|roles|server|templates|test-agent"
-    "|token|users|validate"
+    "agents|clients|create|credentials|dev|doctor|explain|keys|kinds|login|logs|message|roles|server|templates"
+    "|test-agent|token|users|validate"
 )
 _OWN_COMMAND = re.compile(rf"(?<![\w./-])kgents (?=(?:{_NAMED})\b)")
 
