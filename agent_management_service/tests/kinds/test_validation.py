@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from tests.external.langflow import echo_flow, starter_flows
+
 from .conftest import KINDS, Make, minimal, path_of
 
 REFERENCE = f"cred_{'0a' * 16}"
+
+
+def flow_with(field: str, value: str) -> dict[str, Any]:
+    """A flow whose first node has a field of this value."""
+    flow = echo_flow()
+    flow["data"]["nodes"][0]["data"]["node"]["template"][field] = {"value": value}
+    return flow
 
 
 async def faults_of(http: httpx.AsyncClient, kind: str, body: Any) -> list[dict[str, Any]]:
@@ -62,7 +72,7 @@ async def test_a_body_of_another_type_is_not_read(caller: httpx.AsyncClient, kin
         ("model", {"api_key_ref": "sk-a1b2c3d4e5f6a7b8c9d0e1f2"}),
         ("model", {"api_key": "anything"}),
         ("shell", {"type": "Remote", "config": {"protocol": "http", "url": "https://u:pw1@example.com/"}}),
-        ("shell", {"type": "Langflow", "config": {"flow": {"nodes": [{"data": {"openai_api_key": "word"}}]}}}),
+        ("shell", {"type": "Langflow", "config": {"flow": flow_with("api_key", "sk-a1b2c3d4e5f6a7b8c9d0e1f2")}}),
         ("team", {"members": [{"bot_id": str(uuid4()), "role": "password=hunter2"}]}),
     ],
     ids=["prompt", "description", "key-for-ref", "key", "address", "flow", "role"],
@@ -163,7 +173,7 @@ async def test_a_shell_is_chat_with_an_agents_defaults_where_nothing_is_said(mak
 @pytest.mark.parametrize(
     ("type_", "config"),
     [
-        ("Langflow", {"flow": {"data": {"nodes": [], "edges": []}}}),
+        ("Langflow", {"flow": echo_flow()}),
         ("Remote", {"protocol": "openai", "url": "https://agents.example.com/v1"}),
         ("Remote", {"protocol": "a2a", "url": "http://10.0.0.1:8000"}),
         ("Remote", {"protocol": "http", "url": "https://agents.example.com/hook?x=1"}),
@@ -180,6 +190,13 @@ async def test_a_shell_of_each_type_is_stored_and_found(
     assert [row["name"] for row in listed] == ["wanted"]
 
 
+async def test_a_long_flow_is_kept_whole(caller: httpx.AsyncClient) -> None:
+    flow = json.loads(max(starter_flows().values(), key=len))
+    made = await caller.post(path_of("shell"), json={"name": "s", "type": "Langflow", "config": {"flow": flow}})
+    assert made.status_code == 201, made.text
+    assert (await caller.get(path_of("shell", "s"))).json()["config"] == {"flow": flow}
+
+
 @pytest.mark.parametrize(
     ("body", "place"),
     [
@@ -194,13 +211,19 @@ async def test_a_shell_of_each_type_is_stored_and_found(
         ({"config": {"flow": {"data": {}}}}, "config.flow"),
         ({"type": "Langflow"}, "config"),
         ({"type": "Langflow", "config": {"flow": {}}}, "config.flow"),
+        ({"type": "Langflow", "config": {"flow": {"data": {}}}}, "config.flow"),
+        ({"type": "Langflow", "config": {"flow": {"data": {"nodes": [], "edges": []}}}}, "config.flow.data.nodes"),
+        (
+            {"type": "Langflow", "config": {"flow": flow_with("code", "import os")}},
+            "config.flow.data.nodes.0.data.node.template.code.value",
+        ),
         ({"type": "Remote", "config": {"protocol": "soap", "url": "https://example.com"}}, "config.protocol"),
         ({"type": "Remote", "config": {"protocol": "http", "url": "ftp://example.com"}}, "config.url"),
         ({"type": "Remote", "config": {"protocol": "http"}}, "config.url"),
     ],
     ids=[
         "no-such", "case", "null", "list", "limits", "tools", "capabilities", "no-tool-left", "of-another-type",
-        "no-flow", "empty-flow", "protocol", "url", "no-url",
+        "no-flow", "empty-flow", "no-export", "no-node", "own-code", "protocol", "url", "no-url",
     ],
 )  # fmt: skip
 async def test_a_shell_that_can_be_none_is_told(caller: httpx.AsyncClient, body: dict[str, Any], place: str) -> None:

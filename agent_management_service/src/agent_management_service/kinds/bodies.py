@@ -8,16 +8,11 @@ from typing import Any, cast
 from fastapi import Request
 
 from agent_management_service.dependencies import INLINE_BYTES, json_document
-from agent_management_service.kinds.compiling import config_faults
 from agent_management_service.kinds.repository import Columns
 from agent_management_service.kinds.schemas import (
     BotBody,
-    ChatShellBody,
     GhostBody,
-    LangflowShellBody,
     ModelBody,
-    RemoteShellBody,
-    ShellOfNoType,
     TeamBody,
 )
 from kgents_shared.contracts.model import Contract
@@ -27,41 +22,27 @@ from kgents_shared.errors import FaultItem, InvalidInput
 from kgents_shared.errors.refs_only import refuse_secrets
 
 ReadBody = Callable[[Request], Awaitable[Columns]]
-_SHELLS: dict[str, type[Contract]] = {
-    "Chat": ChatShellBody,
-    "Langflow": LangflowShellBody,
-    "Remote": RemoteShellBody,
-}
 _NAME_HINT = 'take 1 to 63 of a-z, 0-9 and "-", with a letter or digit first and last'
 
 
 async def ghost_body(request: Request) -> Columns:
     """A ghost's columns."""
-    return (await _read(request, lambda _: GhostBody)).model_dump()
+    return (await read_body(request, lambda _: GhostBody)).model_dump()
 
 
 async def model_body(request: Request) -> Columns:
     """A model's columns."""
-    return (await _read(request, lambda _: ModelBody)).model_dump()
-
-
-async def shell_body(request: Request) -> Columns:
-    """A shell's columns; what its config may hold depends on its type."""
-    shell = await _read(request, _shell_type)
-    faults = config_faults(shell.config) if isinstance(shell, ChatShellBody) else []
-    if faults:
-        raise InvalidInput("No agent can have this config. Each fault is listed in errors.", errors=faults)
-    return shell.model_dump(mode="json")
+    return (await read_body(request, lambda _: ModelBody)).model_dump()
 
 
 async def bot_body(request: Request) -> Columns:
     """A bot's columns."""
-    return (await _read(request, lambda _: BotBody)).model_dump()
+    return (await read_body(request, lambda _: BotBody)).model_dump()
 
 
 async def team_body(request: Request) -> Columns:
     """A team's columns."""
-    return (await _read(request, lambda _: TeamBody)).model_dump(mode="json")
+    return (await read_body(request, lambda _: TeamBody)).model_dump(mode="json")
 
 
 def described(*models: type[Contract]) -> dict[str, Any]:
@@ -71,24 +52,21 @@ def described(*models: type[Contract]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def _shell_type(value: object) -> type[Contract]:
-    wanted = cast("dict[str, object]", value).get("type", "Chat") if isinstance(value, dict) else "Chat"
-    return _SHELLS.get(wanted, ShellOfNoType) if isinstance(wanted, str) else ShellOfNoType
-
-
-async def _read(request: Request, model_of: Callable[[object], type[Contract]]) -> Contract:
+async def read_body(request: Request, model_of: Callable[[object], type[Contract]]) -> Contract:
+    """The body as what `model_of` its JSON is; `InvalidInput` with every fault, `SecretInDocument`."""
     body = await request.body()
 
     def read() -> Contract:
         document = json_document(request, body)
         refuse_secrets(document.value)
-        return _compiled(document, model_of(document.value))
+        return compiled(document, model_of(document.value))
 
     # A long one takes up to a tenth of a second: others are served meanwhile.
     return read() if len(body) <= INLINE_BYTES else await asyncio.to_thread(read)
 
 
-def _compiled(document: Document, model: type[Contract]) -> Contract:
+def compiled(document: Document, model: type[Contract]) -> Contract:
+    """A parsed body as its model, its name judged in words."""
     try:
         return compile_body(document, model)
     except InvalidInput as error:

@@ -31,15 +31,12 @@ from agent_management_service.kinds.schemas import (
     Bot,
     BotBody,
     BotInFull,
-    ChatShellBody,
     Ghost,
     GhostBody,
     KindView,
-    LangflowShellBody,
     MemberInFull,
     Model,
     ModelBody,
-    RemoteShellBody,
     Shell,
     ShellType,
     StoredProvider,
@@ -49,6 +46,7 @@ from agent_management_service.kinds.schemas import (
     kind_view,
 )
 from agent_management_service.kinds.service import KindService
+from agent_management_service.kinds.shells import SHELL_SCHEMA, shell_body
 from kgents_shared.auth import OfOrganisation, Principal, Reference, owner_of_new, owners_listed, referenced, require
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
@@ -70,13 +68,20 @@ class KindApi:
     having: Callable[..., Having]
     full_view: type[KindView]
     show: Show
+    group: str = PREFIX
+    tag: str = "kinds"
+
+    @property
+    def path(self) -> str:
+        """Where the things of this kind are."""
+        return f"{self.group}/{self.kind.plural}"
 
 
 def kind_router(api: KindApi) -> APIRouter:
     """The routes that every kind has."""
     kind, things = api.kind, api.things
-    router = APIRouter(prefix=f"{PREFIX}/{kind.plural}", tags=["kinds"])
-    this, body, filters = Depends(_reference_of(kind)), Depends(api.read_body), Depends(api.having)
+    router = APIRouter(prefix=api.path, tags=[api.tag])
+    this, body, filters = Depends(reference_of(kind)), Depends(api.read_body), Depends(api.having)
 
     def view(row: KindRow, principal: Principal) -> KindView:
         return kind_view(api.view, row, principal)
@@ -97,7 +102,7 @@ def kind_router(api: KindApi) -> APIRouter:
 
         async def make() -> Answer:
             row = await things(work.kinds).create(owner_id, columns)
-            place = f"{PREFIX}/{kind.plural}/{row.id}"
+            place = f"{api.path}/{row.id}"
             return Answer(status.HTTP_201_CREATED, view(row, principal).model_dump(mode="json"), place)
 
         return answer_response(await work.once.do(key, make))
@@ -147,7 +152,9 @@ def kind_router(api: KindApi) -> APIRouter:
     return router
 
 
-def _reference_of(kind: Kind) -> Callable[..., Reference]:
+def reference_of(kind: Kind) -> Callable[..., Reference]:
+    """A dependency: what a path means where it says `{ghost}`, `{bot}` …; `KindNotFound` for what can be none."""
+
     # What the caller needs for it, the route says beside it.
     def this(
         principal: Annotated[Principal, Depends(require())], text: Annotated[str, Path(alias=kind.value)]
@@ -160,7 +167,8 @@ def _reference_of(kind: Kind) -> Callable[..., Reference]:
     return this
 
 
-def _no_filter() -> Having:
+def no_filter() -> Having:
+    """Of a kind whose list has no filters of its own."""
     return {}
 
 
@@ -204,7 +212,9 @@ async def _show_team(kinds: Kinds, reference: Reference, principal: Principal) -
     return TeamInFull(**team.model_dump(exclude={"members"}), members=members)
 
 
-def _shows(things: Callable[[Kinds], KindService[Any]], view: type[KindView]) -> Show:
+def shows(things: Callable[[Kinds], KindService[Any]], view: type[KindView]) -> Show:
+    """How a thing is shown that refers to nothing."""
+
     async def show(kinds: Kinds, reference: Reference, principal: Principal) -> KindView:
         return kind_view(view, await things(kinds).get(reference), principal)
 
@@ -218,14 +228,13 @@ def _part(kind: Kind, view: type[KindView], read_body: bodies.ReadBody, schema: 
         found: KindService[Any] = getattr(kinds, kind.plural)
         return found
 
-    return KindApi(kind, things, view, read_body, schema, having, view, _shows(things, view))
+    return KindApi(kind, things, view, read_body, schema, having, view, shows(things, view))
 
 
-_SHELL = bodies.described(ChatShellBody, LangflowShellBody, RemoteShellBody)
 APIS = (
-    _part(Kind.GHOST, Ghost, bodies.ghost_body, bodies.described(GhostBody), _no_filter),
+    _part(Kind.GHOST, Ghost, bodies.ghost_body, bodies.described(GhostBody), no_filter),
     _part(Kind.MODEL, Model, bodies.model_body, bodies.described(ModelBody), _model_filter),
-    _part(Kind.SHELL, Shell, bodies.shell_body, _SHELL, _shell_filter),
+    _part(Kind.SHELL, Shell, shell_body, SHELL_SCHEMA, _shell_filter),
     KindApi(
         kind=Kind.BOT,
         things=lambda kinds: kinds.bots,
@@ -249,7 +258,7 @@ APIS = (
 )
 
 agents_router = APIRouter(prefix=PREFIX, tags=["kinds"])
-_this_bot, _this_team = Depends(_reference_of(Kind.BOT)), Depends(_reference_of(Kind.TEAM))
+_this_bot, _this_team = Depends(reference_of(Kind.BOT)), Depends(reference_of(Kind.TEAM))
 
 
 def _published(row: AgentRow, principal: Principal) -> Answer:

@@ -18,7 +18,7 @@ from kgents_shared.errors import FaultItem, InvalidInput
 from kgents_shared.errors.refs_only import SECRET_IN_DOCUMENT
 
 MAX_FLOW_BYTES = 1024 * 1024
-_MAX_STRUCTURE_CHARS = 128 * 1024
+MAX_FLOW_STRUCTURE_CHARS = 128 * 1024
 _MOST_FAULTS = 100
 _DESCRIPTION_CHARS = 2000
 _NAME_CHARS = 63
@@ -56,7 +56,7 @@ def flow_in(body: bytes) -> Flow | None:
     """
     if b'"nodes"' not in body or b'"edges"' not in body:
         return None
-    document = parse_json(body, _MAX_STRUCTURE_CHARS)
+    document = parse_json(body, MAX_FLOW_STRUCTURE_CHARS)
     fields = cast("dict[str, Any]", document.value) if isinstance(document.value, dict) else {}
     data = fields.get("data")
     if not isinstance(data, dict) or "system_prompt" in fields:
