@@ -39,7 +39,9 @@ def send_message(agent: str, text: str, conversation: str | None, *, go_on: bool
 
 
 def _newest_conversation(api: ApiClient, agent: str) -> str:
-    newest = next(api.pages(agent_path(agent, "conversations"), {"limit": 1}), None)
+    name, at, lane = agent.partition("@")
+    pages = api.pages(agent_path(name, "conversations"), {"limit": 50 if at else 1})
+    newest = next((found for found in pages if not at or found["lane"] == lane), None)
     if newest is None:
         raise BadInput(f"there is no conversation with {agent} yet", hint="leave --continue out to begin one")
     return str(newest["id"])

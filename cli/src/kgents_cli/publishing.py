@@ -137,7 +137,7 @@ def publish(
     if stable != version:
         warning = style("warning:", "yellow")
         print(f"{warning} version {version} is published, but version {stable} is labelled stable", file=sys.stderr)
-    return _shown_wait(api, name, stable, timeout_s)
+    return shown_wait(api, name, stable, timeout_s)
 
 
 def roll_back(api: ApiClient, name: str, version: int, timeout_s: float) -> dict[str, Any]:
@@ -147,21 +147,31 @@ def roll_back(api: ApiClient, name: str, version: int, timeout_s: float) -> dict
         CliError: it failed to start, or was not ready in time.
     """
     api.call("POST", agent_path(name, "rollback"), body={"version": version})
-    return _shown_wait(api, name, version, timeout_s)
+    return shown_wait(api, name, version, timeout_s)
 
 
-def _shown_wait(api: ApiClient, name: str, version: int, timeout_s: float) -> dict[str, Any]:
+def shown_wait(api: ApiClient, name: str, version: int, timeout_s: float, lane: str = "stable") -> dict[str, Any]:
+    """`wait_until_ready`, with a line that says how it goes.
+
+    Raises:
+        CliError: it failed to start, or was not ready in time.
+    """
     words = f"starting {name} version {version}"
     with progress(words) as shown:
         return wait_until_ready(
-            api, name, version, timeout_s, lambda state: shown.update(f"{words}: {state}" if state else words)
+            api, name, version, timeout_s, lambda state: shown.update(f"{words}: {state}" if state else words), lane
         )
 
 
 def wait_until_ready(
-    api: ApiClient, name: str, version: int, timeout_s: float, look: Callable[[str | None], None]
+    api: ApiClient,
+    name: str,
+    version: int,
+    timeout_s: float,
+    look: Callable[[str | None], None],
+    lane: str = "stable",
 ) -> dict[str, Any]:
-    """The instance of that version once it is what answers: ready, and no other version's is any more.
+    """The instance of that version once it is what answers in its lane: ready, and no other version's is any more.
 
     `look` gets the state that each look finds; it may raise.
 
@@ -172,7 +182,7 @@ def wait_until_ready(
     deadline, pause_s = time.monotonic() + timeout_s, _FIRST_PAUSE_S
     while True:
         # What runs for a canary's share, or because somebody asks for its number, says nothing of what answers.
-        everything = [item for item in _instances(api, name) if item.get("lane", "stable") == "stable"]
+        everything = [item for item in _instances(api, name) if item.get("lane", "stable") == lane]
         instances = [item for item in everything if item.get("version") == version]
         ready = [item for item in everything if item["state"] == "ready"]
         if ready and all(item.get("version") == version for item in ready):

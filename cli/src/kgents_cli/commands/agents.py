@@ -1,4 +1,4 @@
-"""`kgents agents list|get|update|publish|versions|diff|rollback|stop|delete`."""
+"""`kgents agents list|get|update|publish|versions|diff|rollback|labels|label|unlabel|stop|delete`."""
 
 import json
 from pathlib import Path
@@ -208,6 +208,61 @@ def rollback(agent: str, number: int | None, timeout: float, as_json: bool) -> N
     from kgents_cli.versions import roll_back
 
     roll_back(agent, number, timeout, as_json=as_json)
+
+
+@command.command()
+@click.argument("agent")
+@_JSON
+def labels(agent: str, as_json: bool) -> None:
+    """List which of AGENT's versions are labelled stable and canary.
+
+    \b
+    Examples:
+      kgents agents labels my-agent
+    """
+    from kgents_cli.labels import show_labels
+
+    show_labels(agent, as_json=as_json)
+
+
+@command.command()
+@click.argument("agent")
+@click.argument("label", type=click.Choice(["stable", "canary"]))
+@click.argument("version", type=_NUMBER)
+@click.option(
+    "--share", metavar="PERCENT", help="How many new conversations begin with the canary.", type=click.IntRange(0, 100)
+)
+@_TIMEOUT
+@_JSON
+def label(agent: str, label: str, version: int, share: int | None, timeout: float, as_json: bool) -> None:
+    """Label a version of AGENT and wait until it answers.
+
+    `stable` answers who asks for no version, whatever is published after it. `canary` runs beside it, for its share
+    of the new conversations and for who writes AGENT@canary. A conversation stays where it began.
+
+    \b
+    Examples:
+      kgents agents label my-agent stable 3
+      kgents agents label my-agent canary 4 --share 10
+    """
+    from kgents_cli.labels import put_label
+
+    put_label(agent, label, version, share, timeout, as_json=as_json)
+
+
+@command.command()
+@click.argument("agent")
+@click.argument("label", type=click.Choice(["stable", "canary"]))
+def unlabel(agent: str, label: str) -> None:
+    """Take a label of AGENT's away: without `stable`, the version in force answers.
+
+    \b
+    Examples:
+      kgents agents unlabel my-agent canary
+    """
+    from kgents_cli.labels import remove_label
+
+    remove_label(agent, label)
 
 
 @command.command(name="last-reload")

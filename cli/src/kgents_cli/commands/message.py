@@ -12,13 +12,14 @@ import click
 def command(agent: str, text: str, conversation: str | None, go_on: bool, as_json: bool) -> None:
     """Send a message to an agent and print its answer as it comes.
 
-    TEXT `-` reads standard input.
+    TEXT `-` reads standard input. AGENT@3 asks for version 3, AGENT@canary for the canary.
 
     \b
     Examples:
       kgents message my-agent "Hello"
       kgents message my-agent "And then?" --continue
       kgents message my-agent "And then?" --conversation 01990d0e-…
+      kgents message my-agent@3 "Hello"
       kgents message my-agent "Hello" --json
     """
     from kgents_cli.conversation import send_message
