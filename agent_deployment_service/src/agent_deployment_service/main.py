@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from agent_deployment_service.deployments.endpoints import router as deployments_router
+from agent_deployment_service.deployments.internal_endpoints import router as observing_router
 from agent_deployment_service.lifespan import lifespan
 from agent_deployment_service.metadata import SCHEMA
 from agent_deployment_service.processes.endpoints import router as processes_router
@@ -21,7 +22,7 @@ def create_app(settings: DeploymentSettings | None = None, *, identity: Identity
             title="Kgents agent deployment",
             settings=settings or DeploymentSettings.model_validate({}),
             lifespan=lifespan,
-            routers=[deployments_router, processes_router, wanted_router],
+            routers=[deployments_router, observing_router, processes_router, wanted_router],
             identity=identity,
         )
     )

@@ -1,7 +1,10 @@
 """The siblings that this service asks, as Protocols with an HTTP implementation."""
 
 from typing import Protocol
+from uuid import UUID
 
+from kgents_shared.contracts.attestations import SignAttestation, SignedAttestation
+from kgents_shared.contracts.deployments import ObservedDeployment
 from kgents_shared.contracts.tools import KnownTools
 from kgents_shared.http.client import ServiceClient
 
@@ -28,3 +31,46 @@ class HttpToolCatalog:
             "GET", "/internal/tools/known", params={"owner_id": owner_id}, timeout_s=_TIMEOUT_S
         )
         return KnownTools.model_validate(found)
+
+
+class DeploymentObserver(Protocol):
+    """What runs of agents."""
+
+    async def of_agent(self, owner_id: str, agent_id: UUID) -> ObservedDeployment | None:
+        """An agent's deployment; None where it isn't heard of. `Unavailable`, `CallFailed`."""
+        ...
+
+
+class HttpDeploymentObserver:
+    """The deployment service."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def of_agent(self, owner_id: str, agent_id: UUID) -> ObservedDeployment | None:
+        """`GET /internal/deployments/{agent_id}`."""
+        found = await self._client.request_json(
+            "GET", f"/internal/deployments/{agent_id}", params={"owner_id": owner_id}, timeout_s=_TIMEOUT_S
+        )
+        return None if found is None else ObservedDeployment.model_validate(found)
+
+
+class AttestationSigner(Protocol):
+    """Who signs attestations, so that third parties can verify them."""
+
+    async def sign(self, attestation: SignAttestation) -> SignedAttestation:
+        """The signed attestation. `Unavailable`, `CallFailed`."""
+        ...
+
+
+class HttpAttestationSigner:
+    """The auth service."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def sign(self, attestation: SignAttestation) -> SignedAttestation:
+        """`POST /internal/attestations/sign`."""
+        body = attestation.model_dump(mode="json")
+        signed = await self._client.request_json("POST", "/internal/attestations/sign", json=body, timeout_s=_TIMEOUT_S)
+        return SignedAttestation.model_validate(signed)

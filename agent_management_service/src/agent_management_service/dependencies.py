@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from agent_management_service.agents.reference import agent_reference
 from agent_management_service.agents.repository import AgentRepository
 from agent_management_service.agents.service import AgentService
+from agent_management_service.clients import AttestationSigner
 from agent_management_service.desired.repository import DesiredRepository
 from agent_management_service.errors import UnsupportedMediaType
 from agent_management_service.flows.errors import FlowNotOfParts
@@ -20,6 +21,8 @@ from agent_management_service.idempotency.repository import IdempotencyRepositor
 from agent_management_service.idempotency.service import KeyedRequest, Once
 from agent_management_service.kinds.assembly import Kinds
 from agent_management_service.labels.service import LabelService
+from agent_management_service.profiles.events import AttestationEvents
+from agent_management_service.profiles.service import AttestationService
 from agent_management_service.publishing.events import AgentEvents
 from agent_management_service.publishing.schemas import NoOptions, Rollback
 from agent_management_service.publishing.service import PublishingService
@@ -28,6 +31,7 @@ from agent_management_service.reloads.service import ReloadService
 from agent_management_service.settings import ManagementSettings
 from agent_management_service.versions.repository import VersionRepository
 from agent_management_service.versions.service import VersionService
+from agent_management_service.wrappers.service import WrapperService
 from kgents_shared.auth import Principal, Reference, require, require_service
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.db import Database
@@ -60,6 +64,8 @@ class Work:
     reloads: ReloadService
     flows: FlowService
     kinds: Kinds
+    wrappers: WrapperService
+    attestations: AttestationService
     desired: DesiredRepository
     once: Once
 
@@ -75,11 +81,13 @@ async def _transaction(request: Request) -> AsyncGenerator[Work]:
     What only reads needs none: its queries stand for themselves.
     """
     database = cast("Database", request.app.state.database)
+    signer = cast("AttestationSigner", request.app.state.attestation_signer)
     async with database.reading() if request.method == "GET" else database.transaction() as session:
         agents, versions = AgentRepository(session), VersionRepository(session)
         flows, comparing = FlowRepository(session), VersionService(agents, versions)
         drafts = AgentService(agents, flows, system_limits(request))
         publishing = PublishingService(agents, versions, AgentEvents(session))
+        kinds = Kinds.over(session, drafts, publishing)
         yield Work(
             agents=drafts,
             versions=versions,
@@ -88,7 +96,11 @@ async def _transaction(request: Request) -> AsyncGenerator[Work]:
             labels=LabelService(agents, versions, publishing),
             reloads=ReloadService(agents, drafts, comparing, publishing, ReloadRepository(session)),
             flows=FlowService(agents, versions, flows),
-            kinds=Kinds.over(session, drafts, publishing),
+            kinds=kinds,
+            wrappers=WrapperService(kinds.wrappers.things, drafts, versions, publishing),
+            attestations=AttestationService(
+                kinds.profiles.things, kinds.profile_reading, versions, AttestationEvents(session), signer
+            ),
             desired=DesiredRepository(session),
             once=Once(IdempotencyRepository(session)),
         )

@@ -9,6 +9,7 @@ from agent_management_service.kinds.endpoints import router as kinds_router
 from agent_management_service.labels.endpoints import router as labels_router
 from agent_management_service.lifespan import lifespan
 from agent_management_service.metadata import SCHEMA
+from agent_management_service.profiles.endpoints import router as profiles_router
 from agent_management_service.publishing.endpoints import router as publishing_router
 from agent_management_service.reloads.endpoints import router as reloads_router
 from agent_management_service.settings import ManagementSettings
@@ -16,6 +17,7 @@ from agent_management_service.templates.endpoints import router as templates_rou
 from agent_management_service.validation.endpoints import router as validation_router
 from agent_management_service.validation.endpoints import schemas_router
 from agent_management_service.versions.endpoints import router as versions_router
+from agent_management_service.wrappers.endpoints import router as wrappers_router
 from kgents_shared.auth import IdentitySource
 from kgents_shared.definitions.flows.compile import MAX_FLOW_BYTES
 from kgents_shared.http.app import ServiceFrame, build_service_app
@@ -31,6 +33,9 @@ def create_app(settings: ManagementSettings | None = None, *, identity: Identity
             settings=settings or ManagementSettings.model_validate({}),
             lifespan=lifespan,
             routers=[
+                # Before agents: a path that begins with a word of ours is no agent's.
+                wrappers_router,
+                profiles_router,
                 agents_router,
                 validation_router,
                 schemas_router,

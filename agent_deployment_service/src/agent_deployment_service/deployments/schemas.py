@@ -1,30 +1,13 @@
 """Answers of the deployments API."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from pydantic import BaseModel
 
 from agent_deployment_service.instances.states import InstanceState
+from kgents_shared.contracts.deployments import DeploymentState
 from kgents_shared.contracts.published_agent import DesiredState
-
-
-class DeploymentState(StrEnum):
-    """Where an agent stands as a whole."""
-
-    STARTING = "starting"
-    """Wanted, not answering yet."""
-    READY = "ready"
-    """The wanted version answers."""
-    UPDATING = "updating"
-    """An older version answers until the wanted one does."""
-    FAILED = "failed"
-    """The wanted version crashed too often; an older one may still answer."""
-    STOPPING = "stopping"
-    """Not wanted, but not all of it has ended."""
-    STOPPED = "stopped"
-    """Not wanted, and nothing of it runs."""
 
 
 class InstanceView(BaseModel):

@@ -10,12 +10,13 @@ from uuid import UUID
 from agent_deployment_service.clients import AgentSource
 from agent_deployment_service.deployments.models import DeploymentRow
 from agent_deployment_service.deployments.repository import DeploymentRepository
-from agent_deployment_service.deployments.schemas import DeploymentState, DeploymentView, InstanceView
+from agent_deployment_service.deployments.schemas import DeploymentView, InstanceView
 from agent_deployment_service.errors import AgentNotFound, NotPublished
 from agent_deployment_service.instances.models import InstanceRow
 from agent_deployment_service.instances.repository import InstanceRepository
 from agent_deployment_service.instances.states import InstanceState
-from kgents_shared.auth import Principal, referenced
+from kgents_shared.auth import Principal, Reference, referenced
+from kgents_shared.contracts.deployments import DeploymentState, ObservedDeployment
 from kgents_shared.contracts.instances import STABLE
 from kgents_shared.contracts.published_agent import CanaryVersion, DesiredState
 from kgents_shared.db import Cursor, PageRequest
@@ -40,6 +41,23 @@ class DeploymentService:
         """Up to `limit + 1` deployments, newest first."""
         after = None if request.after is None else _id_in(request.after)
         return await self._views(await self.deployments.page(self.principal.owner_ids, request.limit, after))
+
+    async def observed(self, agent: Reference) -> ObservedDeployment | None:
+        """What runs of an agent, in numbers; None for one that was never published, or not heard of yet."""
+        row = await self.deployments.find(agent)
+        if row is None:
+            return None
+        (view,) = await self._views([row])
+        errors = [item.last_error for item in view.instances if item.last_error is not None]
+        return ObservedDeployment(
+            agent_id=view.agent_id,
+            version=view.version,
+            state=view.state,
+            instances=sum(item.state != InstanceState.STOPPED for item in view.instances),
+            ready=sum(item.state == InstanceState.READY for item in view.instances),
+            last_error=errors[0] if errors else None,
+            updated_at=view.updated_at,
+        )
 
     async def agent_id(self, agent: str) -> UUID | None:
         """The id of a published agent, None for one that never was. `AgentNotFound`."""

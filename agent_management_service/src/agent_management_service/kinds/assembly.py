@@ -5,19 +5,36 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from agent_management_service.agents.repository import AgentRepository
 from agent_management_service.agents.service import AgentService
 from agent_management_service.kinds.compiling import parts_of
 from agent_management_service.kinds.events import KindEvents
-from agent_management_service.kinds.hooks import HookWork
+from agent_management_service.kinds.hooks import HookRegistry, HookWork
+from agent_management_service.kinds.kind import Kind
 from agent_management_service.kinds.models import BotRow, GhostRow, ModelRow, ShellRow, TeamRow
 from agent_management_service.kinds.publishing import KindPublishing
-from agent_management_service.kinds.repository import BotParts, KindRepositories
+from agent_management_service.kinds.repository import BotParts, KindRepositories, KindRepository
 from agent_management_service.kinds.rules import platform_hooks
 from agent_management_service.kinds.service import KindService
+from agent_management_service.profiles.models import ProfileRow
+from agent_management_service.profiles.repository import AttestationRepository
+from agent_management_service.profiles.rules import add_profile_hooks
+from agent_management_service.profiles.service import ProfileReading
 from agent_management_service.publishing.service import PublishingService
+from agent_management_service.wrappers.models import WrapperRow
+from agent_management_service.wrappers.rules import add_wrapper_hooks
 from kgents_shared.contracts.agent_spec import AgentSpec
 
-_HOOKS = platform_hooks()
+
+def all_hooks() -> HookRegistry:
+    """The hooks of the platform, for the kinds and for wrappers and profiles."""
+    hooks = platform_hooks()
+    add_wrapper_hooks(hooks)
+    add_profile_hooks(hooks)
+    return hooks
+
+
+_HOOKS = all_hooks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +48,9 @@ class Kinds:
     bots: KindService[BotRow]
     teams: KindService[TeamRow]
     publishing: KindPublishing
+    wrappers: KindService[WrapperRow]
+    profiles: KindService[ProfileRow]
+    profile_reading: ProfileReading
 
     @staticmethod
     def over(session: AsyncSession, agents: AgentService, publishing: PublishingService) -> "Kinds":
@@ -45,6 +65,9 @@ class Kinds:
             bots=KindService(stored.bots, _HOOKS, work),
             teams=KindService(stored.teams, _HOOKS, work),
             publishing=KindPublishing(stored, agents, publishing),
+            wrappers=KindService(KindRepository(session, Kind.WRAPPER, WrapperRow), _HOOKS, work),
+            profiles=KindService(KindRepository(session, Kind.PROFILE, ProfileRow), _HOOKS, work),
+            profile_reading=ProfileReading(AgentRepository(session), AttestationRepository(session)),
         )
 
     async def take_apart(self, owner_id: str, spec: AgentSpec) -> BotParts:

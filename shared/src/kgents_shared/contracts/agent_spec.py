@@ -18,7 +18,7 @@ MAX_PROMPT_CHARS = 65_536
 Provider = Literal["openai", "echo"]
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Refuse what PostgreSQL and UTF-8 can't hold: NUL and lone surrogates."""
     if "\x00" in text:
         raise PydanticCustomError("nul_character", "must not contain a NUL character")
@@ -39,10 +39,10 @@ def _once(capabilities: list[str]) -> list[str]:
     return capabilities
 
 
-Text = Annotated[str, AfterValidator(_storable)]
-ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
-Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARS), AfterValidator(_storable)]
-Description = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(storable)]
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)]
+Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARS), AfterValidator(storable)]
+Description = Annotated[str, StringConstraints(max_length=2000), AfterValidator(storable)]
 AgentName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63),

@@ -3,17 +3,19 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from kgents_shared.contracts.agent_spec import Capability, Text
+from kgents_shared.contracts.agent_spec import Capability, storable
 from kgents_shared.contracts.model import Contract
 
 # The `typ` of an attestation (RFC 8725 §3.11): no access token has it, and no attestation has theirs.
 ATTESTATION_TYPE = "attestation+jwt"
 MOST_DAYS = 365
 AttestationType = Literal["identity", "capability", "evaluation", "compliance"]
-Statement = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
-EvidenceUrl = Annotated[Text, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$", max_length=2048)]
+Statement = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(storable)]
+EvidenceUrl = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$", max_length=2048), AfterValidator(storable)
+]
 
 
 class Attester(Contract):

@@ -1,0 +1,1 @@
+"""Profiles: what is said of an agent, and who vouches for it."""
