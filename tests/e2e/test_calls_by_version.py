@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +12,13 @@ import httpx
 
 from kgents_shared.testing.model_server import ModelServer
 from kgents_shared.testing.polling import eventually
-from tests.e2e.running_platform import RunningPlatform, publish_agent
+from tests.e2e.running_platform import ROOT, RunningPlatform, publish_agent
+
+
+def commands_of_the_guide(agent: str) -> Iterator[list[str]]:
+    """The commands of docs/versions.md, in their order."""
+    lines = re.findall(r"^\$ \./kgents (.+)$", (ROOT / "docs" / "versions.md").read_text("utf-8"), re.MULTILINE)
+    return (shlex.split(line.replace("my-agent", agent)) for line in lines)
 
 
 async def publish_versions(client: httpx.AsyncClient, name: str, number: int) -> None:
@@ -33,40 +42,52 @@ async def test_a_version_is_tried_by_a_share_made_stable_and_asked_for_by_its_nu
     name = f"agent-{uuid4().hex[:10]}"
     await publish_versions(client, name, 3)
 
-    def version_heard() -> str:
-        return str(model.completions[-1].messages[0]["content"]).removeprefix("I am version ").rstrip(".")
+    commands = commands_of_the_guide(name)
 
-    async def label(*arguments: str) -> str:
-        ran = await platform.cli("agents", "label", name, *arguments)
+    async def next_of_the_guide() -> str:
+        ran = await platform.cli(*next(commands))
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
-    assert "version 2 is stable" in await label("stable", "2")
-    assert "100 % of new conversations" in await label("canary", "3", "--share", "100")
-    tried = (await say(client, name))["conversation_id"]
-    assert version_heard() == "3"
-    assert "no share" in await label("canary", "3", "--share", "0")
+    def version_heard() -> str:
+        return str(model.completions[-1].messages[0]["content"]).removeprefix("I am version ").rstrip(".")
 
-    async def is_back() -> bool:
-        await say(client, name)
-        return version_heard() == "2"
+    async def new_ones_are_answered_by(share: int, version: str) -> str:
+        """The last conversation that was begun."""
+        path = f"/api/v1/agents/{name}/labels/canary"
+        assert (await client.put(path, json={"version": 3, "share": share})).status_code == 200
+        begun: list[str] = []
 
-    await eventually(is_back, timeout=20)
+        async def is_so() -> bool:
+            begun.append((await say(client, name))["conversation_id"])
+            return version_heard() == version
+
+        await eventually(is_so, timeout=20)
+        return begun[-1]
+
+    assert "version 2 is stable" in await next_of_the_guide()
+    assert "10 % of new conversations" in await next_of_the_guide()
+    assert [line.split()[:2] for line in (await next_of_the_guide()).splitlines()[1:]] == [
+        ["stable", "2"],
+        ["canary", "3"],
+    ]
+    tried = await new_ones_are_answered_by(100, "3")
+    await new_ones_are_answered_by(0, "2")
     await say(client, name, tried)
     assert version_heard() == "3"
-    await say(client, f"{name}@canary")
-    assert version_heard() == "3"
+    for version in ("3", "1"):
+        await next_of_the_guide()
+        assert version_heard() == version
 
-    by_number = await platform.cli("message", f"{name}@1", "Hello", "--json")
-    assert (by_number.returncode, version_heard()) == (0, "1"), by_number.stderr
     items = (await client.get(f"/api/v1/agents/{name}/deployments")).json()["items"]
     running = {(row["lane"], row["version"]) for row in items[0]["instances"] if row["state"] == "ready"}
     assert running == {("stable", 2), ("canary", 3), ("1", 1)}
     missing = await client.post(f"/agents/{name}@4/message", json={"text": "Hello"})
     assert (missing.status_code, missing.json()["code"]) == (404, "version_not_found")
 
-    await label("stable", "3")
-    assert (await platform.cli("agents", "unlabel", name, "canary")).returncode == 0
+    await next_of_the_guide()
+    await next_of_the_guide()
+    assert list(commands) == []
 
     async def canary_is_gone() -> bool:
         answer = await client.post(f"/agents/{name}@canary/message", json={"text": "Hello"})

@@ -40,6 +40,7 @@ _OPENAPI: dict[str, Any] = {
 async def send_message(agent: str, body: MessageRequest, principal: AgentsInvoke, request: Request) -> Response:
     """Send a message and wait for the answer; with `Accept: text/event-stream` it streams.
 
+    `name@3` asks for version 3, `name@canary` for the canary; a conversation stays with the version that it began with.
     The run goes on when the client goes away.
     """
     messages = cast("MessageService", request.app.state.messages)
