@@ -217,6 +217,13 @@ def test_a_secret_outside_of_fields_is_found_and_no_other_fault_repeats_it(place
     assert KEY not in str(errors)
 
 
+def test_a_name_that_is_a_secret_is_not_repeated_by_what_else_is_wrong_with_it():
+    body = json.dumps(echo_flow() | {KEY: "a\x00b"}).replace('{"name"', f'{{"{KEY}": 1, "name"', 1).encode()
+    errors = examine(body, "json").errors
+    assert {(fault.loc, fault.code) for fault in errors} == {(("(hidden)",), "secret_in_document")}
+    assert KEY not in str(errors)
+
+
 @pytest.mark.parametrize(
     ("where", "entry", "loc"),
     [

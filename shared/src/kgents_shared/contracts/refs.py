@@ -15,7 +15,7 @@ from kgents_shared.contracts.credentials import CREDENTIAL_REF
 
 Loc = tuple[str | int, ...]
 MOST_FOUND = 100
-_HIDDEN = "(hidden)"
+HIDDEN_NAME = "(hidden)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ def _found(document: object) -> Iterator[FoundSecret]:
                 text = str(key)
                 kind = _format_of(text)
                 if kind is not None:
-                    yield FoundSecret((*loc, _HIDDEN), f"what looks like {kind} as a name", in_name=True)
-                inside.append(((*loc, _HIDDEN if kind else text), "" if kind else _snake(text), entry))
+                    yield FoundSecret((*loc, HIDDEN_NAME), f"what looks like {kind} as a name", in_name=True)
+                inside.append(((*loc, HIDDEN_NAME if kind else text), "" if kind else _snake(text), entry))
             waiting.extend(reversed(inside))
         elif isinstance(value, list):
             entries = cast("list[object]", value)

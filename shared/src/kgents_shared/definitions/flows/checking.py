@@ -1,6 +1,7 @@
 """What is wrong with a flow: unknown components, code of its author's, secrets; and what it can't do as an agent."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -18,17 +19,19 @@ _OPERATOR = "an operator lets flows bring code with MANAGEMENT_FLOW_CODE"
 # Tables of Langflow's that say which setting is called what; keys themselves are found by their format there too.
 _NAMES_OF_SETTINGS = "param_mapping"
 _NODE_DEPTH = 3
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _READ_IT = "read it before you publish the flow"
 
 
-def flow_faults(flow: Mapping[str, Any], graph: Graph, *, code_allowed: bool) -> list[FaultItem]:
-    """Everything for which the flow isn't taken, without line and column."""
-    faults = [*graph.faults, *_unstorable(flow), *_secrets(flow, graph)]
+def flow_faults(flow: Mapping[str, Any], graph: Graph, *, code_allowed: bool) -> Iterator[FaultItem]:
+    """Everything for which the flow isn't taken, without line and column; found as it is asked for."""
+    yield from graph.faults
+    yield from _secrets(flow, graph)
+    yield from _unstorable(flow)
     if not graph.nodes and not graph.faults:
-        faults.append(FaultItem(("data", "nodes"), "has no component: there is nothing to run", "flow_malformed"))
+        yield FaultItem(("data", "nodes"), "has no component: there is nothing to run", "flow_malformed")
     for node in graph.nodes:
-        faults += _about_component(node, catalogue(), code_allowed=code_allowed)
-    return faults
+        yield from _about_component(node, catalogue(), code_allowed=code_allowed)
 
 
 def flow_warnings(graph: Graph, *, code_allowed: bool) -> list[FaultItem]:
@@ -140,7 +143,7 @@ def _unstorable(flow: Mapping[str, Any]) -> Iterator[FaultItem]:
         elif isinstance(value, str):
             if "\x00" in value:
                 yield FaultItem(loc, "must not contain a NUL character", "nul_character", "take it out")
-            if any("\ud800" <= char <= "\udfff" for char in value):
+            if _SURROGATE.search(value):
                 yield FaultItem(loc, "must not contain a lone surrogate", "lone_surrogate", "take it out")
         elif isinstance(value, float) and not math.isfinite(value):
             yield FaultItem(loc, "is too large a number", "finite_number", "write a smaller one")

@@ -5,9 +5,11 @@ import json
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
 from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.refs import HIDDEN_NAME
 from kgents_shared.definitions.compile import compile_spec
 from kgents_shared.definitions.documents import Document, parse_json
 from kgents_shared.definitions.flows.checking import flow_faults, flow_warnings
@@ -69,10 +71,11 @@ def flow_in(body: bytes) -> Flow | None:
 
 def compile_flow(flow: Flow, limits: SystemLimits = _NO_LIMITS) -> AgentSpec:
     """The agent that the flow is, under the flow's name; `InvalidInput` with all faults, at most 100 of them."""
-    faults = [
-        *repeated_names(flow.document),
-        *flow_faults(flow.value, flow.graph, code_allowed=limits.flow_code),
-    ]
+    found = flow_faults(flow.value, flow.graph, code_allowed=limits.flow_code)
+    faults = [*repeated_names(flow.document), *islice(found, _MOST_FAULTS)]
+    if any(HIDDEN_NAME in fault.loc for fault in faults):
+        # What else is wrong would be told with that name.
+        raise _refused(flow, [fault for fault in faults if fault.code == SECRET_IN_DOCUMENT])
     try:
         spec = compile_spec(Document(_definition(flow)), limits)
     except InvalidInput as error:
