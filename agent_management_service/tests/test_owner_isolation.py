@@ -24,7 +24,11 @@ def app_without_servers() -> FastAPI:
     return create_app(ManagementSettings.model_validate(settings))
 
 
-PUBLIC = ["GET /api/v1/schemas/agent", "GET /health"]
+PUBLIC = [
+    "GET /api/v1/agents/profiles/attestations/{attestation_id}/status",
+    "GET /api/v1/schemas/agent",
+    "GET /health",
+]
 # POSTs that keep nothing.
 READS = {"/api/v1/agents/validate"}
 ROUTES = [
@@ -110,5 +114,5 @@ async def test_no_token_is_401_and_a_missing_scope_403_before_the_body_is_read(
         assert answer.status_code == status, json.dumps(answer.json())
 
 
-def test_only_health_and_the_schema_are_public() -> None:
+def test_only_health_the_schema_and_whether_an_attestation_stands_are_public() -> None:
     assert public_routes(app_without_servers()) == PUBLIC

@@ -32,7 +32,11 @@ PUBLIC = {
         "POST /api/v1/auth/revoke",
         "POST /api/v1/auth/token",
     ],
-    "management": ["GET /api/v1/schemas/agent", "GET /health"],
+    "management": [
+        "GET /api/v1/agents/profiles/attestations/{attestation_id}/status",
+        "GET /api/v1/schemas/agent",
+        "GET /health",
+    ],
     "tools": ["GET /health"],
     "runtime": ["GET /health"],
     "deployment": ["GET /health"],

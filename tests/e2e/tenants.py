@@ -60,6 +60,10 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     ids = {"ghost_id": ghost["id"], "model_id": model["id"], "shell_id": shell["id"]}
     bot = await post("/kinds/bots", {"name": f"{name}-bot", **ids})
     team = await post("/kinds/teams", {"name": f"{name}-team", "members": [{"bot_id": bot["id"]}]})
+    wrapper = await post("/agents/wrappers", {"name": f"{name}-wrapper", "agent_id": agent["id"]})
+    profile_of_agent = await post("/agents/profiles", {"name": name, "agent_id": agent["id"]})
+    statement = {"type": "identity", "statement": f"It is {name}."}
+    attestation = await post(f"/agents/profiles/{name}/attest", statement)
     platform_credentials = {"platform": name, "credentials": {"access_token": f"token of {name}"}}
     coins = {"default_coin": "BTC", "risk_limits": {"max_units_per_order": "1"}}
     keys = {"api_key": f"key of {name}", "api_secret": f"the other half of {name}"}
@@ -87,6 +91,10 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         "bot": [bot["id"], bot["name"]],
         "team": [team["id"], team["name"]],
         "bot_id": [bot["id"]],
+        "agent_id": [agent["id"]],
+        "wrapper": [wrapper["id"], wrapper["name"]],
+        "profile": [profile_of_agent["id"], name],
+        "attestation_id": [attestation["id"]],
         **{place: [value] for place, value in ids.items()},
     }
 

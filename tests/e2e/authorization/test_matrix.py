@@ -217,6 +217,7 @@ async def test_an_inner_route_opens_to_the_named_services_on_the_private_listene
 TELLS_OF_FAULTS = {"POST /api/v1/agents/validate"}
 # In a body: `{bot_id}` is an id at its place, `{fresh}` a name that nothing has.
 FRESH = "fresh-"
+WRAPPER = {"agent_id": "{agent_id}", "configuration": {"llm": {"credential_ref": "{credential_ref}"}}}
 PART_OF_BOT = {"ghost_id": "{ghost_id}", "model_id": "{model_id}", "shell_id": "{shell_id}"}
 AGENT = {"system_prompt": "Changed.", "llm": {"credential_ref": "{credential_ref}"}}
 # What a route takes beside the ids, where it would refuse nonsense before it looks for a thing.
@@ -251,6 +252,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/kinds/bots/import": {"name": "{fresh}", **AGENT},
     "POST /api/v1/kinds/teams": {"name": "{fresh}", "members": [{"bot_id": "{bot_id}"}]},
     "PUT /api/v1/kinds/teams/{team}": {"name": "mine-team", "members": [{"bot_id": "{bot_id}"}]},
+    "POST /api/v1/agents/wrappers": {"name": "{fresh}", **WRAPPER},
+    "PUT /api/v1/agents/wrappers/{wrapper}": {"name": "mine-wrapper", **WRAPPER},
+    "POST /api/v1/agents/profiles": {"name": "{fresh}", "agent_id": "{agent_id}"},
+    "PUT /api/v1/agents/profiles/{profile}": {"name": "mine", "agent_id": "{agent_id}"},
+    "POST /api/v1/agents/profiles/{profile}/attest": {"type": "identity", "statement": "It is ours."},
     "POST /api/v1/mcp-servers": {"name": "with-a-ref", "transport": "streamable_http"},
     "POST /api/v1/mcp-servers/{server_id}/refresh": {},
     "PATCH /api/v1/mcp-servers/{server_id}/tools/{tool}": {"side_effect": "none"},
