@@ -25,7 +25,6 @@ from agent_management_service.kinds.assembly import Kinds
 from agent_management_service.kinds.errors import KindNotFound
 from agent_management_service.kinds.kind import Kind
 from agent_management_service.kinds.listing import KindFilter, KindSort
-from agent_management_service.kinds.models import KindRow
 from agent_management_service.kinds.repository import BotParts, Columns
 from agent_management_service.kinds.schemas import (
     Bot,
@@ -79,12 +78,15 @@ class KindApi:
 
 def kind_router(api: KindApi) -> APIRouter:
     """The routes that every kind has."""
-    kind, things = api.kind, api.things
     router = APIRouter(prefix=api.path, tags=[api.tag])
-    this, body, filters = Depends(reference_of(kind)), Depends(api.read_body), Depends(api.having)
+    _add_making(router, api)
+    _add_reading(router, api)
+    _add_changing(router, api)
+    return router
 
-    def view(row: KindRow, principal: Principal) -> KindView:
-        return kind_view(api.view, row, principal)
+
+def _add_making(router: APIRouter, api: KindApi) -> None:
+    kind, body = api.kind, Depends(api.read_body)
 
     @router.post(
         "", status_code=status.HTTP_201_CREATED, response_model=api.view, openapi_extra=api.body_schema,
@@ -101,11 +103,15 @@ def kind_router(api: KindApi) -> APIRouter:
         owner_id = owner_of_new(principal, organisation)
 
         async def make() -> Answer:
-            row = await things(work.kinds).create(owner_id, columns)
-            place = f"{api.path}/{row.id}"
-            return Answer(status.HTTP_201_CREATED, view(row, principal).model_dump(mode="json"), place)
+            row = await api.things(work.kinds).create(owner_id, columns)
+            made = kind_view(api.view, row, principal).model_dump(mode="json")
+            return Answer(status.HTTP_201_CREATED, made, f"{api.path}/{row.id}")
 
         return answer_response(await work.once.do(key, make))
+
+
+def _add_reading(router: APIRouter, api: KindApi) -> None:
+    kind, this, filters = api.kind, Depends(reference_of(api.kind)), Depends(api.having)
 
     @router.get(
         "", response_model=Page[api.view], name=f"list_{kind.plural}",
@@ -122,8 +128,8 @@ def kind_router(api: KindApi) -> APIRouter:
         organisation: OfOrganisation = None,
     ) -> Page[KindView]:
         wanted = KindFilter(name, sort, {field: value for field, value in having.items() if value is not None})
-        rows = await things(work.kinds).page(owners_listed(principal, organisation), wanted, page)
-        return make_page(rows, page, item=lambda row: view(row, principal), key=wanted.cursor_of)
+        rows = await api.things(work.kinds).page(owners_listed(principal, organisation), wanted, page)
+        return make_page(rows, page, item=lambda row: kind_view(api.view, row, principal), key=wanted.cursor_of)
 
     @router.get(
         f"/{{{kind}}}", response_model=api.full_view, name=f"get_{kind}",
@@ -131,6 +137,10 @@ def kind_router(api: KindApi) -> APIRouter:
     )  # fmt: skip
     async def get(*, principal: AgentsRead, reference: Reference = this, work: Transaction) -> KindView:
         return await api.show(work.kinds, reference, principal)
+
+
+def _add_changing(router: APIRouter, api: KindApi) -> None:
+    kind, this, body = api.kind, Depends(reference_of(api.kind)), Depends(api.read_body)
 
     @router.put(
         f"/{{{kind}}}", response_model=api.view, openapi_extra=api.body_schema, responses=refusals(409, 415),
@@ -140,16 +150,14 @@ def kind_router(api: KindApi) -> APIRouter:
     async def replace(
         *, principal: AgentsWrite, reference: Reference = this, columns: Columns = body, work: Transaction
     ) -> KindView:
-        return view(await things(work.kinds).update(reference, columns), principal)
+        return kind_view(api.view, await api.things(work.kinds).update(reference, columns), principal)
 
     @router.delete(
         f"/{{{kind}}}", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(409), name=f"delete_{kind}",
         description=f"Delete a {kind} that nothing refers to.",
     )  # fmt: skip
     async def delete(*, principal: AgentsWrite, reference: Reference = this, work: Transaction) -> None:
-        await things(work.kinds).delete(reference)
-
-    return router
+        await api.things(work.kinds).delete(reference)
 
 
 def reference_of(kind: Kind) -> Callable[..., Reference]:
