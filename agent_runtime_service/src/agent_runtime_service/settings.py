@@ -28,7 +28,9 @@ class RuntimeSettings(ServiceSettings):
     `OPENAI_BASE_URL`, `OPENAI_API_KEY` and `OPENAI_MODEL` are the default credential of the provider `openai`, which
     is any server that speaks its wire. An agent may have a credential of its own, with an address;
     `ssrf_allowed_hosts` lists hosts (`name` or `name:port`) of such addresses that may be loopback or private. A
-    lease is renewed every third of `lease_s`; a run whose front fell silent for longer is taken over.
+    lease is renewed every third of `lease_s`; a run whose front fell silent for longer is taken over. A version that
+    runs because it is asked for by number is asked for again every `version_renew_s`, while somebody talks to it; the
+    deployment service ends it after a minute at the least.
     """
 
     model_config = SettingsConfigDict(env_prefix="RUNTIME_", populate_by_name=True)
@@ -55,6 +57,7 @@ class RuntimeSettings(ServiceSettings):
     ssrf_allowed_hosts: Words = Field(default_factory=list[str])
     lease_s: float = 10.0
     recovery_every_s: float = 2.0
+    version_renew_s: Annotated[float, Field(gt=0, le=30)] = 20.0
     starting_wait_s: float = 2.0
     instance_wait_s: float = 30.0
     database_patience_s: float = 30.0

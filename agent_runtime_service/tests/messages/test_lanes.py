@@ -1,6 +1,8 @@
 """Which version answers: the stable one, the canary for its share, and one that is asked for by number."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +11,8 @@ from kgents_shared.testing.model_server import ModelServer, Reply
 from kgents_shared.testing.polling import eventually
 from tests.external.running_runtime import Runtime, Worker
 from tests.external.runtime_siblings import RuntimeSiblings
+
+StartRuntime = Callable[..., AbstractAsyncContextManager[Runtime]]
 
 
 async def add_version(runtime: Runtime, like: Worker, version: int, lane: str, share: int = 0) -> Worker:
@@ -119,6 +123,33 @@ async def test_a_version_that_is_asked_for_is_started_and_its_conversation_stays
     assert await version_of(runtime, await runtime.say("And?", begun["conversation_id"])) == 2
     assert await version_of(runtime, await runtime.say("Hello")) == 3
     assert siblings.versions_wanted == [(str(worker.agent_id), 2)]
+
+
+async def test_a_version_is_asked_for_again_while_it_is_talked_to(
+    start_runtime: StartRuntime, siblings: RuntimeSiblings, model: ModelServer
+):
+    async with start_runtime(version_renew_s=0.1) as runtime:
+        worker = await runtime.add_agent()
+        await add_version(runtime, worker, 2, "2")
+        model.answer_with(lambda _: Reply(text="slow", before_s=1.0))
+        asked = asyncio.create_task(runtime.say("Hello", agent="helper@2"))
+        await eventually(lambda: len(siblings.versions_wanted) >= 4)
+        assert not asked.done()
+        begun = await asked
+        model.answer_with(lambda _: Reply(text="quick"))
+
+        async def is_away(_: int) -> tuple[int, str]:
+            return 503, "unavailable"
+
+        siblings.run_version = is_away
+        before = len(siblings.versions_wanted)
+
+        async def is_asked_again() -> bool:
+            assert (await runtime.say("And?", begun["conversation_id"]))["text"] == "quick"
+            return len(siblings.versions_wanted) > before
+
+        await eventually(is_asked_again)
+        assert set(siblings.versions_wanted) == {(str(worker.agent_id), 2)}
 
 
 async def test_why_a_version_does_not_answer_is_told(runtime: Runtime, siblings: RuntimeSiblings):

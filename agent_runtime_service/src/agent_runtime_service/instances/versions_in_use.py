@@ -12,16 +12,15 @@ from agent_runtime_service.instances.lanes import number_of
 from kgents_shared.errors import ApiError
 
 _log = structlog.get_logger("kgents.runtime.versions")
-# The deployment service keeps them for a minute at least.
-RENEW_EVERY_S = 20.0
 
 
 class VersionsInUse:
     """Tells the deployment service which versions are asked for by number, now and then again while they are."""
 
-    def __init__(self, runner: VersionRunner, runs: ActiveRuns) -> None:
+    def __init__(self, runner: VersionRunner, runs: ActiveRuns, renew_every_s: float) -> None:
         self._runner = runner
         self._runs = runs
+        self._renew_every_s = renew_every_s
         self._told: dict[tuple[UUID, int], float] = {}
 
     async def want(self, agent_id: UUID, number: int) -> None:
@@ -38,9 +37,9 @@ class VersionsInUse:
     async def keep(self) -> None:
         """Endless: what runs were given to is in use until they end."""
         while True:
-            await asyncio.sleep(RENEW_EVERY_S)
+            await asyncio.sleep(self._renew_every_s)
             now = asyncio.get_running_loop().time()
-            self._told = {key: at for key, at in self._told.items() if now - at < RENEW_EVERY_S}
+            self._told = {key: at for key, at in self._told.items() if now - at < self._renew_every_s}
             lanes = {(run.agent_id, run.lane) for run in self._runs.all()}
             for agent_id, lane in lanes:
                 if (number := number_of(lane)) is not None:
@@ -48,7 +47,7 @@ class VersionsInUse:
 
     async def _renew(self, agent_id: UUID, number: int) -> None:
         told = self._told.get((agent_id, number))
-        if told is not None and asyncio.get_running_loop().time() - told < RENEW_EVERY_S:
+        if told is not None and asyncio.get_running_loop().time() - told < self._renew_every_s:
             return
         try:
             await self.want(agent_id, number)
