@@ -149,7 +149,7 @@ def _body(api: ApiClient, kind: Kind, given: Fields, organisation: str | None) -
     if "prompt_file" in body:
         body["system_prompt"] = _text(body.pop("prompt_file"))
     if "config" in body:
-        body["config"] = _parsed(body["config"])
+        body["config"] = parsed_file(body["config"])
     for part in ("ghost", "model", "shell"):
         if kind.name == "bot" and part in body:
             body[f"{part}_id"] = _id_of(api, Kind(part), body.pop(part), organisation)
@@ -183,7 +183,7 @@ def _text(file: Path) -> str:
         raise BadInput(f"{file}: not UTF-8 text", hint="save the file as UTF-8") from fault
 
 
-def _parsed(file: Path) -> Any:
+def parsed_file(file: Path) -> Any:
     """The data of a JSON file, or of a TOML file by any other name than `*.json`."""
     text = _text(file)
     try:

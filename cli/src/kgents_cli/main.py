@@ -28,6 +28,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "message": ("message", "Send a message to an agent and print its answer as it comes."),
     "agents": ("agents", "List, read, update, publish, compare, roll back, stop and delete agents."),
     "kinds": ("kinds", "Make agents of parts: ghosts, models, shells, bots and teams."),
+    "wrappers": ("wrappers", "Make and deploy wrappers: agents under other names, with settings of their own."),
+    "profiles": ("profiles", "Say what agents can do, attest it so that anybody can verify it, and revoke that."),
     "logs": ("logs", "Print what an agent's worker logged."),
     "login": ("login", "Log in to a server as a person and keep the session."),
     "logout": ("logout", "End the session that `kgents login` keeps."),
