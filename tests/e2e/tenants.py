@@ -10,6 +10,7 @@ import httpx
 
 from kgents_shared.testing.polling import eventually
 from tests.e2e.running_platform import RunningPlatform, publish_agent
+from tests.external.langflow import echo_flow
 from tests.external.scripted_mcp import ScriptedServer
 
 PASSWORD = "words that nobody joins"
@@ -46,6 +47,8 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
 
     agent = await publish_agent(tenant.http, name)
     await label_stable(tenant.http, name)
+    # Its draft is a flow, so that there is one to ask for; what is published is not.
+    assert (await tenant.http.put(f"/api/v1/agents/{name}", json=echo_flow())).status_code == 200
     said = await post(f"/agents/{name}/message", {"text": "Hello"})
     organisation = await post("/organisations", {"slug": f"team-{name}", "name": name})
     profile = (await tenant.http.get("/api/v1/users/me")).json()
