@@ -84,3 +84,18 @@ def test_a_message_goes_to_a_version_and_on_in_its_newest_conversation(kgents: K
     [body] = api.bodies("POST", "/api/v1/agents/my-agent%403/message")
     assert json.loads(body) == {"text": "Hello", "conversation_id": "of-three"}
     assert kgents("message", "my-agent@canary", "Hello", "--continue").code == 2
+
+
+def test_an_agent_shows_why_each_of_its_instances_runs(kgents: Kgents, api: Api):
+    api.will("GET", AGENT, Answer(200, {"name": "my-agent", "version": 3}))
+    rows = [
+        {"id": lane, "lane": lane, "version": version, "state": "ready"}
+        for lane, version in (("stable", 3), ("canary", 4), ("1", 1))
+    ]
+    api.will("GET", f"{AGENT}/deployments", page({"instances": rows}))
+    told = [line.split(", ")[0] for line in kgents("agents", "get", "my-agent").err.splitlines()]
+    assert told == [
+        "instance stable: version 3",
+        "instance canary: version 4 (canary)",
+        "instance 1: version 1 (asked for by number)",
+    ]

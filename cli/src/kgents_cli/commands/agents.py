@@ -59,6 +59,12 @@ def list_agents(as_json: bool) -> None:
         click.echo(f"{name:{width}}  {item['status']:9}  {_version(item):10}  {description}".rstrip())
 
 
+def _lane(instance: dict[str, Any]) -> str:
+    """Why it runs, where it isn't what answers who asks for no version."""
+    lane = instance.get("lane", "stable")
+    return "" if lane == "stable" else f" ({'asked for by number' if lane.isdigit() else lane})"
+
+
 def _version(agent: dict[str, Any]) -> str:
     version = agent["version"]
     return "" if version is None else f"version {version}"
@@ -88,7 +94,8 @@ def get(agent: str, as_json: bool) -> None:
             for deployment in api.pages(agent_path(agent, "deployments")):
                 for instance in deployment.get("instances", []):
                     click.echo(
-                        f"instance {instance['id']}: version {instance['version']}, {instance['state']}, "
+                        f"instance {instance['id']}: version {instance['version']}{_lane(instance)}, "
+                        f"{instance['state']}, "
                         f"process {instance.get('pid') or '-'}, {instance.get('restarts', 0)} restarts",
                         err=True,
                     )
