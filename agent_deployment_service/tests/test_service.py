@@ -261,6 +261,28 @@ async def test_processes_are_told_to_services_alone(
     assert (await caller.get("/internal/processes")).status_code == 404
 
 
+async def test_management_is_told_what_runs_of_an_owners_agent_and_nobody_else(
+    app: FastAPI, siblings: Siblings, client_with: Any, issuer: Any, caller: httpx.AsyncClient
+):
+    agent = wanted("observed", desired="stopped")
+    siblings.desired[agent.agent_id] = agent
+    management = await client_with(issuer.service("management", "deployment"))
+    path, owner = f"/internal/deployments/{agent.agent_id}", {"owner_id": "owner"}
+
+    async def is_known() -> bool:
+        return (await management.get(path, params=owner)).json() is not None
+
+    await eventually(is_known, 20)
+    seen = (await management.get(path, params=owner)).json()
+    assert (seen["state"], seen["version"], seen["instances"], seen["ready"]) == ("stopped", 1, 0, 0)
+    for place, asked in ((path, {"owner_id": "stranger"}), (f"/internal/deployments/{uuid4()}", owner)):
+        answer = await management.get(place, params=asked)
+        assert (answer.status_code, answer.json()) == (200, None)
+    runtime = await client_with(issuer.service("runtime", "deployment"))
+    assert (await runtime.get(path, params=owner)).status_code == 403
+    assert (await caller.get(path, params=owner)).status_code == 404
+
+
 async def test_only_health_is_public_and_every_internal_route_asks_for_a_service(app: FastAPI):
     assert public_routes(app) == ["GET /health"]
     assert internal_routes_without_service(app) == []
