@@ -294,3 +294,9 @@ def test_a_spec_names_a_flow_if_and_only_if_its_shell_runs_one():
         with pytest.raises(InvalidInput) as refused:
             read_definition(json.dumps({"name": "a", "system_prompt": "b", "runtime": runtime}).encode(), "json")
         assert [(fault.loc, fault.code) for fault in refused.value.errors] == [(("runtime", "shell"), code)]
+
+
+def test_of_very_many_faults_the_first_hundred_are_told():
+    nodes = [{"id": str(place), "data": {"type": "Nothing", "node": {"template": {}}}} for place in range(2000)]
+    errors = report_of({"name": "Many", "data": {"nodes": nodes, "edges": []}}).errors
+    assert [fault.code for fault in errors] == ["flow_component_unknown"] * 100

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any, cast
 
 from kgents_shared.contracts.refs import FoundSecret, secrets_in
@@ -18,13 +19,18 @@ _GIVES = frozenset({"ChatOutput", "TextOutput"})
 _OPERATOR = "an operator lets flows bring code with MANAGEMENT_FLOW_CODE"
 # Tables of Langflow's that say which setting is called what; keys themselves are found by their format there too.
 _NAMES_OF_SETTINGS = "param_mapping"
+MOST_FAULTS = 100
 _NODE_DEPTH = 3
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _READ_IT = "read it before you publish the flow"
 
 
-def flow_faults(flow: Mapping[str, Any], graph: Graph, *, code_allowed: bool) -> Iterator[FaultItem]:
-    """Everything for which the flow isn't taken, without line and column; found as it is asked for."""
+def flow_faults(flow: Mapping[str, Any], graph: Graph, *, code_allowed: bool) -> list[FaultItem]:
+    """Everything for which the flow isn't taken, without line and column; at most 100 faults are looked for."""
+    return list(islice(_every_fault(flow, graph, code_allowed=code_allowed), MOST_FAULTS))
+
+
+def _every_fault(flow: Mapping[str, Any], graph: Graph, *, code_allowed: bool) -> Iterator[FaultItem]:
     yield from graph.faults
     yield from _secrets(flow, graph)
     yield from _unstorable(flow)

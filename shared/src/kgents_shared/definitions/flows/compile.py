@@ -5,14 +5,13 @@ import json
 import re
 import unicodedata
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, cast
 
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.refs import HIDDEN_NAME
 from kgents_shared.definitions.compile import compile_spec
 from kgents_shared.definitions.documents import Document, parse_json
-from kgents_shared.definitions.flows.checking import flow_faults, flow_warnings
+from kgents_shared.definitions.flows.checking import MOST_FAULTS, flow_faults, flow_warnings
 from kgents_shared.definitions.flows.nodes import Graph, graph_of
 from kgents_shared.definitions.limits import SystemLimits
 from kgents_shared.definitions.places import repeated_names, with_places
@@ -21,7 +20,6 @@ from kgents_shared.errors.refs_only import SECRET_IN_DOCUMENT
 
 MAX_FLOW_BYTES = 1024 * 1024
 MAX_FLOW_STRUCTURE_CHARS = 128 * 1024
-_MOST_FAULTS = 100
 _DESCRIPTION_CHARS = 2000
 _NAME_CHARS = 63
 _NO_LIMITS = SystemLimits()
@@ -71,8 +69,10 @@ def flow_in(body: bytes) -> Flow | None:
 
 def compile_flow(flow: Flow, limits: SystemLimits = _NO_LIMITS) -> AgentSpec:
     """The agent that the flow is, under the flow's name; `InvalidInput` with all faults, at most 100 of them."""
-    found = flow_faults(flow.value, flow.graph, code_allowed=limits.flow_code)
-    faults = [*repeated_names(flow.document), *islice(found, _MOST_FAULTS)]
+    faults = [
+        *repeated_names(flow.document),
+        *flow_faults(flow.value, flow.graph, code_allowed=limits.flow_code),
+    ]
     if any(HIDDEN_NAME in fault.loc for fault in faults):
         # What else is wrong would be told with that name.
         raise _refused(flow, [fault for fault in faults if fault.code == SECRET_IN_DOCUMENT])
@@ -108,7 +108,7 @@ def name_of_flow(title: str) -> str:
 
 
 def _refused(flow: Flow, faults: list[FaultItem]) -> InvalidInput:
-    shown = with_places(flow.document, faults[:_MOST_FAULTS])
+    shown = with_places(flow.document, faults[:MOST_FAULTS])
     sentence = "The flow has a fault." if len(shown) == 1 else f"The flow has {len(shown)} faults."
     secret = any(fault.code == SECRET_IN_DOCUMENT for fault in shown)
     code = SECRET_IN_DOCUMENT if secret else "invalid_input"
