@@ -69,6 +69,7 @@ class KindApi:
     show: Show
     group: str = PREFIX
     tag: str = "kinds"
+    deletes: str = "that nothing refers to"
 
     @property
     def path(self) -> str:
@@ -154,7 +155,7 @@ def _add_changing(router: APIRouter, api: KindApi) -> None:
 
     @router.delete(
         f"/{{{kind}}}", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(409), name=f"delete_{kind}",
-        description=f"Delete a {kind} that nothing refers to.",
+        description=f"Delete a {kind} {api.deletes}.",
     )  # fmt: skip
     async def delete(*, principal: AgentsWrite, reference: Reference = this, work: Transaction) -> None:
         await api.things(work.kinds).delete(reference)

@@ -81,6 +81,7 @@ _API = KindApi(
     show=_show,
     group="/api/v1/agents",
     tag="profiles",
+    deletes="that nobody vouches for any more",
 )
 _this_profile = Depends(reference_of(Kind.PROFILE))
 AttestBody = Annotated[Attest, Depends(_attest_body)]

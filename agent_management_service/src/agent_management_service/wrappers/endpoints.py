@@ -30,6 +30,7 @@ _API = KindApi(
     show=shows(lambda kinds: kinds.wrappers, Wrapper),
     group="/api/v1/agents",
     tag="wrappers",
+    deletes="and the agent that it was deployed as",
 )
 _this_wrapper = Depends(reference_of(Kind.WRAPPER))
 
