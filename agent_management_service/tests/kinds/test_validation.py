@@ -34,7 +34,7 @@ def places(faults: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["", "Big", "a b", "-a", "a-", "x" * 64, "a\x00", "ä", str(uuid4()).replace("-", "")])
+@pytest.mark.parametrize("name", ["", "Big", "a b", "-a", "a-", "x" * 64, "a\x00", "ä", "019a0000000070008000000000000000"])
 async def test_a_name_that_can_be_none_is_told(caller: httpx.AsyncClient, kind: str, name: str) -> None:
     body = {"name": name, "system_prompt": "x", "ghost_id": str(uuid4()), "members": []}
     faults = await faults_of(caller, kind, body)
