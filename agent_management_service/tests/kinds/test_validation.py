@@ -13,6 +13,7 @@ from tests.external.langflow import echo_flow, starter_flows
 
 from .conftest import KINDS, Make, minimal, path_of
 
+A_UUID = "019a0000000070008000000000000000"
 REFERENCE = f"cred_{'0a' * 16}"
 
 
@@ -34,7 +35,7 @@ def places(faults: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["", "Big", "a b", "-a", "a-", "x" * 64, "a\x00", "ä", "019a0000000070008000000000000000"])
+@pytest.mark.parametrize("name", ["", "Big", "a b", "-a", "a-", "x" * 64, "a\x00", "ä", A_UUID])
 async def test_a_name_that_can_be_none_is_told(caller: httpx.AsyncClient, kind: str, name: str) -> None:
     body = {"name": name, "system_prompt": "x", "ghost_id": str(uuid4()), "members": []}
     faults = await faults_of(caller, kind, body)
