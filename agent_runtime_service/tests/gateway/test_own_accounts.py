@@ -92,6 +92,7 @@ async def test_a_credential_that_can_not_be_used_is_told_by_its_reference(
         ({"secret": "two words"}, "without spaces"),
         ({"secret": {"token": OWN_KEY}}, "the field api_key"),
         ({"base_url": "http://10.1.2.3/v1"}, "RUNTIME_SSRF_ALLOWED_HOSTS"),
+        ({"base_url": "http://xn--a-.example/v1"}, "is no address"),
         ({"base_url": "http://[::ffff:169.254.169.254]/v1"}, "which outgoing calls may not reach"),
     ]
     for credential, words in unfit:

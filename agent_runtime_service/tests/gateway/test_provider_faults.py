@@ -1,5 +1,6 @@
 """A model server that fails in every way: its provider is named, the run is failed, the conversation is intact."""
 
+import math
 from typing import Any
 
 import pytest
@@ -95,6 +96,15 @@ async def test_a_rate_limit_keeps_its_retry_after(runtime: Runtime, model: Model
     answer = await runtime.send("bad")
     assert answer.headers["retry-after"] == "77"
     assert len(model.completions) == 1
+
+
+@pytest.mark.parametrize("pause_s", [math.inf, math.nan, 1e300], ids=str)
+async def test_a_retry_after_of_any_number_is_an_hour_at_most(runtime: Runtime, model: ModelServer, pause_s: float):
+    await runtime.add_agent()
+    model.script(rate_limited(pause_s), rate_limited(20))
+    answer = await runtime.send("bad")
+    assert (answer.status_code, answer.json()["code"]) == (503, "provider_rate_limited"), answer.text
+    assert int(answer.headers["retry-after"]) <= 3600
 
 
 async def test_an_answer_beyond_all_size_is_cut_off(runtime: Runtime, model: ModelServer):

@@ -20,6 +20,7 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _TRIED_AGAIN = frozenset({429, 500, 502, 503, 504})
 _FIRST_PAUSE_S = 0.2
 _LONGEST_RETRY_AFTER_S = 10.0
+_MOST_RETRY_AFTER_S = 3600.0
 _MAX_ERROR_BYTES = 64 * 1024
 _MAX_ERROR_CHARS = 300
 
@@ -185,9 +186,9 @@ class OpenAiProvider:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Retry-After in seconds (RFC 9110 §10.2.3); the form with a date is not used by providers."""
+    """Retry-After in seconds (RFC 9110 §10.2.3), an hour at most; the form with a date is not used by providers."""
     try:
-        return max(0.0, float(value)) if value is not None else None
+        return min(max(0.0, float(value)), _MOST_RETRY_AFTER_S) if value is not None else None
     except ValueError:
         return None
 

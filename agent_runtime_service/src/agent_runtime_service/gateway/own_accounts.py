@@ -102,8 +102,12 @@ class OwnAccounts:
         ways, whose = self._ways, f"the credential {ref}"
         if resolved.base_url is None:
             return OpenAiProvider(ways.operators, ways.base_url, key.get_secret_value(), ways.limits, whose)
-        _refuse_private_literal(resolved.base_url, ways.policy)
-        return OpenAiProvider(ways.checked, resolved.base_url, key.get_secret_value(), ways.limits, whose)
+        try:
+            _refuse_private_literal(resolved.base_url, ways.policy)
+            return OpenAiProvider(ways.checked, resolved.base_url, key.get_secret_value(), ways.limits, whose)
+        except ValueError:
+            # Names that look international and aren't pass where credentials are kept.
+            raise CredentialFault(f"The base_url of {ref} is no address: register it with another.") from None
 
 
 def _refuse_private_literal(base_url: str, policy: AddressPolicy) -> None:
