@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -253,3 +254,33 @@ def test_a_template_says_which_platform_it_needs(needs: str, running: str, runs:
 
 def test_every_folder_of_the_catalog_is_a_template():
     assert [template.name for template in TemplateLibrary().all()] == sorted(path.name for path in CATALOG.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+async def test_a_file_that_leads_out_of_its_template_is_not_shown(own: tuple[httpx.AsyncClient, Path], kind: str):
+    client, directory = own
+    folder = make_template(directory / "mine")
+    scenarios = folder / "scenarios.toml"
+    scenarios.unlink()
+    outside = directory / "keys.toml"
+    outside.write_text('key = "of somebody else"')
+    if kind == "link":
+        scenarios.symlink_to(outside)
+    elif kind == "pipe":
+        os.mkfifo(scenarios)
+    else:
+        scenarios.mkdir()
+    answer = await client.get("/api/v1/templates/mine")
+    assert (answer.status_code, answer.json()["code"]) == (409, "template_broken"), answer.text
+    assert [(fault["loc"], fault["code"]) for fault in answer.json()["errors"]] == [
+        (["scenarios.toml"], "unreadable_file")
+    ]
+    assert "somebody else" not in answer.text
+
+
+def test_a_link_within_a_template_is_followed(tmp_path: Path):
+    folder = make_template(tmp_path / "mine")
+    (folder / "..data").mkdir()
+    (folder / "agent.toml").rename(folder / "..data" / "agent.toml")
+    (folder / "agent.toml").symlink_to("..data/agent.toml")
+    assert load_template(folder, "directory").agents[0].definition == AGENT

@@ -166,6 +166,10 @@ def _can_be_renamed(agent: TemplateAgent) -> bool:
 
 
 def _text(path: Path, faults: list[FaultItem]) -> str | None:
+    if path.exists() and not _is_own_file(path):
+        # Whoever reads templates would read what the link leads to.
+        faults.append(FaultItem((path.name,), "is no file of the template's folder", "unreadable_file"))
+        return None
     try:
         with path.open("rb") as file:
             content = file.read(MAX_DOCUMENT_BYTES + 1)
@@ -183,6 +187,10 @@ def _text(path: Path, faults: list[FaultItem]) -> str | None:
     except UnicodeDecodeError:
         faults.append(FaultItem((path.name,), "not UTF-8 text", "not_utf8", "save the file as UTF-8"))
         return None
+
+
+def _is_own_file(path: Path) -> bool:
+    return path.is_file() and path.resolve().is_relative_to(path.parent.resolve())
 
 
 def _in_file(file: str, faults: Sequence[FaultItem]) -> list[FaultItem]:
