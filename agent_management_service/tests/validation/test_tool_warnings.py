@@ -40,3 +40,11 @@ def test_a_pattern_is_held_against_what_there_is(allow: list[str], deny: list[st
     assert [(fault.loc, fault.code) for fault in found] == [(("tools", name, 0), code) for name, code, _ in told]
     assert all(said in (fault.hint or "") for fault, (_, _, said) in zip(found, told, strict=True))
     assert {fault.code for fault in found} <= known_codes().keys()
+
+
+def test_what_may_have_been_meant_is_looked_for_a_few_times_and_no_pattern_is_left_untold():
+    allow = [f"files.raed{number}" for number in range(50)]
+    spec = AgentSpec.model_validate({"name": "good", "system_prompt": "x", "tools": {"allow": allow}})
+    found = tool_warnings(spec, KNOWN)
+    assert [fault.loc[-1] for fault in found] == list(range(50))
+    assert [fault.loc[-1] for fault in found if "did you mean" in (fault.hint or "")] == [0, 1, 2]

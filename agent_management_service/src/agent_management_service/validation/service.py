@@ -1,5 +1,6 @@
 """The validator as this platform applies it: its limits, and the tools that the owner has."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -33,7 +34,8 @@ class ValidationService:
         if spec is None or document is None or not (spec.tools.allow or spec.tools.deny):
             return report
         found = await self._about_tools(report, owner_id) if may_read else [_unchecked("the token lacks tools:read")]
-        return replace(report, warnings=tuple(with_places(document, [*report.warnings, *found])))
+        warnings = await asyncio.to_thread(with_places, document, [*report.warnings, *found])
+        return replace(report, warnings=tuple(warnings))
 
     async def _about_tools(self, report: Report, owner_id: str) -> Sequence[FaultItem]:
         try:
@@ -41,7 +43,8 @@ class ValidationService:
         except ApiError as error:
             _log.warning("tools_unchecked", error=error.code)
             return [_unchecked("the tool registry can't be asked right now")]
-        return [] if report.spec is None else tool_warnings(report.spec, known.tools)
+        # Hundreds of patterns by thousands of tools: others are served meanwhile.
+        return [] if report.spec is None else await asyncio.to_thread(tool_warnings, report.spec, known.tools)
 
 
 def _unchecked(why: str) -> FaultItem:

@@ -8,6 +8,9 @@ from kgents_shared.contracts.tools import KnownTool
 from kgents_shared.definitions.suggestions import near
 from kgents_shared.errors import FaultItem
 
+# Looking for what was meant takes a millisecond for each few tools: beyond these, patterns are told without it.
+_MOST_MEANT = 3
+_MOST_LOOKED_AT = 1000
 _OFF = {
     "changed": (
         "tool_switched_off",
@@ -29,22 +32,26 @@ def tool_warnings(spec: AgentSpec, known: Sequence[KnownTool]) -> list[FaultItem
 
 
 def _of_list(name: str, patterns: Sequence[str], known: Sequence[KnownTool]) -> Iterator[FaultItem]:
+    servers = sorted({tool.name.partition(".")[0] for tool in known})[:_MOST_LOOKED_AT]
+    names = [tool.name for tool in known][:_MOST_LOOKED_AT]
+    unmatched = 0
     for place, pattern in enumerate(patterns):
         found = [tool for tool in known if matching(tool.name, [pattern]) is not None]
         loc = ("tools", name, place)
         if not found:
-            yield _unmatched(loc, pattern, known)
+            unmatched += 1
+            is_looked_for = unmatched <= _MOST_MEANT
+            yield _unmatched(loc, pattern, servers if is_looked_for else (), names if is_looked_for else ())
         elif name == "allow" and all(tool.state in _OFF for tool in found):
             code, msg, hint = _OFF[found[0].state]
             yield FaultItem(loc, f"{found[0].name} {msg}", code, hint.replace("{name}", found[0].name))
 
 
-def _unmatched(loc: tuple[str | int, ...], pattern: str, known: Sequence[KnownTool]) -> FaultItem:
-    servers = sorted({tool.name.partition(".")[0] for tool in known})
+def _unmatched(loc: tuple[str | int, ...], pattern: str, servers: Sequence[str], names: Sequence[str]) -> FaultItem:
     server, dot, rest = pattern.partition(".")
     register = "register its server with POST /mcp-servers"
     if "*" not in pattern:
-        hint = near(pattern, [tool.name for tool in known]) or register
+        hint = near(pattern, names) or register
         return FaultItem(loc, "is no tool of this owner", "tool_not_registered", hint)
     meant = near(server, servers) if server not in servers else None
     hint = meant.replace('"?', f'{dot}{rest}"?') if meant else register
