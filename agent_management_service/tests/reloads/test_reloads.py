@@ -132,3 +132,23 @@ async def test_a_version_labelled_stable_goes_on_answering_and_a_reload_says_so(
     assert labelled.status_code == 200
     answer = await reload(caller, "steady", toml("steady", "Second."))
     assert (answer["state"], answer["in_force"], answer["answering"]) == ("reloaded", 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ('{"name": "odd", "system_prompt": "x", "a\\u0000b": 1}', ["a\\x00b"]),
+        ('{"name": "odd", "data": {"nodes": [], "edges": [], "a\\ud800b": "\\u0000"}}', ["data", "a\\ud800b"]),
+    ],
+    ids=["NUL", "lone surrogate"],
+)
+async def test_a_refusal_with_characters_that_no_database_can_hold_is_kept_with_them_made_visible(
+    caller: httpx.AsyncClient, make_agent: MakeAgent, body: str, place: list[str]
+) -> None:
+    await make_agent("odd", publish=True)
+    headers = {"content-type": "application/json"}
+    answer = await caller.put("/api/v1/agents/odd/reload", content=body, headers=headers)
+    assert answer.status_code == 422, answer.text
+    kept = await last(caller, "odd")
+    assert kept["state"] == "refused"
+    assert place in [fault["loc"] for fault in kept["errors"]]

@@ -1,7 +1,8 @@
 """The rules of reloads: draft and version in one step, or nothing but a note of what is wrong."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from agent_management_service.agents.models import AgentRow, AgentStatus
@@ -17,6 +18,8 @@ from kgents_shared.definitions.reading import Definition
 from kgents_shared.errors import FaultItem
 
 Reloaded = tuple[AgentRow, ReloadRow | None]
+# What JSON can write in a name, and PostgreSQL's can't hold.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,18 @@ class ReloadService:
             version_before=row.version,
             version=row.version,
             changes=[],
-            errors=[fault.as_json() for fault in faults],
+            errors=[_storable(fault).as_json() for fault in faults],
             at=datetime.now(UTC),
         )
         await self.reloads.keep(kept)
+
+
+def _storable(fault: FaultItem) -> FaultItem:
+    """The fault with such characters made visible: `\\x00` for NUL."""
+    loc = tuple(_visible(part) if isinstance(part, str) else part for part in fault.loc)
+    hint = None if fault.hint is None else _visible(fault.hint)
+    return replace(fault, loc=loc, msg=_visible(fault.msg), hint=hint)
+
+
+def _visible(text: str) -> str:
+    return _UNSTORABLE.sub(lambda found: ascii(found[0])[1:-1], text)
