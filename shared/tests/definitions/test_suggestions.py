@@ -49,3 +49,10 @@ def test_a_slip_of_the_pen_is_told_with_what_was_meant(text: str, code: str, sai
 def test_in_json_there_is_no_talk_of_tables_in_brackets(fields: dict[str, Any], said: str):
     text = json.dumps({"name": "good", "system_prompt": "Good.", **fields})
     assert said in hint_of(text, "extra_forbidden", "json")
+
+
+def test_a_secret_that_stands_in_the_names_place_is_not_told_in_another_spelling():
+    key = "sk-proj-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcd"
+    errors = examine(f'name = "{key}"\nsystem_prompt = "x"'.encode(), "toml").errors
+    assert {fault.code for fault in errors} == {"secret_in_document", "string_pattern_mismatch"}
+    assert key.lower() not in str(errors).lower()

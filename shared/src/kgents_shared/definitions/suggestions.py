@@ -10,6 +10,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.refs import secrets_in
 from kgents_shared.definitions.documents import Document
 from kgents_shared.errors import FaultItem
 
@@ -43,7 +44,8 @@ def in_words(fault: FaultItem, document: Document) -> FaultItem:
     if fault.code == "extra_forbidden":
         return replace(fault, hint=_belongs(fault.loc, document) or fault.hint)
     given = _value_at(value, fault.loc)
-    if isinstance(given, str) and (meant := _meant(fault, given)):
+    # What is a secret is not told in another spelling either.
+    if isinstance(given, str) and not secrets_in(given) and (meant := _meant(fault, given)):
         return replace(fault, hint=f"{meant}; {fault.hint}" if fault.hint else meant)
     return fault
 
