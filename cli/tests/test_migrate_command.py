@@ -78,6 +78,21 @@ def test_files_that_say_something_else_are_left_alone_unless_it_is_asked_for(kge
     assert kgents("migrate", source, "--out", str(out)).code == 0  # the same once more is no conflict
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["a file", "nothing"])
+def test_a_link_is_not_written_through(kgents: Kgents, tmp_path: Path, there: bool) -> None:
+    (tmp_path / "old.yaml").write_text("name: one\nprompt: x\n")
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    if there:
+        elsewhere.write_text("mine")
+    out.mkdir()
+    (out / "one.toml").symlink_to(elsewhere)
+    assert kgents("migrate", str(tmp_path / "old.yaml"), "--out", str(out)).code == 2
+    assert kgents("migrate", str(tmp_path / "old.yaml"), "--out", str(out), "--overwrite").code == 0
+    assert not (out / "one.toml").is_symlink()
+    assert 'name = "one"' in (out / "one.toml").read_text()
+    assert (elsewhere.read_text() == "mine") if there else not elsewhere.exists()
+
+
 def test_a_folder_is_searched_without_what_is_hidden_and_a_file_is_read_once(kgents: Kgents, tmp_path: Path) -> None:
     folder = tmp_path / "old"
     (folder / "sub").mkdir(parents=True)

@@ -124,3 +124,15 @@ def test_copy_writes_files_and_overwrites_none_unasked(kgents: Kgents, api: Api,
     assert (folder / "news.toml").read_text() == "changed"
     assert kgents("templates", "copy", "team", "--out", str(folder), "--force").code == 0
     assert (folder / "news.toml").read_text() == 'name = "news"\n'
+
+
+def test_copy_writes_through_no_link(kgents: Kgents, api: Api, tmp_path: Path):
+    offer(api)
+    folder, elsewhere = tmp_path / "agents", tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "news.toml").symlink_to(elsewhere)
+    copy = ("templates", "copy", "team", "--name", "news", "--out", str(folder))
+    assert kgents(*copy).code == 2
+    assert kgents(*copy, "--force").code == 0
+    assert (folder / "news.toml").read_text() == 'name = "news"\n'
+    assert not elsewhere.exists()

@@ -91,7 +91,7 @@ def _may_be_definition(entry: Path, folder: Path) -> bool:
 def _write(converted: Sequence[Converted], out: Path, *, overwrite: bool) -> None:
     """All files or none: what lies there and says something else is only replaced where that was asked for."""
     texts = {out / one.file_name: one.toml.encode() for one in converted}
-    in_the_way = [file for file, text in texts.items() if file.exists() and file.read_bytes() != text]
+    in_the_way = [file for file, text in texts.items() if _is_in_the_way(file, text)]
     if in_the_way and not overwrite:
         raise BadInput(
             f"{out} holds other files of those names; nothing was written",
@@ -101,7 +101,13 @@ def _write(converted: Sequence[Converted], out: Path, *, overwrite: bool) -> Non
     if texts:
         out.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
+        if file.is_symlink():
+            file.unlink()  # what it leads to is no file of DIR
         file.write_bytes(text)
+
+
+def _is_in_the_way(file: Path, text: bytes) -> bool:
+    return file.is_symlink() or (file.exists() and file.read_bytes() != text)
 
 
 def _deploy(converted: Sequence[Converted], out: Path, deployment: Deployment) -> list[Deployed]:

@@ -59,11 +59,13 @@ def copy_template(name: str, new_name: str | None, folder: Path, *, force: bool)
         definition, scenarios = f"{agent['name']}.toml", f"{agent['name']}.scenarios.toml"
         texts[folder / definition] = agent["definition"]
         texts[folder / scenarios] = _AGENT_LINE.sub(f'agent = "{definition}"', agent["scenarios"], count=1)
-    there = [path for path in texts if path.exists()]
+    there = [path for path in texts if path.exists() or path.is_symlink()]
     if there and not force:
         raise BadInput(f"{there[0]} is there already", hint="name another --out, or overwrite it with --force")
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
+        if path.is_symlink():
+            path.unlink()  # what it leads to is no file of the folder
         path.write_text(text, encoding="utf-8")
         click.echo(str(path))
 
