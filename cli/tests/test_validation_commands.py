@@ -142,3 +142,10 @@ def test_a_code_that_is_none_is_told_the_nearest(kgents: Kgents):
     ran = kgents("explain", "idle_denny")
     assert ran.code == 2
     assert "did you mean idle_deny?" in ran.err
+
+
+def test_a_file_without_end_is_refused_before_it_fills_the_memory(kgents: Kgents):
+    for words in (("validate", "/dev/zero"), ("create", "--config", "/dev/zero")):
+        ran = kgents(*words)
+        assert ran.code == 2
+        assert "/dev/zero is longer than 4 MiB" in ran.err

@@ -36,6 +36,11 @@ class Developing:
         return await asyncio.wait_for(self._process.wait(), 60)
 
 
+def _heed_interrupts() -> None:
+    """A shell's background job, which this suite may be, starts with SIGINT ignored and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @asynccontextmanager
 async def develop(platform: RunningPlatform, folder: Path) -> AsyncGenerator[Developing]:
     process = await asyncio.create_subprocess_exec(
@@ -43,6 +48,7 @@ async def develop(platform: RunningPlatform, folder: Path) -> AsyncGenerator[Dev
         *("-m", "kgents_cli", "dev", str(folder), "--json"),
         env=platform.environment,
         stdout=asyncio.subprocess.PIPE,
+        preexec_fn=_heed_interrupts,
     )
     try:
         yield Developing(process)

@@ -1,7 +1,6 @@
 """Ghosts, models, shells, bots and teams over the API: from what a command was given to bodies, and back to lines."""
 
 import json
-import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, cast
 import click
 
 from kgents_cli.client import ApiClient, agent_name, path_below
+from kgents_cli.definition_files import read_definition
 from kgents_cli.faults import BadInput, CliError, as_called
 from kgents_cli.listing import show_list
 from kgents_cli.publishing import publish
@@ -132,7 +132,7 @@ def publish_thing(kind: Kind, reference: str, timeout_s: float, as_json: bool) -
 
 def import_bot(config: Path, organisation: str | None, as_json: bool) -> None:
     """Take the definition in a TOML file apart into a bot and its parts."""
-    content, source = _read(config), str(config)
+    source, content = read_definition(config, "name a TOML or JSON file")
     params = {} if organisation is None else {"organisation": organisation}
     with ApiClient() as api:
         made = api.call(
@@ -167,18 +167,9 @@ def _id_of(api: ApiClient, kind: Kind, reference: str, organisation: str | None)
     return str(api.call("GET", kind.at(whose))["id"])
 
 
-def _read(file: Path) -> bytes:
-    if str(file) == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return file.read_bytes()
-    except OSError as fault:
-        raise BadInput(f"{file}: {fault.strerror}") from fault
-
-
 def _text(file: Path) -> str:
     try:
-        return _read(file).decode("utf-8")
+        return read_definition(file, None)[1].decode("utf-8")
     except UnicodeDecodeError as fault:
         raise BadInput(f"{file}: not UTF-8 text", hint="save the file as UTF-8") from fault
 

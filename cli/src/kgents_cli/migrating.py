@@ -79,7 +79,8 @@ def _files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
         elif path.is_file():
             named += [] if path in named else [path]
         else:
-            raise BadInput(f"{path}: there is no such file or folder", hint="name YAML or JSON files, or a folder")
+            trouble = "this is no regular file" if path.exists() else "there is no such file or folder"
+            raise BadInput(f"{path}: {trouble}", hint="name YAML or JSON files, or a folder")
     return named, [entry for entry in found if entry not in named]
 
 

@@ -17,6 +17,7 @@ _CREDENTIAL = "the server's own settings are meant: OPENAI_API_KEY and OPENAI_BA
 _NEXT_BY_CODE: Mapping[str, str] = {
     "agent_not_found": "see what there is with: kgents agents list",
     "template_not_found": "see what there is with: kgents templates list",
+    "version_not_found": "see what there is with: kgents agents versions NAME",
     "not_found": "see what there is with: kgents agents list",
     "no_such_organisation": "see yours with: kgents organisations list",
     "no_such_user": "name them by the id that `kgents whoami` shows them",

@@ -12,7 +12,8 @@ from typing import Any, Literal, cast
 import click
 
 from kgents_cli.client import ApiClient, agent_name, agent_path
-from kgents_cli.faults import ApiFault, BadInput, CliError, as_called
+from kgents_cli.definition_files import read_definition
+from kgents_cli.faults import ApiFault, CliError, as_called
 from kgents_cli.terminal import progress, style
 
 # Looked at often at first: most versions answer within a tenth of a second. Then less, for the sake of the others.
@@ -36,7 +37,7 @@ class NotReady(CliError):
 
 def create_from_file(config: Path, delivery: Delivery, tests: Sequence[Path] = ()) -> None:
     """What `kgents create --config` does; prints how to talk to the agent. Nothing is sent unless `tests` pass."""
-    source, content = _read(config)
+    source, content = read_definition(config, "name a TOML file with `name` and `system_prompt`")
     if tests:
         from kgents_cli.agent_tests.gate import require_tests
         from kgents_cli.agent_tests.loading import agent_of
@@ -72,17 +73,6 @@ def deliver(api: ApiClient, agent: dict[str, Any], delivery: Delivery, *, is_new
         "-H 'content-type: application/json' -d '{\"text\":\"Hello\"}'"
     )
     click.echo(as_called(curl))
-
-
-def _read(config: Path) -> tuple[str, bytes]:
-    if str(config) == "-":
-        return "<stdin>", sys.stdin.buffer.read()
-    try:
-        return str(config), config.read_bytes()
-    except OSError as fault:
-        raise BadInput(
-            f"{config}: {fault.strerror}", hint="name a TOML file with `name` and `system_prompt`"
-        ) from fault
 
 
 def create_or_update(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import click
 
+from kgents_cli.definition_files import read_definition
 from kgents_cli.faults import EXIT_BAD_INPUT, BadInput, as_called
 from kgents_cli.terminal import harmless, style
 
@@ -16,7 +17,7 @@ def validate_file(file: Path, *, server: bool, organisation: str | None, as_json
     """Print the report; 2 if it has errors."""
     if organisation is not None and not server:
         raise BadInput("--organisation goes with --server", hint="add --server, or leave it out")
-    source, body = _read(file)
+    source, body = read_definition(file, "name a TOML or JSON file")
     language = _language(file, body)
     report = _from_server(body, language, organisation) if server else _from_here(body, language)
     if as_json:
@@ -24,15 +25,6 @@ def validate_file(file: Path, *, server: bool, organisation: str | None, as_json
     else:
         _show(source, report)
     return EXIT_BAD_INPUT if report["errors"] else 0
-
-
-def _read(file: Path) -> tuple[str, bytes]:
-    if str(file) == "-":
-        return "<stdin>", sys.stdin.buffer.read()
-    try:
-        return str(file), file.read_bytes()
-    except OSError as fault:
-        raise BadInput(f"{file}: {fault.strerror}", hint="name a TOML or JSON file") from fault
 
 
 def _language(file: Path, body: bytes) -> Literal["toml", "json"]:

@@ -115,13 +115,10 @@ def update(agent: str, config: Path, as_json: bool) -> None:
       kgents agents update my-agent --config my-agent.toml
     """
     from kgents_cli.client import ApiClient, agent_path
-    from kgents_cli.faults import BadInput
+    from kgents_cli.definition_files import read_definition
     from kgents_cli.publishing import language_of
 
-    try:
-        content = config.read_bytes()
-    except OSError as fault:
-        raise BadInput(f"{config}: {fault.strerror}", hint="name a TOML or JSON file") from fault
+    _, content = read_definition(config, "name a TOML or JSON file")
     kind = f"application/{language_of(content)}"
     with ApiClient() as api:
         found = api.call("PUT", agent_path(agent), content=content, content_type=kind, source=str(config))

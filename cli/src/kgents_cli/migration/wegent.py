@@ -121,6 +121,9 @@ def resources_in(value: Mapping[str, Any], origin: Origin) -> Iterator[Resource 
     items = value.get("items")
     if isinstance(items, list) and "spec" not in value:
         kind = str(value["kind"]).removesuffix("List")
+        if not items:
+            here = Origin(origin.file, FORMAT, (*origin.place, "items"))
+            yield Refusal.because(here, None, "not_a_resource", "the list is empty", "export it again")
         for number, item in enumerate(cast("list[Any]", items)):
             here = Origin(origin.file, FORMAT, (*origin.place, "items", number))
             table = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
