@@ -23,7 +23,7 @@ TOML_PIECES = st.sampled_from(
      "tools", "allow"]
 )  # fmt: skip
 SLOW_IS_FINE = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

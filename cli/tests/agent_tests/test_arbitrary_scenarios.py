@@ -36,7 +36,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(st.sampled_from(MODELS), st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6) | VALUES)
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 def test_no_data_makes_reading_fail_in_another_way(model: type[BaseModel], data: Any):
     told: list[str] = []
     try:
