@@ -46,9 +46,7 @@ class Checkout:
         return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False)
 
     def environment(self) -> dict[str, str]:
-        """Of this process, without what would measure the made-up packages as if they were the real ones."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-        return kept | {"PYTHONPATH": str(self.root / "cli/src"), "KGENTS_PYTHON": sys.executable}
+        return os.environ | {"PYTHONPATH": str(self.root / "cli/src"), "KGENTS_PYTHON": sys.executable}
 
     @property
     def installs(self) -> list[str]:

@@ -21,7 +21,7 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("KGENTS_", "OPENAI_", "COVERAGE_", "COV_", "PYTEST", "VIRTUAL_ENV", "PYTHON"))
+        if not name.startswith(("KGENTS_", "OPENAI_", "PYTEST", "VIRTUAL_ENV", "PYTHON"))
     }
     venv = str(ROOT / ".venv")
     kept["PATH"] = os.pathsep.join(part for part in kept["PATH"].split(os.pathsep) if not part.startswith(venv))

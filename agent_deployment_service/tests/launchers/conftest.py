@@ -22,7 +22,6 @@ from agent_deployment_service.launchers.process.launcher import ProcessLauncher,
 from agent_deployment_service.launchers.protocol import Launched, Launcher, LaunchRequest
 from kgents_shared.contracts.agent_spec import AgentSpec
 
-MEASURING = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
 WORKERS = Path(__file__).parent / "workers"
 TOKEN = "5ec7e7" * 10
 
@@ -126,7 +125,7 @@ async def open_process_bench(home: Path, worker_module: str = "scripted_worker")
         door_dir=home / "door",
         worker_module=worker_module,
         import_paths=(WORKERS,),
-        passed_environment=("LD_LIBRARY_PATH", "TZ", *MEASURING),
+        passed_environment=("LD_LIBRARY_PATH", "TZ"),
     )
     launcher = ProcessLauncher(options)
     await launcher.start()
