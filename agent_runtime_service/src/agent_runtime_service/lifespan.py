@@ -20,6 +20,7 @@ from agent_runtime_service.execution.driver import RunDriver
 from agent_runtime_service.execution.plan import Planner
 from agent_runtime_service.execution.recovery import Recovery
 from agent_runtime_service.execution.repository import RunJournal
+from agent_runtime_service.gateway.choice import ModelDefaults, default_provider
 from agent_runtime_service.gateway.echo import EchoProvider
 from agent_runtime_service.gateway.ledger import ModelCallLedger
 from agent_runtime_service.gateway.openai import DEFAULT_BASE_URL, OpenAiLimits, OpenAiProvider
@@ -118,8 +119,8 @@ async def _gateway(
     openai = OpenAiProvider(session, base_url, key, limits)
     own = OwnAccounts(vault, Ways(session, checked, policy, base_url, limits))
     providers: dict[str, Provider] = {"openai": openai, "echo": EchoProvider()}
-    default = "openai" if key or settings.openai_base_url else "echo"
-    return ModelGateway(providers, own, ledger, default_provider=default, default_model=settings.default_model)
+    defaults = ModelDefaults(default_provider(key, settings.openai_base_url), settings.default_model)
+    return ModelGateway(providers, own, ledger, defaults)
 
 
 def _model_session(settings: RuntimeSettings, resolver: AbstractResolver | None) -> aiohttp.ClientSession:

@@ -1,5 +1,9 @@
 """How a provider's failure is told: always with its name, never with its key."""
 
+from typing import Any
+
+import orjson
+
 from kgents_shared.errors import ApiError, BadGateway, GatewayTimeout, Unavailable
 
 HOW_TO_ALLOW = "An operator can list it in RUNTIME_SSRF_ALLOWED_HOSTS."
@@ -50,3 +54,13 @@ def garbage(provider: str, what: str) -> ApiError:
 def cut(provider: str) -> ApiError:
     """The connection ended in the middle."""
     return BadGateway(f"The model provider {provider} broke off in the middle of its answer.", code="provider_cut")
+
+
+def as_told(error: ApiError) -> dict[str, Any]:
+    """What a worker reads of a fault."""
+    return {"code": error.code, "detail": error.detail, "status": error.status}
+
+
+def closing_event(error: ApiError) -> bytes:
+    """The event that ends a stream which has begun; what was being sent may have stopped in the middle of a line."""
+    return b"\n\ndata: " + orjson.dumps({"error": as_told(error)}) + b"\n\n"

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 EVENT_STREAM = "text/event-stream"
 JSON = "application/json"
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+# The provider's fault is told a little before the run's own deadline, which would only say that time is over.
+_MARGIN_S = 0.5
+_LEAST_S = 0.2
 
 
 @dataclass(slots=True)
@@ -30,3 +33,8 @@ class Provider(Protocol):
     def complete(self, request: dict[str, Any], time_left_s: float) -> AbstractAsyncContextManager[ProviderAnswer]:
         """Send a checked request; raises `ApiError` (see `faults`) before the first byte."""
         ...
+
+
+def patience_s(run_left_s: float) -> float:
+    """How long a provider is waited for in a run that has so many seconds left."""
+    return max(_LEAST_S, run_left_s - _MARGIN_S)

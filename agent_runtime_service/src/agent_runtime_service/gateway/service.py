@@ -4,21 +4,18 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import orjson
-
 from agent_runtime_service.execution.active import ActiveRun, RunPlan
+from agent_runtime_service.gateway.choice import ModelDefaults
+from agent_runtime_service.gateway.faults import closing_event
 from agent_runtime_service.gateway.ledger import ModelCallLedger
 from agent_runtime_service.gateway.own_accounts import OwnAccounts
-from agent_runtime_service.gateway.providers import EVENT_STREAM, Provider, ProviderAnswer
+from agent_runtime_service.gateway.providers import EVENT_STREAM, Provider, ProviderAnswer, patience_s
 from agent_runtime_service.gateway.request import checked_request
 from agent_runtime_service.gateway.usage import UsageMeter
 from kgents_shared.contracts.agent_spec import LlmSpec
 from kgents_shared.contracts.worker import ModelChoice
 from kgents_shared.errors import ApiError, Forbidden, TooManyRequests
 
-# The provider's fault is told a little before the run's own deadline, which would only say that time is over.
-_MARGIN_S = 0.5
-_LEAST_S = 0.2
 # A worker may repeat a call whose answer broke off; beyond that it is out of hand.
 _CALLS_PER_STEP = 2
 
@@ -31,21 +28,16 @@ class ModelGateway:
         providers: Mapping[str, Provider],
         own: OwnAccounts,
         ledger: ModelCallLedger,
-        *,
-        default_provider: str,
-        default_model: str,
+        defaults: ModelDefaults,
     ) -> None:
         self._providers = providers
         self._own = own
         self._ledger = ledger
-        self._default_provider = default_provider
-        self._default_model = default_model
+        self._defaults = defaults
 
     def choose(self, llm: LlmSpec) -> ModelChoice:
         """The model of a run of this spec, with the platform's defaults put in."""
-        provider = llm.provider or ("openai" if llm.credential_ref else self._default_provider)
-        model = llm.model or ("echo" if provider == "echo" else self._default_model)
-        return ModelChoice(provider=provider, model=model, temperature=llm.temperature, max_tokens=llm.max_tokens)
+        return self._defaults.choose(llm)
 
     @asynccontextmanager
     async def complete(self, run: ActiveRun, provider: str, raw: bytes) -> AsyncGenerator[ProviderAnswer]:
@@ -60,7 +52,7 @@ class ModelGateway:
         request = checked_request(raw, plan.model)
         meter = UsageMeter(len(raw))
         began = time.monotonic()
-        left = max(_LEAST_S, run.time_left() - _MARGIN_S)
+        left = patience_s(run.time_left())
         try:
             chosen = (
                 self._providers[provider] if plan.credential is None else await self._own.provider(run, plan.credential)
@@ -100,7 +92,6 @@ class ModelGateway:
             run.model_fault = error
             if answer.content_type != EVENT_STREAM:
                 raise
-            told = {"code": error.code, "detail": error.detail, "status": error.status}
-            yield b"\n\ndata: " + orjson.dumps({"error": told}) + b"\n\n"
+            yield closing_event(error)
         finally:
             self._settle(run, meter, answer.tries, began)

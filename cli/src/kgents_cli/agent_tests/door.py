@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import orjson
 from aiohttp import web
 
-from agent_runtime_service.gateway.providers import EVENT_STREAM, Provider
+from agent_runtime_service.gateway.faults import as_told, closing_event
+from agent_runtime_service.gateway.providers import EVENT_STREAM, Provider, patience_s
 from agent_runtime_service.gateway.request import checked_request
 from agent_runtime_service.gateway.usage import UsageMeter
 from agent_worker.door import Door
@@ -28,9 +28,6 @@ from kgents_shared.contracts.worker import (
 from kgents_shared.errors import ApiError
 
 _MAX_BODY_BYTES = 32 * 1024 * 1024
-# As the runtime's gateway has it: a provider's fault is told a little before the run's own deadline.
-_MARGIN_S = 0.5
-_LEAST_S = 0.2
 
 
 @dataclass(slots=True)
@@ -72,7 +69,7 @@ class ScenarioDoor:
         try:
             checked = checked_request(raw, run.choice)
             run.requests.append(checked)
-            left = max(_LEAST_S, run.until - asyncio.get_running_loop().time() - _MARGIN_S)
+            left = patience_s(run.until - asyncio.get_running_loop().time())
             async with run.model.complete(checked, left) as answer:
                 response = web.StreamResponse(headers={"Content-Type": answer.content_type})
                 await response.prepare(request)
@@ -83,15 +80,13 @@ class ScenarioDoor:
                 except ApiError as error:
                     if answer.content_type != EVENT_STREAM:
                         raise
-                    told = {"code": error.code, "detail": error.detail, "status": error.status}
-                    await response.write(b"\n\ndata: " + orjson.dumps({"error": told}) + b"\n\n")
+                    await response.write(closing_event(error))
                 # Counted before the worker sees the end, and so before the run can end.
                 self._count(run, meter)
                 await response.write_eof()
                 return response
         except ApiError as error:
-            body = {"code": error.code, "detail": error.detail, "status": error.status}
-            return web.json_response(body, status=error.status, content_type="application/problem+json")
+            return web.json_response(as_told(error), status=error.status, content_type="application/problem+json")
 
     @staticmethod
     def _count(run: TurnRecord, meter: UsageMeter) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 
+from agent_runtime_service.gateway.choice import ModelDefaults, default_provider
 from agent_runtime_service.gateway.echo import EchoProvider
 from agent_runtime_service.gateway.openai import DEFAULT_BASE_URL, OpenAiLimits, OpenAiProvider
 from agent_runtime_service.gateway.providers import EVENT_STREAM, Provider, ProviderAnswer
@@ -79,20 +80,13 @@ def _usage(reply: Reply, messages: Sequence[Mapping[str, Any]]) -> dict[str, int
 
 def scripted_choice(llm: LlmSpec) -> ModelChoice:
     """The model's name as the worker is told it, where no model answers."""
-    return _choice(llm, llm.provider or "openai", "scripted")
+    return ModelDefaults("openai", "scripted").choose(llm)
 
 
 def real_choice(llm: LlmSpec, env: Mapping[str, str]) -> ModelChoice:
     """The model that a server with these settings takes for this agent."""
-    is_configured = bool(env.get("OPENAI_API_KEY") or env.get("OPENAI_BASE_URL"))
-    provider = llm.provider or ("openai" if is_configured else "echo")
-    return _choice(llm, provider, "echo" if provider == "echo" else env.get("OPENAI_MODEL") or DEFAULT_MODEL)
-
-
-def _choice(llm: LlmSpec, provider: str, model: str) -> ModelChoice:
-    return ModelChoice(
-        provider=provider, model=llm.model or model, temperature=llm.temperature, max_tokens=llm.max_tokens
-    )
+    provider = default_provider(env.get("OPENAI_API_KEY"), env.get("OPENAI_BASE_URL"))
+    return ModelDefaults(provider, env.get("OPENAI_MODEL") or DEFAULT_MODEL).choose(llm)
 
 
 async def open_real_model(stack: AsyncExitStack, choice: ModelChoice, env: Mapping[str, str]) -> Provider:
