@@ -19,8 +19,7 @@ from kgents_shared.auth import Principal, Reference, referenced
 from kgents_shared.contracts.deployments import DeploymentState, ObservedDeployment
 from kgents_shared.contracts.instances import STABLE
 from kgents_shared.contracts.published_agent import CanaryVersion, DesiredState
-from kgents_shared.db import Cursor, PageRequest
-from kgents_shared.errors import FaultItem, InvalidInput
+from kgents_shared.db import PageRequest, id_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class DeploymentService:
 
     async def page(self, request: PageRequest) -> Sequence[DeploymentView]:
         """Up to `limit + 1` deployments, newest first."""
-        after = None if request.after is None else _id_in(request.after)
+        after = None if request.after is None else id_in(request.after)
         return await self._views(await self.deployments.page(self.principal.owner_ids, request.limit, after))
 
     async def observed(self, agent: Reference) -> ObservedDeployment | None:
@@ -90,15 +89,6 @@ class DeploymentService:
         for item in await self.instances.shown([row.id for row in rows]):
             found[item.deployment_id].append(item)
         return [_view(row, found[row.id]) for row in rows]
-
-
-def _id_in(cursor: Cursor) -> UUID:
-    try:
-        (text,) = cursor
-        return UUID(text)
-    except ValueError as error:
-        fault = FaultItem(("query", "cursor"), "is not a cursor of this list", "bad_cursor", "use next_cursor")
-        raise InvalidInput("The cursor belongs to another list.", errors=[fault]) from error
 
 
 def _view(row: DeploymentRow, instances: list[InstanceRow]) -> DeploymentView:

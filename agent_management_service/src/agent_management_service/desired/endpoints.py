@@ -12,8 +12,7 @@ from agent_management_service.publishing.events import published_agent
 from agent_management_service.publishing.schemas import MAX_VERSION
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.published_agent import PublishedAgent
-from kgents_shared.db import Cursor, Page, PageQuery, make_page
-from kgents_shared.errors import FaultItem, InvalidInput
+from kgents_shared.db import Cursor, Page, PageQuery, id_in, make_page
 
 _OwnerId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 router = APIRouter(prefix="/internal/agents", include_in_schema=False)
@@ -22,7 +21,7 @@ router = APIRouter(prefix="/internal/agents", include_in_schema=False)
 @router.get("/desired")
 async def list_desired(_: DeploymentCalls, page: PageQuery, work: Transaction) -> Page[PublishedAgent]:
     """Every agent that was ever announced, with the tombstones of the last seven days."""
-    after = None if page.after is None else _id_in(page.after)
+    after = None if page.after is None else id_in(page.after)
     return make_page(await work.desired.page(page.limit, after), page, item=_state, key=_place)
 
 
@@ -51,12 +50,3 @@ def _state(row: DesiredRow) -> PublishedAgent:
 
 def _place(row: DesiredRow) -> Cursor:
     return (str(row[0].id),)
-
-
-def _id_in(cursor: Cursor) -> UUID:
-    try:
-        (text,) = cursor
-        return UUID(text)
-    except ValueError as error:
-        fault = FaultItem(("query", "cursor"), "is not a cursor of this list", "bad_cursor", "use next_cursor")
-        raise InvalidInput("The cursor belongs to another list.", errors=[fault]) from error

@@ -31,8 +31,7 @@ from agent_management_service.profiles.schemas import (
 from agent_management_service.profiles.service import attester_of
 from kgents_shared.auth import OfOrganisation, Principal, Reference
 from kgents_shared.contracts.agent_spec import AgentSpec
-from kgents_shared.db import Cursor, Page, PageQuery, make_page
-from kgents_shared.errors import FaultItem, InvalidInput
+from kgents_shared.db import Page, PageQuery, id_in, make_page
 from kgents_shared.http.openapi import refusals
 
 PREFIX = "/api/v1/agents/profiles"
@@ -102,7 +101,7 @@ async def list_attestations(
 ) -> Page[Attestation]:
     """The profile's attestations, newest first, revoked and expired ones too."""
     del principal
-    before = None if page.after is None else _id_in(page.after)
+    before = None if page.after is None else id_in(page.after)
     rows = await work.attestations.page(profile, page, before)
     return make_page(rows, page, item=attestation_view, key=lambda row: (str(row.id),))
 
@@ -159,15 +158,6 @@ async def revoke_attestation(
 
 def _shown(row: AttestationRow) -> dict[str, Any]:
     return attestation_view(row).model_dump(mode="json")
-
-
-def _id_in(cursor: Cursor) -> UUID:
-    try:
-        (text,) = cursor
-        return UUID(text)
-    except ValueError as error:
-        fault = FaultItem(("query", "cursor"), "is not a cursor of this list", "bad_cursor", "use next_cursor")
-        raise InvalidInput("The cursor belongs to another list.", errors=[fault]) from error
 
 
 router = APIRouter()

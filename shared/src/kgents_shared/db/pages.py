@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar, cast
+from uuid import UUID
 
 from fastapi import Depends, Query
 from pydantic import BaseModel
@@ -53,6 +54,16 @@ def _bad_cursor() -> InvalidInput:
         ("query", "cursor"), "is not a cursor of this list", "bad_cursor", "use next_cursor from the page before"
     )
     return InvalidInput("The cursor can't be read.", errors=[fault])
+
+
+def id_in(cursor: Cursor) -> UUID:
+    """The place in a list by id; `InvalidInput` for a cursor of another list."""
+    try:
+        (text,) = cursor
+        return UUID(text)
+    except ValueError as error:
+        fault = FaultItem(("query", "cursor"), "is not a cursor of this list", "bad_cursor", "use next_cursor")
+        raise InvalidInput("The cursor belongs to another list.", errors=[fault]) from error
 
 
 def _page_request(
