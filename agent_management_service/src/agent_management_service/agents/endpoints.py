@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, status
 from fastapi.responses import JSONResponse, Response
 
-from agent_management_service.agents.listing import AgentFilter, AgentSort
+from agent_management_service.agents.listing import AgentFilter
 from agent_management_service.agents.models import AgentStatus
 from agent_management_service.agents.schemas import Agent, agent_view
 from agent_management_service.dependencies import (
@@ -17,6 +17,7 @@ from agent_management_service.dependencies import (
     Transaction,
 )
 from agent_management_service.idempotency.service import Answer
+from agent_management_service.listing import Sort
 from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
@@ -80,11 +81,11 @@ async def list_agents(
     work: Transaction,
     name: Annotated[str | None, Query(pattern="^[a-z0-9-]{1,63}$", description="names that begin so")] = None,
     status: AgentStatus | None = None,
-    sort: AgentSort = "created_at",
+    sort: Sort = "created_at",
     organisation: OfOrganisation = None,
 ) -> Page[Agent]:
     """The agents of the caller and their organisations, or of one organisation."""
-    wanted = AgentFilter(name, status, sort)
+    wanted = AgentFilter(name, sort, status)
     rows = await work.agents.page(owners_listed(principal, organisation), wanted, page)
     return make_page(rows, page, item=lambda row: agent_view(row, principal), key=wanted.cursor_of)
 

@@ -3,13 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agent_management_service.agents.listing import AgentFilter, created_at_and_id, name_and_id
+from agent_management_service.agents.listing import AgentFilter
 from agent_management_service.agents.models import AgentRow, AgentStatus
 from agent_management_service.errors import AgentNotFound, NameTaken
 from kgents_shared.auth import Reference
@@ -53,22 +52,10 @@ class AgentRepository:
         self, owner_ids: Collection[str], wanted: AgentFilter, limit: int, after: Cursor | None
     ) -> Sequence[AgentRow]:
         """Up to `limit + 1` of the owners' agents after the cursor, in the order that was asked for."""
-        columns: tuple[ColumnElement[Any], ColumnElement[Any]] = (
-            (AgentRow.name.expression, AgentRow.id.expression)
-            if wanted.by_name
-            else (AgentRow.created_at.expression, AgentRow.id.expression)
-        )
         statement = select(AgentRow).where(AgentRow.owner_id.in_(owner_ids), AgentRow.deleted_at.is_(None))
-        if wanted.name is not None:
-            statement = statement.where(AgentRow.name.startswith(wanted.name, autoescape=True))
         if wanted.status is not None:
             statement = statement.where(AgentRow.status == wanted.status)
-        if after is not None:
-            place: tuple[Any, UUID] = name_and_id(after) if wanted.by_name else created_at_and_id(after)
-            keys = tuple_(*columns)
-            statement = statement.where(keys < place if wanted.descending else keys > place)
-        order = [column.desc() if wanted.descending else column.asc() for column in columns]
-        return (await self.session.scalars(statement.order_by(*order).limit(limit + 1))).all()
+        return (await self.session.scalars(wanted.page(statement, AgentRow, limit, after))).all()
 
 
 def _meant(reference: Reference) -> Select[AgentRow]:

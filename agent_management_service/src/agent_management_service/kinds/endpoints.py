@@ -24,7 +24,7 @@ from agent_management_service.kinds import bodies
 from agent_management_service.kinds.assembly import Kinds
 from agent_management_service.kinds.errors import KindNotFound
 from agent_management_service.kinds.kind import Kind
-from agent_management_service.kinds.listing import KindFilter, KindSort
+from agent_management_service.kinds.listing import KindFilter
 from agent_management_service.kinds.repository import BotParts, Columns
 from agent_management_service.kinds.schemas import (
     Bot,
@@ -46,6 +46,7 @@ from agent_management_service.kinds.schemas import (
 )
 from agent_management_service.kinds.service import KindService
 from agent_management_service.kinds.shells import SHELL_SCHEMA, shell_body
+from agent_management_service.listing import Sort
 from kgents_shared.auth import OfOrganisation, Principal, Reference, owner_of_new, owners_listed, referenced, require
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
@@ -125,7 +126,7 @@ def _add_reading(router: APIRouter, api: KindApi) -> None:
         work: Transaction,
         having: Having = filters,
         name: Annotated[str | None, Query(pattern="^[a-z0-9-]{1,63}$", description="names that begin so")] = None,
-        sort: KindSort = "created_at",
+        sort: Sort = "created_at",
         organisation: OfOrganisation = None,
     ) -> Page[KindView]:
         wanted = KindFilter(name, sort, {field: value for field, value in having.items() if value is not None})

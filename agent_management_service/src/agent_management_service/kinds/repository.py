@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, cast, delete, func, select, tuple_
+from sqlalchemy import Select, Text, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agent_management_service.agents.listing import created_at_and_id, name_and_id
 from agent_management_service.kinds.errors import KindNameTaken, KindNotFound
 from agent_management_service.kinds.kind import Kind
 from agent_management_service.kinds.listing import KindFilter
@@ -74,22 +73,10 @@ class KindRepository(Generic[RowT]):
     ) -> Sequence[RowT]:
         """Up to `limit + 1` of the owners' things after the cursor, in the order that was asked for."""
         table = self.row_type
-        columns: tuple[ColumnElement[Any], ColumnElement[Any]] = (
-            (table.name.expression, table.id.expression)
-            if wanted.by_name
-            else (table.created_at.expression, table.id.expression)
-        )
         statement = select(table).where(table.owner_id.in_(owner_ids))
-        if wanted.name is not None:
-            statement = statement.where(table.name.startswith(wanted.name, autoescape=True))
         for name, value in wanted.having.items():
             statement = statement.where(table.has(name, value))
-        if after is not None:
-            place: tuple[Any, UUID] = name_and_id(after) if wanted.by_name else created_at_and_id(after)
-            keys = tuple_(*columns)
-            statement = statement.where(keys < place if wanted.descending else keys > place)
-        order = [column.desc() if wanted.descending else column.asc() for column in columns]
-        return (await self.session.scalars(statement.order_by(*order).limit(limit + 1))).all()
+        return (await self.session.scalars(wanted.page(statement, table, limit, after))).all()
 
     async def held(self, owner_id: str, ids: Collection[UUID]) -> set[UUID]:
         """Which of these the owner has; none of those can be deleted before the transaction ends."""
