@@ -14,8 +14,10 @@ from kgents_shared.contracts.agent_spec import (
     Capability,
     Description,
     LimitsSpec,
+    MaxTokens,
     ModelName,
     Prompt,
+    Temperature,
     Text,
     ToolsSpec,
 )
@@ -59,8 +61,8 @@ class ModelBody(Contract):
     name: PartName
     provider: StoredProvider | None = None
     model_name: ModelName | None = None
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
+    temperature: Temperature | None = None
+    max_tokens: MaxTokens | None = None
     api_key_ref: CredentialRef | None = None
 
 

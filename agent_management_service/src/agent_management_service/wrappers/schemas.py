@@ -14,8 +14,10 @@ from kgents_shared.contracts.agent_spec import (
     Capability,
     Description,
     LimitsSpec,
+    MaxTokens,
     ModelName,
     Prompt,
+    Temperature,
     ToolsSpec,
 )
 from kgents_shared.contracts.credentials import CredentialRef
@@ -40,8 +42,8 @@ class ModelSettings(Contract):
 
     provider: StoredProvider | None = None
     model: ModelName | None = None
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
+    temperature: Temperature | None = None
+    max_tokens: MaxTokens | None = None
     credential_ref: CredentialRef | None = None
 
 

@@ -42,6 +42,8 @@ def _once(capabilities: list[str]) -> list[str]:
 Text = Annotated[str, AfterValidator(storable)]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARS), AfterValidator(storable)]
+Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+MaxTokens = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 Description = Annotated[str, StringConstraints(max_length=2000), AfterValidator(storable)]
 AgentName = Annotated[
     str,
@@ -60,10 +62,10 @@ class LlmSpec(Contract):
         default=None, description="Who answers: `openai` or any server that speaks its wire, or the built-in `echo`."
     )
     model: ModelName | None = Field(default=None, description="The model, as the provider calls it.")
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = Field(
+    temperature: Temperature | None = Field(
         default=None, description="0 for the likeliest words, more for varied ones. Absent, the provider decides."
     )
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = Field(
+    max_tokens: MaxTokens | None = Field(
         default=None, description="The most that one answer of the model may have. Absent, the provider decides."
     )
     credential_ref: CredentialRef | None = Field(
