@@ -5,8 +5,8 @@ from pydantic import BaseModel
 from agent_management_service.templates.loading import Source, Template
 
 
-class TemplateSummary(BaseModel):
-    """A template in a list. `source` says whether it is built in or from the operator's directory."""
+class TemplateAbout(BaseModel):
+    """What is said of a template. `source` says whether it is built in or from the operator's directory."""
 
     name: str
     version: str
@@ -15,6 +15,11 @@ class TemplateSummary(BaseModel):
     tags: list[str]
     needs_kgents: str
     source: Source
+
+
+class TemplateSummary(TemplateAbout):
+    """A template in a list. `source` says whether it is built in or from the operator's directory."""
+
     agents: int
 
 
@@ -26,16 +31,9 @@ class NamedDefinition(BaseModel):
     scenarios: str
 
 
-class TemplateView(BaseModel):
+class TemplateView(TemplateAbout):
     """A template whole. `agents` are ready for `POST /agents`, the main one first."""
 
-    name: str
-    version: str
-    author: str
-    description: str
-    tags: list[str]
-    needs_kgents: str
-    source: Source
     usage: str
     agents: list[NamedDefinition]
 
