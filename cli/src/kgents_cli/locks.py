@@ -39,6 +39,8 @@ _WHOLE: Mapping[str, tuple[str, ...]] = {
     "bench.txt": ("--all-packages", "--group", "bench"),
     "build.txt": ("--only-group", "build"),
 }
+# What flows run on, which fits no member's environment: its requirements stand beside its lock.
+_LANGFLOW = "langflow-runtime"
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ def find_faults(root: Path) -> list[str]:
     """
     faults: list[str] = []
     own = {canonicalize_name(str(_project(root / member)["name"])) for member in workspace_members(root)}
-    for name in [*lock_exports(root), "uv.txt"]:
+    for name in [*lock_exports(root), *_compiled(root)]:
         file = root / "locks" / name
         if not file.is_file():
             faults.append(f"locks/{name} is missing")
@@ -107,8 +109,17 @@ def find_faults(root: Path) -> list[str]:
     return faults
 
 
+def _compiled(root: Path) -> list[str]:
+    """The locks that are no export of `uv.lock`."""
+    return ["uv.txt", *([f"{_LANGFLOW}.txt"] if (root / "locks" / f"{_LANGFLOW}.in").is_file() else [])]
+
+
 def _requirements_for(root: Path, lock: str) -> Iterable[tuple[str, Requirement]]:
     members: dict[str, Path] = {str(_project(root / m)["name"]): root / m for m in workspace_members(root)}
+    if lock == f"{_LANGFLOW}.txt":
+        lines = (root / "locks" / f"{_LANGFLOW}.in").read_text(encoding="utf-8").splitlines()
+        yield from ((f"{_LANGFLOW}.in", Requirement(line)) for line in lines if line and not line.startswith("#"))
+        return
     if lock in ("uv.txt", "build.txt"):
         return
     if lock in _WHOLE:
@@ -195,6 +206,18 @@ class LockMaker:
             words = ("pip", "compile", "uv.in", "--universal", "--generate-hashes", "--no-header", "--no-annotate")
             return _HEADER + self._run(Path(folder), *words, "--quiet", "--python-version", "3.11")
 
+    def langflow_text(self, *, upgrade: bool) -> str:
+        """The content of the lock of what flows run on; what is pinned keeps its version unless `upgrade`."""
+        locks = self._root / "locks"
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(locks / f"{_LANGFLOW}.in", folder)
+            made = Path(folder) / f"{_LANGFLOW}.txt"
+            if (locks / made.name).exists() and not upgrade:
+                shutil.copy(locks / made.name, made)
+            words = ("pip", "compile", f"{_LANGFLOW}.in", "--universal", "--generate-hashes", "--no-header")
+            self._run(Path(folder), *words, "--no-annotate", "--quiet", "--python-version", "3.11", "-o", made.name)
+            return _HEADER + made.read_text(encoding="utf-8")
+
     def _seed(self) -> None:
         """Makes a first `uv.lock` from the committed pins, so that resolving again moves nothing without need."""
         pins: list[str] = []
@@ -239,7 +262,10 @@ def write_locks(root: Path, *, upgrade: bool = False) -> list[str]:
     maker = LockMaker(root, obtain_uv(root, read_pip_settings(), lambda text: print(text, file=sys.stderr)))
     maker.resolve(upgrade=upgrade)
     changed: list[str] = []
-    for name, text in {**maker.texts(), "uv.txt": maker.uv_text(upgrade=upgrade)}.items():
+    made = {**maker.texts(), "uv.txt": maker.uv_text(upgrade=upgrade)}
+    if f"{_LANGFLOW}.txt" in _compiled(root):
+        made[f"{_LANGFLOW}.txt"] = maker.langflow_text(upgrade=upgrade)
+    for name, text in made.items():
         file = root / "locks" / name
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             file.parent.mkdir(exist_ok=True)

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "kinds": ("kinds", "Make agents of parts: ghosts, models, shells, bots and teams."),
     "wrappers": ("wrappers", "Make and deploy wrappers: agents under other names, with settings of their own."),
     "profiles": ("profiles", "Say what agents can do, attest it so that anybody can verify it, and revoke that."),
+    "langflow": ("langflow", "Install what flows of Langflow run on, and take the platform's tools to Langflow."),
     "logs": ("logs", "Print what an agent's worker logged."),
     "login": ("login", "Log in to a server as a person and keep the session."),
     "logout": ("logout", "End the session that `kgents login` keeps."),

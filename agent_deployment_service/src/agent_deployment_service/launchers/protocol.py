@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from kgents_shared.contracts.agent_spec import AgentSpec
@@ -25,7 +25,8 @@ class AlreadyLaunchedError(LaunchError):
 
 @dataclass(frozen=True, slots=True)
 class LaunchRequest:
-    """One instance to start. `token` is the secret that the worker shows at the runtime's door."""
+    """One instance to start. `token` is the secret that the worker shows at the runtime's door, `flow` what an agent of
+    Langflow is."""
 
     instance_id: UUID
     agent_id: UUID
@@ -33,6 +34,7 @@ class LaunchRequest:
     version: int
     spec: AgentSpec
     token: str
+    flow: dict[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from kgents_shared.contracts.worker import (
 )
 
 Emit = Callable[[WorkerEvent], Awaitable[None]]
+Answer = Callable[[RunRequest, RunDoor, Emit], Awaitable[FinalEvent]]
+"""How an agent does a run. It raises `RunFailed`, and is cancelled where the run is."""
 _MODEL_TRIES = 2
 
 

@@ -14,18 +14,19 @@ from pydantic import ValidationError
 from agent_worker.door import Door
 from agent_worker.failures import RunFailed
 from agent_worker.logs import write_log
-from agent_worker.loop import AgentLoop, Emit
+from agent_worker.loop import Answer, Emit
 from kgents_shared.contracts.worker import FailedEvent, RunRequest, WorkerConfig, WorkerEvent
 
 MAX_RUN_BYTES = 32 * 1024 * 1024
 
 
 class WorkerServer:
-    """Serves the runs of one agent. `draining` refuses new runs and lets the running ones end."""
+    """Serves the runs of one agent, which `answer` does. `draining` refuses new runs and lets the running ones end."""
 
-    def __init__(self, config: WorkerConfig, door: Door) -> None:
+    def __init__(self, config: WorkerConfig, door: Door, answer: Answer) -> None:
         self._config = config
         self._door = door
+        self._answer = answer
         self._bearer = b"Bearer " + sha256(config.token.encode()).hexdigest().encode()
         self._running: dict[UUID, asyncio.Task[object]] = {}
         self._cancelled: set[UUID] = set()
@@ -107,7 +108,7 @@ class WorkerServer:
         door = self._door.for_run(run.run_id, run.epoch)
         try:
             async with asyncio.timeout(run.deadline_s):
-                return await AgentLoop(self._config.spec.system_prompt, run, door, emit).finish()
+                return await self._answer(run, door, emit)
         except RunFailed as failed:
             return FailedEvent(code=failed.code, detail=failed.detail, status=failed.status)
         except TimeoutError:

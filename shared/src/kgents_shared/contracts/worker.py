@@ -17,6 +17,7 @@ class WorkerConfig(Contract):
     """All that a worker is given at its start. It holds no provider key and no database address.
 
     `listen` is `unix:/path/worker.sock` or `tcp:host:port`; `door` is `unix:/path/door.sock` or `http://host:port`.
+    `flow` is what an agent of Langflow is, as it was exported.
     """
 
     instance_id: UUID
@@ -27,6 +28,7 @@ class WorkerConfig(Contract):
     listen: str
     door: str
     token: str
+    flow: dict[str, Any] | None = None
 
 
 class ToolCall(Contract):

@@ -50,6 +50,8 @@ class Arguments:
     module: str
     isolate: bool
     run_dir: Path
+    root: Path
+    title: str
     door: Path | None
     import_paths: tuple[str, ...]
 
@@ -63,6 +65,8 @@ class Arguments:
             module=told["module"],
             isolate=told["isolate"],
             run_dir=Path(told["run_dir"]),
+            root=Path(told["root"]),
+            title=told["title"],
             door=Path(door) if door else None,
             import_paths=tuple(told["import_paths"]),
         )
@@ -253,7 +257,7 @@ def _leave(*_: object) -> None:
 
 def prepare(arguments: Arguments, isolation: Isolation) -> SandboxPlan:
     """Finds out what every child will apply, and builds the root folder that they share."""
-    staging = arguments.run_dir / "root"
+    staging = arguments.root
     trees = read_only_trees(arguments.run_dir)
     if isolation is not Isolation.NONE:
         kernel.unshare(kernel.CLONE_NEWNS)
@@ -282,7 +286,7 @@ def main() -> None:
     channel = socket.socket(fileno=arguments.channel)
     channel.set_inheritable(False)
     isolation = enter_server_namespaces() if arguments.isolate else Isolation.NONE
-    setproctitle.setproctitle("kgents: forkserver")
+    setproctitle.setproctitle(f"kgents: {arguments.title}")
     os.umask(0o022)
     sys.path[:0] = arguments.import_paths
     try:

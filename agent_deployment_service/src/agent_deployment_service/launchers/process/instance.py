@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from agent_deployment_service.launchers.process.identity import ProcessIdentity
+from agent_deployment_service.launchers.process.keeper import ForkServerKeeper
 from agent_deployment_service.launchers.process.logs import LogPipe
 from agent_deployment_service.launchers.protocol import Launched, LaunchError
 
@@ -26,9 +27,10 @@ _LONGEST_PAUSE: Final = 0.05
 
 @dataclass(slots=True)
 class WorkerProcess:
-    """One launched worker."""
+    """One launched worker, and whose child it is."""
 
     launched: Launched
+    keeper: ForkServerKeeper
     folder: Path
     log: LogPipe
     identity: ProcessIdentity | None = None

@@ -9,7 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -26,9 +26,11 @@ from agent_deployment_service.launchers.process.instance import (
     sealed_file,
     wait_for_health,
 )
+from agent_deployment_service.launchers.process.keeper import ForkServerKeeper
 from agent_deployment_service.launchers.process.link import ForkServerLink, ServerCommand
 from agent_deployment_service.launchers.process.logs import AgentLogs, LogPipe
 from agent_deployment_service.launchers.process.namespaces import Isolation
+from agent_deployment_service.launchers.process.shells import ProcessLauncherOptions
 from agent_deployment_service.launchers.protocol import (
     AlreadyLaunchedError,
     ExitReason,
@@ -43,26 +45,9 @@ from kgents_shared.contracts.worker import WorkerConfig
 
 _SANDBOX_SECONDS: Final = 10.0
 _KILL_SECONDS: Final = 5.0
-_RESTART_PAUSES: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
 _PROBE_MEMORY_MB: Final = 256
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessLauncherOptions:
-    """Where things are. `door` is what workers are told (`unix:/host/path/door.sock` or `http://…`); a Unix door's
-    folder, `door_dir`, is shown in every sandbox. `import_paths` are for a worker that is not installed.
-    `require_isolation` refuses to start where walls are missing."""
-
-    run_dir: Path
-    logs_dir: Path
-    door: str
-    door_dir: Path | None
-    worker_module: str = "agent_worker.main"
-    require_isolation: bool = False
-    passed_environment: tuple[str, ...] = ("LD_LIBRARY_PATH", "TZ")
-    import_paths: tuple[Path, ...] = ()
 
 
 class ProcessLauncher:
@@ -72,38 +57,28 @@ class ProcessLauncher:
 
     def __init__(self, options: ProcessLauncherOptions) -> None:
         self._options = options
-        self._command = ServerCommand(
-            worker_module=options.worker_module,
-            run_dir=options.run_dir,
-            door_dir=options.door_dir,
-            log_path=options.logs_dir / "forkserver.log",
-            passed_environment=options.passed_environment,
-            import_paths=options.import_paths,
-        )
         self._instances_dir = options.run_dir / "instances"
         self._record = ProcessRecord(options.run_dir / "processes.json")
         self._logs = AgentLogs(options.logs_dir)
         self._workers: dict[UUID, WorkerProcess] = {}
         self._exits: asyncio.Queue[InstanceExit] = asyncio.Queue()
-        self._link: ForkServerLink | None = None
-        self._bringing_up: asyncio.Task[ForkServerLink] | None = None
-        self._failures = 0
+        self._chat = self._keeper(options.chat())
+        self._keepers = {"Chat": self._chat}
         self._closing = False
-        self._protections: list[Protection] = []
 
     async def start(self) -> None:
         """Ends what a killed server left, clears its folders and starts the fork server in the background."""
         leftovers = await asyncio.to_thread(self._prepare)
         if leftovers:
             _log.warning("leftover_processes_ended", pids=leftovers)
-        self._bringing_up = asyncio.create_task(self._bring_up())
+        self._chat.start()
 
     def _prepare(self) -> list[int]:
         run_dir = self._options.run_dir
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._logs.prepare()
         leftovers = self._record.reap()
-        for folder in (self._instances_dir, run_dir / "root"):
+        for folder in (self._instances_dir, *self._options.roots):
             shutil.rmtree(folder, ignore_errors=True)
             # What a worker closed to its own user is left: that is no reason not to start.
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -112,63 +87,35 @@ class ProcessLauncher:
             # Workers may have a user id of their own: they must be able to walk in, not to list. What closes the
             # door to other users of the machine is the home folder above it.
             self._options.door_dir.chmod(0o711)
-        self._command.log_path.unlink(missing_ok=True)
+        self._options.chat().log_path.unlink(missing_ok=True)
         return leftovers
 
-    # -- the fork server ------------------------------------------------------------------------------------------
+    # -- the fork servers -----------------------------------------------------------------------------------------
 
-    async def _bring_up(self) -> ForkServerLink:
-        await asyncio.sleep(_RESTART_PAUSES[min(self._failures, len(_RESTART_PAUSES) - 1)])
-        self._failures += 1
-        try:
-            link = await self._open(isolate=True)
-        except LaunchError as error:
-            if self._options.require_isolation:
-                raise
-            _log.warning("sandbox_not_available", reason=str(error))
-            link = await self._open(isolate=False)
-        if link.isolation is Isolation.NONE:
-            _log.warning(
-                "agents_are_not_isolated",
-                consequence="Chat agents, which run only the platform's code, start without namespaces",
-                missing=[item.name for item in self._protections if not item.on],
-            )
-        self._failures = 0
-        self._link = link
-        self._write_record()
-        return link
+    def _keeper(self, command: ServerCommand) -> ForkServerKeeper:
+        return ForkServerKeeper(
+            command,
+            self._probe,
+            on_exit=self._on_exit,
+            on_lost=self._on_lost,
+            changed=self._write_record,
+            require_isolation=self._options.require_isolation,
+        )
 
-    async def _open(self, *, isolate: bool) -> ForkServerLink:
-        link = ForkServerLink(self._command, self._on_exit, lambda: self._on_lost(link))
-        try:
-            await link.open(isolate=isolate)
-            self._protections = await self._probe(link)
-        except (LaunchError, asyncio.CancelledError):
-            await link.close()
-            raise
-        return link
-
-    async def _ready_link(self) -> ForkServerLink:
+    def _keeper_of(self, shell: str) -> ForkServerKeeper:
+        """The one whose children run agents of the shell; that of flows is started when the first one is launched."""
         if self._closing:
             raise LaunchError("the launcher is closing")
-        if self._bringing_up is None:
-            raise LaunchError("the launcher was not started")
-        if self._bringing_up.done() and self._link is None:
-            self._bringing_up = asyncio.create_task(self._bring_up())
-        return await asyncio.shield(self._bringing_up)
+        if shell not in self._keepers:
+            self._keepers[shell] = self._keeper(self._options.langflow())
+            self._keepers[shell].start()
+        return self._keepers[shell]
 
-    def _on_lost(self, link: ForkServerLink) -> None:
-        if self._link is not link:
-            return
-        self._link = None
-        for worker in list(self._workers.values()):
+    def _on_lost(self, keeper: ForkServerKeeper) -> None:
+        for worker in [worker for worker in self._workers.values() if worker.keeper is keeper]:
             if worker.identity is not None:
                 worker.identity.kill()  # the kernel has done so where there are pid namespaces
             self._ended(worker, ExitReason.LOST, None, "the fork server went away")
-        if not self._closing:
-            _log.error("forkserver_lost")
-            self._bringing_up = asyncio.create_task(self._bring_up())
-            self._bringing_up.add_done_callback(_told_later)
 
     # -- instances ------------------------------------------------------------------------------------------------
 
@@ -176,12 +123,14 @@ class ProcessLauncher:
         """Starts a worker in a sandbox of its own; it exists, shut in, when this returns."""
         if request.instance_id in self._workers:
             raise AlreadyLaunchedError(f"instance {request.instance_id} runs already")
-        link = await self._ready_link()
+        keeper = self._keeper_of(request.spec.runtime.shell)
+        link = await keeper.ready()
         if link.isolation is Isolation.NONE and request.spec.runtime.shell != "Chat":
             raise LaunchError(f"a {request.spec.runtime.shell} agent can't run here: this machine can't isolate it")
-        worker = self._new_worker(request)
+        worker = self._new_worker(request, keeper)
+        config = self._config(request, isolated=link.isolation is not Isolation.NONE)
         try:
-            told = await self._send_launch(link, "launch", worker, request.spec.limits.memory_mb, self._config(request))
+            told = await self._send_launch(link, "launch", worker, request.spec.limits.memory_mb, config)
             worker.identity = ProcessIdentity.of(int(told["pid"]))
             worker.launched = replace(worker.launched, pid=int(told["pid"]))
             if worker.gone.is_set():
@@ -194,17 +143,16 @@ class ProcessLauncher:
         self._write_record()
         return worker.launched
 
-    def _new_worker(self, request: LaunchRequest) -> WorkerProcess:
+    def _new_worker(self, request: LaunchRequest, keeper: ForkServerKeeper) -> WorkerProcess:
         folder = make_folder(self._instances_dir, str(request.instance_id))
         endpoint = f"unix:{folder / SOCKET_NAME}"
         launched = Launched(request.instance_id, request.agent_id, request.agent_name, endpoint, endpoint, pid=None)
-        worker = WorkerProcess(launched, folder, LogPipe(self._logs.path(request.agent_id)))
+        worker = WorkerProcess(launched, keeper, folder, LogPipe(self._logs.path(request.agent_id)))
         self._workers[request.instance_id] = worker
         worker.log.open()
         return worker
 
-    def _config(self, request: LaunchRequest) -> bytes:
-        isolated = self._link is not None and self._link.isolation is not Isolation.NONE
+    def _config(self, request: LaunchRequest, *, isolated: bool) -> bytes:
         folder = INSTANCE_INSIDE if isolated else str(self._instances_dir / str(request.instance_id))
         door = self._options.door
         if isolated and door.startswith("unix:") and self._options.door_dir is not None:
@@ -218,6 +166,7 @@ class ProcessLauncher:
             listen=f"unix:{folder}/{SOCKET_NAME}",
             door=door,
             token=request.token,
+            flow=request.flow,
         )
         return config.model_dump_json().encode()
 
@@ -250,7 +199,8 @@ class ProcessLauncher:
         instance_id = uuid4()
         folder = make_folder(self._instances_dir, str(instance_id))
         launched = Launched(instance_id, instance_id, "probe", "", "", pid=None)
-        worker = WorkerProcess(launched, folder, LogPipe(self._options.logs_dir / "forkserver.log"))
+        log = LogPipe(self._options.logs_dir / "forkserver.log")
+        worker = WorkerProcess(launched, self._chat, folder, log)
         worker.log.open()
         try:
             told = await self._send_launch(link, "probe", worker, _PROBE_MEMORY_MB, b"")
@@ -297,7 +247,7 @@ class ProcessLauncher:
             return
         worker.stopping = True
         for kind, patience in ((signal.SIGTERM, grace_s), (signal.SIGKILL, _KILL_SECONDS)):
-            link = self._link
+            link = worker.keeper.link
             if link is not None:
                 with contextlib.suppress(LaunchError):
                     await link.send({"op": "signal", "id": str(instance_id), "signal": int(kind)})
@@ -325,47 +275,44 @@ class ProcessLauncher:
 
     async def protections(self) -> Sequence[Protection]:
         """What a probe observed from inside a sandbox when the fork server came up."""
-        await self._ready_link()
-        return list(self._protections)
+        await self._chat.ready()
+        return list(self._chat.protections)
 
     def processes(self) -> Sequence[ProcessRow]:
-        """The fork server, its workers, and last the child that waits to be one."""
-        rows: list[ProcessRow] = []
-        if self._link is not None and self._link.identity is not None:
-            rows.append(ProcessRow("forkserver", self._link.identity.pid, None, None, "ready"))
+        """The fork servers, their workers, and last the children that wait to be one."""
+        of_servers = [keeper.rows() for keeper in self._keepers.values()]
+        rows = [row for server, _ in of_servers for row in server]
         for worker in self._workers.values():
             if worker.launched.pid is not None:
                 launched = worker.launched
                 rows.append(
                     ProcessRow("worker", launched.pid or 0, launched.agent_name, launched.instance_id, worker.state)
                 )
-        if self._link is not None and self._link.spare_pid is not None:
-            rows.append(ProcessRow("worker", self._link.spare_pid, None, None, "spare"))
-        return rows
+        return [*rows, *(row for _, spare in of_servers for row in spare)]
 
     async def close(self, grace_s: float) -> None:
-        """Drains and ends every worker, then the fork server."""
+        """Drains and ends every worker, then the fork servers."""
         self._closing = True
-        if self._bringing_up is not None and not self._bringing_up.done():
-            self._bringing_up.cancel()
-            await asyncio.wait({self._bringing_up})
+        keepers = list(self._keepers.values())
+        for keeper in keepers:
+            keeper.refuse()
+        for keeper in keepers:
+            await keeper.settle()
         deadline = time.monotonic() + grace_s
         stops = (self.stop(item, max(0.0, deadline - time.monotonic())) for item in list(self._workers))
         await asyncio.gather(*stops, return_exceptions=True)
-        link, self._link = self._link, None
-        if link is not None:
-            await link.close()
+        await asyncio.gather(*(keeper.close() for keeper in keepers))
         await asyncio.to_thread(self._clear)
 
     def _clear(self) -> None:
         self._record.reap()
-        for folder in (self._instances_dir, self._options.run_dir / "root"):
+        for folder in (self._instances_dir, *self._options.roots):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _write_record(self) -> None:
-        server = self._link.identity if self._link else None
+        servers = [keeper.link.identity for keeper in self._keepers.values() if keeper.link]
         living = [worker.identity for worker in self._workers.values()]
-        self._record.write(item for item in (server, *living) if item is not None)
+        self._record.write(item for item in (*servers, *living) if item is not None)
 
 
 def _describe(code: int | None) -> str:
@@ -374,9 +321,3 @@ def _describe(code: int | None) -> str:
     if code < 0:
         return f"it was killed by {signal.Signals(-code).name}"
     return f"it ended with exit code {code}"
-
-
-def _told_later(task: asyncio.Task[ForkServerLink]) -> None:
-    """The failure of a restart is raised by the next launch, which tries again; here it is only written down."""
-    if not task.cancelled() and task.exception() is not None:
-        _log.error("forkserver_not_restarted", reason=str(task.exception()))

@@ -19,23 +19,28 @@ from agent_deployment_service.launchers.process.filesystem import SCRATCH_INSIDE
 from agent_deployment_service.launchers.process.identity import ProcessIdentity
 from agent_deployment_service.launchers.process.namespaces import Isolation
 from agent_deployment_service.launchers.protocol import LaunchError
+from kgents_shared import langflow_environment
+from kgents_shared.langflow_environment import FORK_SERVER
 
-_MODULE: Final = "agent_deployment_service.launchers.process.forkserver"
-_READY_SECONDS: Final = 30.0
 _QUIT_SECONDS: Final = 5.0
 _READ_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ServerCommand:
-    """How a fork server is started. `passed_environment` names the only variables that it may inherit."""
+    """How a fork server is started. `passed_environment` names the only variables that it may inherit; `root` is where
+    it builds what its children see. `python` is that of another environment than the platform's own."""
 
     worker_module: str
     run_dir: Path
+    root: Path
     door_dir: Path | None
     log_path: Path
     passed_environment: tuple[str, ...]
     import_paths: tuple[Path, ...]
+    title: str = "forkserver"
+    python: Path | None = None
+    ready_seconds: float = 30.0
 
     def words(self, channel: int, *, isolate: bool) -> list[str]:
         """The command line."""
@@ -44,16 +49,22 @@ class ServerCommand:
             "module": self.worker_module,
             "isolate": isolate,
             "run_dir": str(self.run_dir),
+            "root": str(self.root),
+            "title": self.title,
             "door_dir": str(self.door_dir) if self.door_dir else None,
             "import_paths": [str(path) for path in self.import_paths],
         }
-        return [sys.executable, "-I", "-m", _MODULE, json.dumps(arguments)]
+        told = json.dumps(arguments)
+        if self.python is None:
+            return [sys.executable, "-I", "-m", FORK_SERVER, told]
+        return langflow_environment.command(self.python, f"from {FORK_SERVER} import main; main()", told)
 
     def environment(self) -> dict[str, str]:
         """The scrubbed environment: what Python and the C library need, and nothing of the platform's."""
         kept = {name: os.environ[name] for name in self.passed_environment if name in os.environ}
         fixed = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", "TMPDIR": SCRATCH_INSIDE}
-        return fixed | kept
+        # A library that counts in parallel would start threads when it is imported: what has threads can't fork.
+        return fixed | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} | kept
 
 
 class ForkServerLink:
@@ -95,7 +106,7 @@ class ForkServerLink:
             )
         self._reading = asyncio.create_task(self._read(ours, ready))
         try:
-            answer = await asyncio.wait_for(ready, _READY_SECONDS)
+            answer = await asyncio.wait_for(ready, self._command.ready_seconds)
         except TimeoutError:
             await self.close()
             raise LaunchError("the fork server did not load the worker's code in time") from None

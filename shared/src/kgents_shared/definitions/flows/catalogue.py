@@ -25,8 +25,8 @@ class Catalogue:
     elsewhere: frozenset[str]
 
     def of_code(self, code: str) -> str | None:
-        """The component that has this very code."""
-        return self.by_code.get(hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest())
+        """The component that has this very code; an editor may have taken the break after its last line."""
+        return self.by_code.get(_digest(code)) or self.by_code.get(_digest(f"{code}\n"))
 
     def named(self, kind: str) -> str | None:
         """The component of this name, which may be one that it had in older versions."""
@@ -34,11 +34,27 @@ class Catalogue:
         return name if name in self.components else None
 
 
+TOOLS_COMPONENT = "KgentsTools"
+
+
+def tools_component() -> str:
+    """The platform's own component for Langflow, as Python."""
+    return _text("kgents_tools.txt")
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _text(name: str) -> str:
+    return resources.files("kgents_shared.definitions.flows").joinpath(name).read_text("utf-8")
+
+
 @cache
 def catalogue() -> Catalogue:
-    """The committed one: `making_catalogue` made it."""
-    text = resources.files("kgents_shared.definitions.flows").joinpath("components.json").read_text("utf-8")
-    table: dict[str, Any] = json.loads(text)
+    """The committed one, which `making_catalogue` made, and the platform's own component."""
+    table: dict[str, Any] = json.loads(_text("components.json"))
+    table["components"][TOOLS_COMPONENT] = _digest(tools_component())
     return Catalogue(
         version=table["version"],
         components=table["components"],
