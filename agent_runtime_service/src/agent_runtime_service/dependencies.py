@@ -4,6 +4,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from agent_runtime_service.completions.service import CompletionService
 from agent_runtime_service.conversations.repository import ConversationRepository
 from agent_runtime_service.instances.service import InstanceService
 from agent_runtime_service.messages.finder import AgentFinder
@@ -14,6 +15,7 @@ AgentsInvoke = Annotated[Principal, Depends(require("agents:invoke"))]
 RunsRead = Annotated[Principal, Depends(require("runs:read"))]
 ConversationsRead = Annotated[Principal, Depends(require("conversations:read"))]
 DeploymentCalls = Annotated[Principal, Depends(require_service("deployment"))]
+NlCalls = Annotated[Principal, Depends(require_service("nl"))]
 
 
 async def _finder(request: Request) -> AgentFinder:
@@ -32,7 +34,12 @@ async def _runs(request: Request) -> RunRepository:
     return cast("RunRepository", request.app.state.run_repository)
 
 
+async def _completions(request: Request) -> CompletionService:
+    return cast("CompletionService", request.app.state.completions)
+
+
 AgentFinderDep = Annotated[AgentFinder, Depends(_finder)]
+CompletionServiceDep = Annotated[CompletionService, Depends(_completions)]
 InstanceServiceDep = Annotated[InstanceService, Depends(_instances)]
 ConversationRepositoryDep = Annotated[ConversationRepository, Depends(_conversations)]
 RunRepositoryDep = Annotated[RunRepository, Depends(_runs)]

@@ -78,6 +78,12 @@ class TooManyOfConversation(TooManyRequests):
     default_code = "conversation_busy"
 
 
+class ModelNeeded(Conflict):
+    """Only the built-in echo would answer, and what is asked for takes a language model."""
+
+    default_code = "model_needed"
+
+
 class VersionNotFound(NotFound):
     """The agent has no version of that number."""
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from psycopg_pool import PoolTimeout
 
 from agent_runtime_service.clients import HttpAgentCatalog, HttpToolRegistry, HttpVersionRunner
+from agent_runtime_service.completions.service import CompletionService
 from agent_runtime_service.conversations.repository import ConversationRepository
 from agent_runtime_service.door.service import DoorService
 from agent_runtime_service.door.tools import ToolCaller
@@ -77,6 +78,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.conversations = ConversationRepository(pool)
         places = Places(settings.max_active_runs_of_owner)
         app.state.messages = MessageService(finder, journal, driver, runs, stored, settings.max_active_runs, places)
+        app.state.completions = CompletionService(gateway, ledger, places)
         app.state.door = DoorService(directory, runs, journal, gateway, ToolCaller(journal, registry))
         app.state.health_probes["database"] = lambda: _answers(pool)
         recovery = Recovery(journal, runs, driver)

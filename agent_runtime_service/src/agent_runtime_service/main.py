@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from agent_runtime_service.completions.endpoints import router as completions_router
 from agent_runtime_service.conversations.endpoints import router as conversations_router
 from agent_runtime_service.instances.endpoints import router as instances_router
 from agent_runtime_service.lifespan import lifespan
@@ -22,7 +23,7 @@ def create_app(settings: RuntimeSettings | None = None, *, identity: IdentitySou
             title="Kgents agent runtime",
             settings=settings or RuntimeSettings.model_validate({}),
             lifespan=lifespan,
-            routers=[messages_router, conversations_router, runs_router, instances_router],
+            routers=[messages_router, conversations_router, runs_router, instances_router, completions_router],
             identity=identity,
         )
     )

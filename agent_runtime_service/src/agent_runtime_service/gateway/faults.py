@@ -40,10 +40,20 @@ def address_refused(provider: str, sentence: str) -> ApiError:
     )
 
 
+class ProviderFailed(BadGateway):
+    """The provider answered with an error's status, which is `far_status`."""
+
+    default_code = "provider_error"
+
+    def __init__(self, detail: str, far_status: int) -> None:
+        super().__init__(detail)
+        self.far_status = far_status
+
+
 def failed(provider: str, status: int, message: str | None) -> ApiError:
     """Any other status that isn't 200."""
     said = f": {message}" if message else "."
-    return BadGateway(f"The model provider {provider} answered with {status}{said}", code="provider_error")
+    return ProviderFailed(f"The model provider {provider} answered with {status}{said}", status)
 
 
 def garbage(provider: str, what: str) -> ApiError:

@@ -1,22 +1,35 @@
 """Model calls, written to the database in batches: no message waits for its bookkeeping."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from agent_runtime_service.execution.active import ActiveRun
 from kgents_shared.db import HotPool, new_id
 
 _log = structlog.get_logger("kgents.runtime.ledger")
 _EVERY_S = 0.5
 _MOST_KEPT = 50_000
 _COPY = (
-    "COPY runtime.model_calls (id, run_id, owner_id, agent_id, provider, model, prompt_tokens, completion_tokens, "
-    "estimated, tries, duration_ms, error, created_at) FROM STDIN"
+    "COPY runtime.model_calls (id, run_id, owner_id, agent_id, purpose, provider, model, prompt_tokens, "
+    "completion_tokens, estimated, tries, duration_ms, error, created_at) FROM STDIN"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Whose model call it is, and of which model: a run's of an agent, or one for a `purpose` beside all runs."""
+
+    owner_id: str
+    provider: str
+    model: str
+    run_id: UUID | None = None
+    agent_id: UUID | None = None
+    purpose: str | None = None
 
 
 class ModelCallLedger:
@@ -27,14 +40,15 @@ class ModelCallLedger:
         self._rows: list[tuple[object, ...]] = []
 
     def add(
-        self, run: ActiveRun, tokens: tuple[int, int, bool], *, tries: int, duration_s: float, error: str | None
+        self, booking: Booking, tokens: tuple[int, int, bool], *, tries: int, duration_s: float, error: str | None
     ) -> None:
-        """Note one model call of a run."""
+        """Note one model call."""
         if len(self._rows) >= _MOST_KEPT:
             return
-        provider, model = (run.plan.model.provider, run.plan.model.model) if run.plan is not None else ("", "")
-        row = (new_id(), run.run_id, run.owner_id, run.agent_id, provider, model, *tokens, tries)
-        self._rows.append((*row, round(duration_s * 1000), error, datetime.now(UTC)))
+        whose = (booking.run_id, booking.owner_id, booking.agent_id, booking.purpose, booking.provider, booking.model)
+        self._rows.append(
+            (new_id(), *whose, *tokens, tries, round(duration_s * 1000), error, datetime.now(UTC)),
+        )
 
     async def run(self) -> None:
         """Write what was collected, twice a second."""

@@ -10,14 +10,18 @@ from agent_runtime_service.metadata import Base
 
 
 class ModelCallRow(Base):
-    """One call of a model: whose, which, how many tokens (`estimated` where the provider didn't say), how long."""
+    """One call of a model: whose, which, how many tokens (`estimated` where the provider didn't say), how long.
+
+    It is a run's, or has a `purpose` of its own.
+    """
 
     __tablename__ = "model_calls"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    run_id: Mapped[UUID]
+    run_id: Mapped[UUID | None]
     owner_id: Mapped[str] = mapped_column(Text)
-    agent_id: Mapped[UUID]
+    agent_id: Mapped[UUID | None]
+    purpose: Mapped[str | None] = mapped_column(Text)
     provider: Mapped[str] = mapped_column(Text)
     model: Mapped[str] = mapped_column(Text)
     prompt_tokens: Mapped[int]

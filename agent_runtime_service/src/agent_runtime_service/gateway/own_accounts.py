@@ -11,7 +11,6 @@ from aiohttp.resolver import ThreadedResolver
 from pydantic import SecretStr
 from yarl import URL
 
-from agent_runtime_service.execution.active import ActiveRun
 from agent_runtime_service.gateway import faults
 from agent_runtime_service.gateway.openai import OpenAiLimits, OpenAiProvider
 from agent_runtime_service.gateway.providers import Provider
@@ -71,10 +70,10 @@ class OwnAccounts:
         self._kept: KeptSecrets[Provider] = KeptSecrets(vault, self._provider_of)
         self._ways = ways
 
-    async def provider(self, run: ActiveRun, use: CredentialUse) -> Provider:
-        """The provider as this run's agent has it. Raises `BadGateway`, `Unavailable`."""
+    async def provider(self, use: CredentialUse, purpose: str) -> Provider:
+        """The provider as the credential's owner has it. Raises `BadGateway`, `Unavailable`."""
         try:
-            return await self._kept.get(use, f"model calls of {run.agent_name}")
+            return await self._kept.get(use, purpose)
         except VaultAway:
             raise Unavailable(
                 "The agent's model credential can't be had right now.", code="credential_unknown", retry_after_s=1

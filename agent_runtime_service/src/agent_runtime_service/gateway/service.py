@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from agent_runtime_service.execution.active import ActiveRun, RunPlan
 from agent_runtime_service.gateway.choice import ModelDefaults
 from agent_runtime_service.gateway.faults import closing_event
-from agent_runtime_service.gateway.ledger import ModelCallLedger
+from agent_runtime_service.gateway.ledger import Booking, ModelCallLedger
 from agent_runtime_service.gateway.own_accounts import OwnAccounts
 from agent_runtime_service.gateway.providers import EVENT_STREAM, Provider, ProviderAnswer, patience_s
 from agent_runtime_service.gateway.request import checked_request
@@ -15,6 +15,7 @@ from agent_runtime_service.gateway.usage import UsageMeter
 from kgents_shared.contracts.agent_spec import LlmSpec
 from kgents_shared.contracts.worker import ModelChoice
 from kgents_shared.errors import ApiError, Forbidden, TooManyRequests
+from kgents_shared.http.vault import CredentialUse
 
 # A worker may repeat a call whose answer broke off; beyond that it is out of hand.
 _CALLS_PER_STEP = 2
@@ -39,6 +40,15 @@ class ModelGateway:
         """The model of a run of this spec, with the platform's defaults put in."""
         return self._defaults.choose(llm)
 
+    async def provider(self, name: str, credential: CredentialUse | None, purpose: str) -> Provider:
+        """The provider by the platform's account, or by the credential's. Raises `BadGateway`, `Unavailable`."""
+        return self._providers[name] if credential is None else await self._own.provider(credential, purpose)
+
+    def forget_refused(self, credential: CredentialUse | None, error: ApiError) -> None:
+        """Have a credential fetched anew whose key the provider refused."""
+        if error.code == "provider_refused" and credential is not None:
+            self._own.forget(credential)
+
     @asynccontextmanager
     async def complete(self, run: ActiveRun, provider: str, raw: bytes) -> AsyncGenerator[ProviderAnswer]:
         """Carry out one model call of a run; raises `ApiError` before the first byte.
@@ -54,15 +64,12 @@ class ModelGateway:
         began = time.monotonic()
         left = patience_s(run.time_left())
         try:
-            chosen = (
-                self._providers[provider] if plan.credential is None else await self._own.provider(run, plan.credential)
-            )
+            chosen = await self.provider(provider, plan.credential, f"model calls of {run.agent_name}")
             async with chosen.complete(request, left) as answer:
                 yield ProviderAnswer(answer.content_type, self._metered(run, answer, meter, began), answer.tries)
         except ApiError as error:
             run.model_fault = error
-            if error.code == "provider_refused" and plan.credential is not None:
-                self._own.forget(plan.credential)
+            self.forget_refused(plan.credential, error)
             if not meter.size:
                 self._settle(run, meter, 1, began)
             raise
@@ -71,7 +78,9 @@ class ModelGateway:
         tokens = meter.tokens() if meter.size else (0, 0, False)
         run.usage.add(tokens[0], tokens[1], estimated=tokens[2])
         error = run.model_fault.code if run.model_fault is not None else None
-        self._ledger.add(run, tokens, tries=tries, duration_s=time.monotonic() - began, error=error)
+        provider, model = (run.plan.model.provider, run.plan.model.model) if run.plan is not None else ("", "")
+        booking = Booking(run.owner_id, provider, model, run_id=run.run_id, agent_id=run.agent_id)
+        self._ledger.add(booking, tokens, tries=tries, duration_s=time.monotonic() - began, error=error)
 
     @staticmethod
     def _admit(run: ActiveRun, plan: RunPlan) -> None:
