@@ -90,8 +90,9 @@ def _text(body: bytes, language: str) -> str:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = body[: error.start].decode("utf-8-sig")
-        position = _place_of(before, len(before))
-        raise _syntax_fault(language, "not UTF-8 text", position, "save the file as UTF-8") from error
+        raise _syntax_fault(
+            language, "not UTF-8 text", _place_of(before, len(before)), "save the file as UTF-8", "not_utf8"
+        ) from error
 
 
 # Strings and comments, so that only what nests is left. An unfinished string takes the rest: the parser tells of it.
@@ -161,9 +162,11 @@ def _too_many_digits(text: str, quiet: re.Pattern[str], language: str) -> Invali
     return _syntax_fault(language, "a number has more digits than can be read", place, "write a shorter number")
 
 
-def _syntax_fault(language: str, msg: str, position: dict[str, int], hint: str | None) -> InvalidInput:
+def _syntax_fault(
+    language: str, msg: str, position: dict[str, int], hint: str | None, code: str | None = None
+) -> InvalidInput:
     place = f" at line {position['line']}, column {position['column']}" if position else ""
-    fault = FaultItem((), msg, f"{language.lower()}_syntax", hint, position)
+    fault = FaultItem((), msg, code or f"{language.lower()}_syntax", hint, position)
     return InvalidInput(f"The {language} can't be read{place}: {msg}", code="bad_syntax", errors=[fault])
 
 
