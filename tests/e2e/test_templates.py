@@ -12,8 +12,8 @@ import pytest
 
 from agent_management_service.templates.service import CATALOG
 from kgents_cli.agent_tests.running import Choice, Job, run_jobs
-from kgents_cli.agent_tests.scenarios import Scenarios
 from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.scenarios.files import Scenarios
 from kgents_shared.testing.model_server import ModelServer
 from tests.e2e.conftest import MODEL_KEY
 from tests.e2e.running_platform import RunningPlatform

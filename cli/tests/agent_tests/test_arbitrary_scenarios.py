@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from kgents_cli.agent_tests.scenarios import (
+from kgents_shared.errors import faults_of
+from kgents_shared.scenarios.files import (
     Call,
     Case,
     Expectations,
@@ -20,7 +21,6 @@ from kgents_cli.agent_tests.scenarios import (
     ToolAnswer,
     Turn,
 )
-from kgents_shared.errors import faults_of
 
 MODELS: list[type[BaseModel]] = [
     Call, Case, Expectations, MockedTool, Prices, Reply, Scenarios, Tokens, ToolAnswer, Turn,

@@ -11,7 +11,7 @@ import pytest
 from agent_management_service.templates.metadata import TemplateMetadata
 from agent_management_service.templates.service import TemplateLibrary
 from cli.tests.conftest import Kgents
-from kgents_cli.agent_tests.scenarios import Case, Expectations, Scenarios, Turn
+from kgents_shared.scenarios.files import Case, Expectations, Scenarios, Turn
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 TESTING = (DOCS / "testing-agents.md").read_text("utf-8")

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from kgents_cli.agent_tests.running import Job
-from kgents_cli.agent_tests.scenarios import Scenarios
 from kgents_cli.faults import BadInput, CliError
 from kgents_cli.problems import problem_error
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.definitions.compile import compile_body, compile_spec
 from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES, parse_json, parse_scenarios, parse_toml
 from kgents_shared.errors import InvalidInput
+from kgents_shared.scenarios.files import Scenarios
 
 
 def load_job(file: Path, agent: Path | None = None, spec: AgentSpec | None = None) -> Job:

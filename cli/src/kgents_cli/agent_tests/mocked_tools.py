@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kgents_cli.agent_tests.scenarios import MockedTool, ToolAnswer
 from kgents_shared.contracts.agent_spec import ToolsSpec
 from kgents_shared.contracts.tool_patterns import decide
 from kgents_shared.contracts.worker import ToolCallResult, ToolDefinition
+from kgents_shared.scenarios.files import MockedTool, ToolAnswer
 
 
 class MockedTools:

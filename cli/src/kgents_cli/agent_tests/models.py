@@ -14,11 +14,11 @@ from agent_runtime_service.gateway.openai import DEFAULT_BASE_URL, OpenAiLimits,
 from agent_runtime_service.gateway.providers import EVENT_STREAM, Provider, ProviderAnswer
 from agent_runtime_service.settings import DEFAULT_MODEL
 from agent_worker.tool_names import ToolNames
-from kgents_cli.agent_tests.scenarios import Reply
 from kgents_cli.faults import BadInput
 from kgents_shared.contracts.agent_spec import LlmSpec
 from kgents_shared.contracts.worker import ModelChoice
 from kgents_shared.errors import BadGateway
+from kgents_shared.scenarios.files import Reply
 
 
 class ScriptedModel:

@@ -15,13 +15,13 @@ from agent_runtime_service.gateway.providers import Provider
 from agent_worker.failures import RunFailed
 from agent_worker.loop import AgentLoop
 from kgents_cli.agent_tests.door import ScenarioDoor, TurnRecord, open_door
-from kgents_cli.agent_tests.expectations import Seen, broken
 from kgents_cli.agent_tests.mocked_tools import MockedTools
 from kgents_cli.agent_tests.models import ScriptedModel, open_real_model, real_choice, scripted_choice
 from kgents_cli.agent_tests.outcomes import CaseOutcome, Failure, FileOutcome
-from kgents_cli.agent_tests.scenarios import Case, Scenarios, Turn
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.worker import Message, ModelChoice, RunRequest, WorkerEvent
+from kgents_shared.scenarios.expectations import Seen, broken
+from kgents_shared.scenarios.files import Case, Scenarios, Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from kgents_cli.agent_tests.scenarios import Call, Expectations
 from kgents_shared.contracts.tool_patterns import matching
 from kgents_shared.contracts.worker import ToolCall
+from kgents_shared.scenarios.files import Call, Expectations
 
 _SHOWN_CHARS = 300
 Found = Iterator[tuple[str, str]]

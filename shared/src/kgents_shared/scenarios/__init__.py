@@ -1,0 +1,1 @@
+"""Scenarios of agents: what a file of them says, and whether what an agent did is what it expects."""
