@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import structlog
@@ -25,6 +26,10 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("kgents", deadline=None)
+hypothesis.settings.load_profile("kgents")
 
 MigratedDatabase = Callable[[ServiceDefinition], Awaitable[str]]
 

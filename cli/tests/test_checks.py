@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -64,6 +65,30 @@ def workspace(tmp_path: Path) -> Path:
 def test_pytest_has_the_last_word(workspace: Path, capfd: pytest.CaptureFixture[str]):
     assert suite.run_suite(workspace, ["-k", "plain"], with_lint=False) == 0
     assert "1 passed, 1 deselected in" in capfd.readouterr().out.splitlines()[-1]
+
+
+def test_too_little_that_is_covered_fails_the_run_and_is_told_before_the_last_word(
+    workspace: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    for name in [name for name in os.environ if name.startswith(("SLIPCOVER_", "PYTEST_XDIST_"))]:
+        monkeypatch.delenv(name)  # of the run that this test is in
+    (workspace / "measured").mkdir()
+    (workspace / "measured/half.py").write_text("def half(x):\n    if x:\n        return 1\n    return 2\n")
+    (workspace / "pyproject.toml").write_text(
+        '[tool.slipcover]\nbranch = true\nsource = "measured"\nformat = "json"\nout = "out.json"\nfail-under = 85\n'
+    )
+    options = (
+        "--disable-plugin-autoload -p slipcover.pytest_plugin -p pytest_timeout -p xdist.plugin -p no:cacheprovider"
+    )
+    (workspace / "pytest.ini").write_text(f"[pytest]\nfilterwarnings = ignore\naddopts = {options}\n")
+    (workspace / "test_it.py").write_text(
+        "from measured.half import half\n\ndef test_half():\n    assert half(1) == 1\n"
+    )
+    assert suite.run_suite(workspace, (), with_lint=False) == 2
+    *_, file, total, last = capfd.readouterr().out.splitlines()
+    assert file.split() == ["measured/half.py", "6", "2", "66.7", "%"]
+    assert total.split() == ["TOTAL", "6", "2", "66.7", "%"]
+    assert "1 passed in" in last
 
 
 def test_chaos_runs_the_fault_tests_alone_and_in_full(workspace: Path, capfd: pytest.CaptureFixture[str]):

@@ -23,10 +23,13 @@ def run_suite(root: Path, pytest_args: Sequence[str], *, with_lint: bool) -> int
     return _run_covered(root)
 
 
-def run_pytest(root: Path, pytest_args: Sequence[str], env: dict[str, str] | None = None) -> int:
-    """pytest at the root of the checkout, by this very Python."""
+def run_pytest(
+    root: Path, pytest_args: Sequence[str], env: dict[str, str] | None = None, *, covered: bool = False
+) -> int:
+    """pytest at the root of the checkout, by this very Python; 2 if less is `covered` than `pyproject.toml` asks."""
     sys.stdout.flush()
-    command = [sys.executable, "-m", "pytest", *pytest_args]
+    measured = ["-W", "ignore:Unable to activate pytest branch coverage", "-m", "slipcover"] if covered else []
+    command = [sys.executable, *measured, "-m", "pytest", *pytest_args]
     # The tests start the platform hundreds of times: compiled once, not at each start.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return subprocess.run(command, cwd=root, env={**inherited, **(env or {})}, check=False).returncode
@@ -42,21 +45,17 @@ def _run_covered(root: Path) -> int:
 
     One more, since tests wait: for a process to start or to end, for a time limit to pass.
 
-    Coverage is of the tests' own processes. What they start runs unmeasured: on Python 3.11 counting lines makes
-    it half as fast, and where a signal ends a process, what coverage does at its end can hang it.
-
-    The table of what is covered comes before pytest's closing line, which stays the last one on stdout.
+    Coverage is of the tests' own processes: what they start runs unmeasured, as it does for users.
     """
     return run_pytest(
         root,
         [
+            "-p",
+            "kgents_cli.checks.coverage_table",
             "-n",
             str(min(_MOST_PROCESSES, (os.cpu_count() or 1) + 1)),
             "--dist=loadfile",
             "--no-loadscope-reorder",  # in the order of `testpaths`: xdist's own would leave the longest for the end
-            "--cov",
-            "--cov-config=pyproject.toml",
-            "--cov-report=term:skip-covered",
-            "--cov-fail-under=85",
         ],
+        covered=True,
     )
