@@ -5,25 +5,24 @@
 What is measured and how: docs/benchmarks.md.
 """
 
-import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import uvloop
 
 from benchmarks.candidate import HOST, WrongAnswers
 from benchmarks.child_process import StartFailed
+from benchmarks.command import parser_of, tell
 from benchmarks.cores import away_from, usable_cores
 from benchmarks.identity.running import AuthProcess, UnexpectedAnswer, auth_process
 from benchmarks.load.figures import LoadFigures
 from benchmarks.load.repeated import RepeatPlan, repeat_in_process
 from benchmarks.message_results import machine
 from benchmarks.process_tree import cpu_seconds
-from benchmarks.report import Goal, Row, as_markdown, as_text, table
+from benchmarks.report import Goal, Row, table
 
 # https://www.keycloak.org/high-availability/single-cluster/concepts-memory-and-cpu-sizing: what one vCPU is for.
 SIZING = "Keycloak's sizing"
@@ -139,11 +138,8 @@ def say(line: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the table, write the files; 1 if something failed."""
-    parser = argparse.ArgumentParser(prog="kgents bench auth", description="What one vCPU of the auth service does.")
-    parser.add_argument("--quick", action="store_true", help="a short run that shows that it works, not how fast")
+    parser = parser_of("auth", "What one vCPU of the auth service does.")
     parser.add_argument("--rounds", type=int, help="how often everything is measured (the best is taken)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table for docs/benchmarks.md")
     chosen = parser.parse_args(arguments)
     effort = QUICK if chosen.quick else FULL
     if chosen.rounds:
@@ -157,12 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (StartFailed, UnexpectedAnswer, WrongAnswers) as failure:
         say(f"bench auth: {failure}")
         return 1
-    lines = table(rows(results), [SIZING, OURS], OURS)
-    print(as_text(lines))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(asdict(results), indent=2) + "\n", encoding="utf-8")
-    if chosen.markdown:
-        chosen.markdown.write_text(as_markdown(lines) + "\n", encoding="utf-8")
+    tell(chosen, table(rows(results), [SIZING, OURS], OURS), results)
     return 0
 
 

@@ -5,17 +5,15 @@
 What is measured and how: docs/benchmarks.md.
 """
 
-import argparse
-import json
 import sys
 import time
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
+from benchmarks.command import MEDIANS, parser_of, tell
 from benchmarks.message_results import machine
-from benchmarks.report import Goal, Row, as_markdown, as_text, median, table
+from benchmarks.report import Row, median, rows_of_medians, table
 from kgents_cli.checks.references import pages
 from kgents_shared.definitions.examine import examine
 from kgents_shared.definitions.limits import SystemLimits
@@ -101,37 +99,19 @@ def run(effort: Effort) -> Results:
 def rows(results: Results) -> list[Row]:
     """The table: medians over the rounds."""
     goals = {TYPICAL: 5.0, SECURITY: 10.0, PAGES: 5000.0}
-    return [
-        Row(
-            what,
-            "ms",
-            {candidate: median(times) for candidate, times in candidates.items()},
-            final=Goal(goals[what], "at most") if what in goals else None,
-        )
-        for what, candidates in results.medians_ms.items()
-    ]
+    return rows_of_medians(results.medians_ms, "ms", goals)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the table, write the files."""
-    parser = argparse.ArgumentParser(
-        prog="kgents bench definitions", description="What it takes to judge a definition."
-    )
-    parser.add_argument("--quick", action="store_true", help="a short run that shows that it works, not how fast")
-    parser.add_argument("--rounds", type=int, help="how often everything is measured (medians are taken)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table for docs/benchmarks.md")
+    parser = parser_of("definitions", "What it takes to judge a definition.")
+    parser.add_argument("--rounds", type=int, help=MEDIANS)
     chosen = parser.parse_args(arguments)
     effort = QUICK if chosen.quick else FULL
     if chosen.rounds:
         effort = replace(effort, rounds=chosen.rounds)
     results = run(effort)
-    lines = table(rows(results), [REFERENCE, OURS], OURS)
-    print(as_text(lines))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(asdict(results), indent=2) + "\n", encoding="utf-8")
-    if chosen.markdown:
-        chosen.markdown.write_text(as_markdown(lines) + "\n", encoding="utf-8")
+    tell(chosen, table(rows(results), [REFERENCE, OURS], OURS), results)
     return 0
 
 

@@ -5,7 +5,6 @@
 What is measured and how: docs/benchmarks.md.
 """
 
-import argparse
 import json
 import random
 import secrets
@@ -13,18 +12,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
 
 from benchmarks.candidate import HOST
 from benchmarks.child_process import StartFailed
+from benchmarks.command import parser_of, tell
 from benchmarks.cores import away_from, usable_cores
 from benchmarks.identity.running import AuthProcess, UnexpectedAnswer, auth_process
 from benchmarks.load.http_connection import BrokenAnswer, HttpConnection
 from benchmarks.message_results import machine
-from benchmarks.report import Goal, Row, as_markdown, as_text, median, table
+from benchmarks.report import Goal, Row, median, table
 
 KNOWN, UNKNOWN = "known", "unknown"
 LOGIN, REGISTER = "login with a wrong password", "register"
@@ -139,10 +139,9 @@ def rows(results: Results) -> list[Row]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the table, write the files; 1 if something failed."""
-    parser = argparse.ArgumentParser(prog="kgents bench enumeration", description="What answers tell of who is known.")
-    parser.add_argument("--quick", action="store_true", help="a short run that shows that it works, and no more")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table for docs/benchmarks.md")
+    parser = parser_of(
+        "enumeration", "What answers tell of who is known.", "a short run that shows that it works, and no more"
+    )
     chosen = parser.parse_args(arguments)
     core = usable_cores()[0]
     try:
@@ -151,12 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (StartFailed, UnexpectedAnswer, BrokenAnswer, OSError) as failure:
         print(f"bench enumeration: {failure}", file=sys.stderr, flush=True)
         return 1
-    lines = table(rows(results), [UNKNOWN, KNOWN], KNOWN)
-    print(as_text(lines))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(asdict(results), indent=2) + "\n", encoding="utf-8")
-    if chosen.markdown:
-        chosen.markdown.write_text(as_markdown(lines) + "\n", encoding="utf-8")
+    tell(chosen, table(rows(results), [UNKNOWN, KNOWN], KNOWN), results)
     return 0
 
 

@@ -5,7 +5,6 @@
 What is measured and how: docs/benchmarks.md.
 """
 
-import argparse
 import asyncio
 import json
 import sys
@@ -13,7 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,10 @@ import uvloop
 
 from benchmarks.candidate import model_server
 from benchmarks.child_process import end
+from benchmarks.command import parser_of, tell
 from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer
 from benchmarks.message_results import machine
-from benchmarks.report import Goal, Row, as_markdown, as_text, median, table
+from benchmarks.report import Goal, Row, median, table
 
 OURS = "Kgents"
 ANSWERS, TOLD = "save → the new version answers", "save → `kgents dev` says so"
@@ -179,22 +179,14 @@ def rows(results: Results) -> list[Row]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the table, write the files."""
-    parser = argparse.ArgumentParser(prog="kgents bench hot_reload", description="From a save to the new version.")
-    parser.add_argument("--quick", action="store_true", help="a short run that shows that it works, not how fast")
+    parser = parser_of("hot_reload", "From a save to the new version.")
     parser.add_argument("--reloads", type=int, help="how many reloads are measured one after the other")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table for docs/benchmarks.md")
     chosen = parser.parse_args(arguments)
     effort = QUICK if chosen.quick else FULL
     if chosen.reloads:
         effort = replace(effort, reloads=chosen.reloads)
     results = uvloop.run(run(effort))
-    lines = table(rows(results), [OURS], OURS)
-    print(as_text(lines))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(asdict(results), indent=2) + "\n", encoding="utf-8")
-    if chosen.markdown:
-        chosen.markdown.write_text(as_markdown(lines) + "\n", encoding="utf-8")
+    tell(chosen, table(rows(results), [OURS], OURS), results)
     return 0
 
 

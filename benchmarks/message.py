@@ -27,9 +27,10 @@ from benchmarks.candidate import (
     reference_b,
 )
 from benchmarks.child_process import StartFailed
+from benchmarks.command import parser_of, write_files
 from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer, added_private_mb
 from benchmarks.message_results import ALONE, CANDIDATES, CONVERSING, OURS, TOGETHER, Results, machine, rows
-from benchmarks.report import as_markdown, as_text, table
+from benchmarks.report import as_text, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +141,9 @@ def say(line: str) -> None:
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line, checked."""
-    parser = argparse.ArgumentParser(
-        prog="kgents bench message", description="A message through the whole platform, beside two references."
-    )
-    parser.add_argument("--quick", action="store_true", help="a short run that shows that it works, not how fast")
+    parser = parser_of("message", "A message through the whole platform, beside two references.")
     parser.add_argument("--rounds", type=int, help="how often each candidate is loaded (medians are taken)")
     parser.add_argument("--only", default=",".join(CANDIDATES), help="candidates, by comma")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table for docs/benchmarks.md")
     chosen = parser.parse_args(arguments)
     chosen.only = chosen.only.split(",")
     unknown = sorted(set(chosen.only) - set(CANDIDATES))
@@ -171,10 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(as_text(lines))
     for missing in results.not_measured:
         print(f"not measured: {missing}")
-    if chosen.json:
-        chosen.json.write_text(results.to_json() + "\n", encoding="utf-8")
-    if chosen.markdown:
-        chosen.markdown.write_text(as_markdown(lines) + "\n", encoding="utf-8")
+    write_files(chosen, lines, results)
     return 0
 
 

@@ -1,10 +1,9 @@
 """What `benchmarks.message` measured, and the rows that it prints of it, each with its goals."""
 
-import json
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import psutil
@@ -36,10 +35,6 @@ class Results:
     def is_busy(self) -> bool:
         """Whether something else ran when it began: more than half a core's worth of the last minute."""
         return float(str(self.machine["load_average"])) > 0.5
-
-    def to_json(self) -> str:
-        """All of it, for a machine to compare."""
-        return json.dumps(asdict(self), indent=2)
 
 
 def machine() -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -105,3 +105,18 @@ def as_markdown(lines: Sequence[Sequence[str]]) -> str:
 def median(values: Sequence[float]) -> float:
     """The median; NaN of none."""
     return statistics.median(values) if values else math.nan
+
+
+def rows_of_medians(
+    measured: Mapping[str, Mapping[str, Sequence[float]]], unit: str, at_most: Mapping[str, float]
+) -> list[Row]:
+    """What was measured of each candidate in several rounds, as medians; `at_most` are the final goals of some."""
+    return [
+        Row(
+            what,
+            unit,
+            {candidate: median(figures) for candidate, figures in candidates.items()},
+            final=Goal(at_most[what], "at most") if what in at_most else None,
+        )
+        for what, candidates in measured.items()
+    ]

@@ -5,20 +5,19 @@
 What is measured and how: docs/benchmarks.md.
 """
 
-import argparse
-import json
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent_management_service.templates.loading import load_template
 from agent_management_service.templates.service import CATALOG, TemplateLibrary
+from benchmarks.command import MEDIANS, parser_of, tell
 from benchmarks.message_results import machine
-from benchmarks.report import Goal, Row, as_markdown, as_text, median, table
+from benchmarks.report import Row, median, rows_of_medians, table
 from kgents_cli.agent_tests.loading import load_job
 from kgents_cli.agent_tests.running import Choice, Job, run_jobs
 
@@ -130,30 +129,19 @@ def run(effort: Effort) -> Results:
 def rows(results: Results) -> list[Row]:
     """The table: medians over the rounds."""
     goals = {SHORT: 500.0, LONG: 500.0, CHECK: 5000.0}
-    return [
-        Row(what, "ms", {OURS: median(times)}, final=Goal(goals[what], "at most") if what in goals else None)
-        for what, times in results.medians_ms.items()
-    ]
+    return rows_of_medians({what: {OURS: times} for what, times in results.medians_ms.items()}, "ms", goals)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the table, write the files."""
-    parser = argparse.ArgumentParser(prog="kgents bench scenarios", description="What a test of an agent costs.")
-    parser.add_argument("--quick", action="store_true", help="a short run that shows that it works, not how fast")
-    parser.add_argument("--rounds", type=int, help="how often everything is measured (medians are taken)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table for docs/benchmarks.md")
+    parser = parser_of("scenarios", "What a test of an agent costs.")
+    parser.add_argument("--rounds", type=int, help=MEDIANS)
     chosen = parser.parse_args(arguments)
     effort = QUICK if chosen.quick else FULL
     if chosen.rounds:
         effort = replace(effort, rounds=chosen.rounds)
     results = run(effort)
-    lines = table(rows(results), [OURS], OURS)
-    print(as_text(lines))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(asdict(results), indent=2) + "\n", encoding="utf-8")
-    if chosen.markdown:
-        chosen.markdown.write_text(as_markdown(lines) + "\n", encoding="utf-8")
+    tell(chosen, table(rows(results), [OURS], OURS), results)
     return 0
 
 

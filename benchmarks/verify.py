@@ -5,22 +5,20 @@
 What is measured and how: docs/benchmarks.md.
 """
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
 import uvloop
 from jose import jwt
 
+from benchmarks.command import MEDIANS, parser_of, tell
 from benchmarks.message_results import machine
-from benchmarks.report import Goal, Row, as_markdown, as_text, median, table
+from benchmarks.report import Row, median, rows_of_medians, table
 from kgents_shared.auth import IdentitySource, RevocationFeed, TokenVerifier
 from kgents_shared.auth.api_keys import new_key
 from kgents_shared.contracts.revocations import ResolvedApiKey, Revocation, RevocationPage
@@ -148,35 +146,19 @@ async def run(effort: Effort) -> Results:
 def rows(results: Results) -> list[Row]:
     """The table: medians over the rounds."""
     goals = {COLD: 150.0, CACHED: 20.0, KEY: 20.0}
-    return [
-        Row(
-            what,
-            "µs",
-            {candidate: median(times) for candidate, times in candidates.items()},
-            final=Goal(goals[what], "at most") if what in goals else None,
-        )
-        for what, candidates in results.medians_us.items()
-    ]
+    return rows_of_medians(results.medians_us, "µs", goals)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the table, write the files."""
-    parser = argparse.ArgumentParser(prog="kgents bench verify", description="What it costs to know who asks.")
-    parser.add_argument("--quick", action="store_true", help="a short run that shows that it works, not how fast")
-    parser.add_argument("--rounds", type=int, help="how often everything is measured (medians are taken)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table for docs/benchmarks.md")
+    parser = parser_of("verify", "What it costs to know who asks.")
+    parser.add_argument("--rounds", type=int, help=MEDIANS)
     chosen = parser.parse_args(arguments)
     effort = QUICK if chosen.quick else FULL
     if chosen.rounds:
         effort = replace(effort, rounds=chosen.rounds)
     results = uvloop.run(run(effort))
-    lines = table(rows(results), [REFERENCE, OURS], OURS)
-    print(as_text(lines))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(asdict(results), indent=2) + "\n", encoding="utf-8")
-    if chosen.markdown:
-        chosen.markdown.write_text(as_markdown(lines) + "\n", encoding="utf-8")
+    tell(chosen, table(rows(results), [REFERENCE, OURS], OURS), results)
     return 0
 
 
