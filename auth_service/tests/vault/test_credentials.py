@@ -135,6 +135,7 @@ async def test_the_list_comes_in_pages_newest_first_and_by_type(keeper: Keeper):
         {"type": "password"},
         {"base_url": "https://x.example/"},
         {"type": "llm_provider", "base_url": "file:///etc/passwd"},
+        {"type": "llm_provider", "base_url": "https://xn--a/v1"},
         {"type": "llm_provider", "base_url": "https://user:word@x.example/"},
         {"type": "llm_provider", "base_url": "https://x.example/?key=word"},
         {"owner_id": str(uuid.uuid4())},

@@ -105,7 +105,7 @@ class OwnAccounts:
             _refuse_private_literal(resolved.base_url, ways.policy)
             return OpenAiProvider(ways.checked, resolved.base_url, key.get_secret_value(), ways.limits, whose)
         except ValueError:
-            # Names that look international and aren't pass where credentials are kept.
+            # Kept before the vault refused names that look international and aren't.
             raise CredentialFault(f"The base_url of {ref} is no address: register it with another.") from None
 
 

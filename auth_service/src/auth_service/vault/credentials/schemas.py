@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+from yarl import URL
 
 from kgents_shared.contracts.credentials import CredentialType
 
@@ -56,7 +57,17 @@ def _http_url(url: str) -> str:
         raise PydanticCustomError("bad_url", "must be an http or https URL with a host")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise PydanticCustomError("secret_in_url", "must not carry a user name, a password or a query")
+    if not _host_can_be_read(url):
+        raise PydanticCustomError("bad_url", "must have a host's name: what follows xn-- is not punycode")
     return url
+
+
+def _host_can_be_read(url: str) -> bool:
+    """As the runtime will read it, which asks the address: a name may look international and not be."""
+    try:
+        return bool(URL(url).host)
+    except ValueError:
+        return False
 
 
 SecretText = Annotated[SecretStr, Field(min_length=1, max_length=MAX_SECRET_CHARS), AfterValidator(_storable)]
