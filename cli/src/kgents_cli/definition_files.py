@@ -1,7 +1,10 @@
 """Files that people name on the command line, read whole but never without end."""
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 from kgents_cli.faults import BadInput
 
@@ -15,15 +18,33 @@ def read_definition(file: Path, hint: str | None) -> tuple[str, bytes]:
     Raises:
         BadInput: it can't be read, or is longer than 4 MiB.
     """
-    source = "<stdin>" if str(file) == "-" else str(file)
+    too_long = "is longer than 4 MiB, more than any definition is"
+    if str(file) == "-":
+        return "<stdin>", _read("<stdin>", lambda: nullcontext(sys.stdin.buffer), MAX_FILE_BYTES, too_long, hint)
+    return str(file), _read(str(file), lambda: file.open("rb"), MAX_FILE_BYTES, too_long, hint)
+
+
+def read_at_most(file: Path, most_bytes: int, hint: str) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        BadInput: it can't be read, or is longer than that.
+    """
+    return _read(str(file), lambda: file.open("rb"), most_bytes, f"is longer than {most_bytes} bytes", hint)
+
+
+def _read(
+    source: str,
+    opening: Callable[[], AbstractContextManager[BinaryIO]],
+    most_bytes: int,
+    too_long: str,
+    hint: str | None,
+) -> bytes:
     try:
-        if source == "<stdin>":
-            content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
-        else:
-            with file.open("rb") as opened:
-                content = opened.read(MAX_FILE_BYTES + 1)
+        with opening() as opened:
+            content = opened.read(most_bytes + 1)
     except OSError as fault:
         raise BadInput(f"{source}: {fault.strerror}", hint=hint) from fault
-    if len(content) > MAX_FILE_BYTES:
-        raise BadInput(f"{source} is longer than 4 MiB, more than any definition is", hint=hint)
-    return source, content
+    if len(content) > most_bytes:
+        raise BadInput(f"{source} {too_long}", hint=hint)
+    return content

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kgents_cli.agent_tests.running import Job
+from kgents_cli.definition_files import read_at_most
 from kgents_cli.faults import BadInput, CliError
 from kgents_cli.problems import problem_error
 from kgents_shared.contracts.agent_spec import AgentSpec
@@ -33,7 +34,7 @@ def _named_agent(file: Path, scenarios: Scenarios) -> Path:
 
 def load_scenarios(file: Path) -> Scenarios:
     """The scenarios in a file; `BadInput` with all that is wrong with them."""
-    content = _read(file, "name a scenario file: docs/testing-agents.md says what it holds")
+    content = read_at_most(file, MAX_DOCUMENT_BYTES, "name a scenario file: docs/testing-agents.md says what it holds")
     try:
         document = parse_scenarios(content)
         if isinstance(document.value, dict) and "system_prompt" in document.value:
@@ -47,7 +48,7 @@ def load_scenarios(file: Path) -> Scenarios:
 
 def load_agent(file: Path) -> AgentSpec:
     """The agent that a TOML or JSON file defines; `BadInput` with all that is wrong with it."""
-    return agent_of(_read(file, "name the agent's TOML file"), file)
+    return agent_of(read_at_most(file, MAX_DOCUMENT_BYTES, "name the agent's TOML file"), file)
 
 
 def agent_of(content: bytes, source: Path) -> AgentSpec:
@@ -57,17 +58,6 @@ def agent_of(content: bytes, source: Path) -> AgentSpec:
         return compile_spec(parse(content))
     except InvalidInput as refused:
         raise _shown(refused, source) from refused
-
-
-def _read(file: Path, hint: str) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_DOCUMENT_BYTES + 1)
-    except OSError as fault:
-        raise BadInput(f"{file}: {fault.strerror}", hint=hint) from fault
-    if len(content) > MAX_DOCUMENT_BYTES:
-        raise BadInput(f"{file} is longer than {MAX_DOCUMENT_BYTES} bytes", hint=hint)
-    return content
 
 
 def _shown(refused: InvalidInput, source: Path) -> CliError:
