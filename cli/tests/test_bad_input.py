@@ -99,6 +99,44 @@ def test_what_can_be_no_input_is_exit_2_without_a_server(kgents: Kgents, argumen
     assert said in ran.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "parameter"),
+    [
+        (("validate", ""), "'FILE'"),
+        (("dev", ""), "'FILE|FOLDER...'"),
+        (("test-agent", ""), "'FILE...'"),
+        (("migrate", "a.yaml", "--out", ""), "'--out'"),
+        (("create", "--config", ""), "'--config'"),
+        (("templates", "copy", "chatbot", "--out", ""), "'--out'"),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_means_no_folder(kgents: Kgents, arguments: tuple[str, ...], parameter: str):
+    ran = kgents(*arguments)
+    assert ran.code == 2
+    assert f"Invalid value for {parameter}: the path is empty" in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("create", "--template", "chatbot"),
+        ("dev", "."),
+        ("kinds", "ghosts", "list"),
+        ("migrate", ".", "--out", "out", "--deploy"),
+        ("profiles", "create", "desk", "--agent", "desk"),
+        ("validate", "a.toml", "--server"),
+        ("wrappers", "create", "desk", "--agent", "desk"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_an_organisation_without_a_name_is_told_by_its_option(kgents: Kgents, api: Api, arguments: tuple[str, ...]):
+    ran = kgents(*arguments, "--organisation", "")
+    assert ran.code == 2
+    assert "Invalid value for '--organisation': the organisation's name is empty" in ran.err
+    assert api.seen == []
+
+
 def test_an_agent_without_a_name_is_exit_2(kgents: Kgents, api: Api):
     ran = kgents("agents", "get", "")
     assert ran.code == 2

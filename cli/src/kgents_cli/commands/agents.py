@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from kgents_cli.parameters import FilePath
+
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _TIMEOUT = click.option(
     "--timeout",
@@ -104,7 +106,7 @@ def get(agent: str, as_json: bool) -> None:
 @command.command()
 @click.argument("agent")
 @click.option(
-    "--config", required=True, metavar="FILE", help="The agent's TOML or JSON file.", type=click.Path(path_type=Path)
+    "--config", required=True, metavar="FILE", help="The agent's TOML or JSON file.", type=FilePath()
 )  # fmt: skip
 @_JSON
 def update(agent: str, config: Path, as_json: bool) -> None:
@@ -130,7 +132,7 @@ def update(agent: str, config: Path, as_json: bool) -> None:
 @command.command()
 @click.argument("agent")
 @click.option(
-    "--require-tests", "tests", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
+    "--require-tests", "tests", multiple=True, metavar="FILE", type=FilePath(),
     help="Publish nothing unless these scenarios pass on the draft; may be given more than once.",
 )  # fmt: skip
 @_TIMEOUT

@@ -4,17 +4,21 @@ from pathlib import Path
 
 import click
 
+from kgents_cli.parameters import FilePath, Slug
+
 
 @click.command()
 @click.option(
     "--config", "config", default=None, metavar="FILE", help="A TOML file or Langflow export; - reads standard input.",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=FilePath(allow_dash=True),
 )  # fmt: skip
 @click.option("--template", default=None, metavar="TEMPLATE", help="Start from a template: `kgents templates list`.")
 @click.option("--name", default=None, metavar="NAME", help="The agent's name, with --template; else the template's.")
-@click.option("--organisation", default=None, metavar="SLUG", help="Make it an agent of this organisation.")
 @click.option(
-    "--require-tests", "tests", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
+    "--organisation", default=None, metavar="SLUG", type=Slug(), help="Make it an agent of this organisation."
+)
+@click.option(
+    "--require-tests", "tests", multiple=True, metavar="FILE", type=FilePath(),
     help="Send nothing unless these scenarios pass; may be given more than once.",
 )  # fmt: skip
 @click.option("--draft", is_flag=True, help="Store it without publishing.")

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import click
 
+from kgents_cli.parameters import FilePath, Slug
+
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE|FOLDER...")
-@click.option("--organisation", default=None, metavar="SLUG", help="Their agents are this organisation's.")
+@click.argument("paths", nargs=-1, required=True, type=FilePath(), metavar="FILE|FOLDER...")
+@click.option("--organisation", default=None, metavar="SLUG", type=Slug(), help="Their agents are this organisation's.")
 @click.option(
     "--timeout", default=60.0, show_default=True, metavar="SECONDS", type=click.FloatRange(min=0),
     help="How long a new version may take to start before the one before it runs again.",

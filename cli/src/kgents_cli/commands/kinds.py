@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from kgents_cli.parameters import FilePath, Slug
+
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_ORGANISATION = click.option("--organisation", default=None, metavar="SLUG", help="Of this organisation.")
-_FILE = click.Path(path_type=Path, allow_dash=True)
+_ORGANISATION = click.option("--organisation", default=None, metavar="SLUG", type=Slug(), help="Of this organisation.")
+_FILE = FilePath(allow_dash=True)
 Decorator = Callable[[Any], Any]
 
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import click
 
+from kgents_cli.parameters import FilePath
+
 
 @click.command()
 @click.option(
-    "--directory", default="man", show_default=True, metavar="FOLDER", type=click.Path(path_type=Path),
+    "--directory", default="man", show_default=True, metavar="FOLDER", type=FilePath(),
     help="Where to write them; in man1/ below it.",
 )  # fmt: skip
 def command(directory: Path) -> None:

@@ -4,16 +4,20 @@ from pathlib import Path
 
 import click
 
+from kgents_cli.parameters import FilePath, Slug
+
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=FilePath())
 @click.option(
     "--out", required=True, metavar="DIR", help="Where the TOML files go; it is made where it isn't there.",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace files of DIR that say something else.")
 @click.option("--deploy", is_flag=True, help="Make or update an agent of each file, publish it, wait until it answers.")
-@click.option("--organisation", default=None, metavar="SLUG", help="With --deploy: make agents of this organisation.")
+@click.option(
+    "--organisation", default=None, metavar="SLUG", type=Slug(), help="With --deploy: make agents of this organisation."
+)
 @click.option(
     "--timeout",
     default=60.0,

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from kgents_cli.parameters import Slug
+
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _TYPES = ("identity", "capability", "evaluation", "compliance")
 
@@ -57,7 +59,7 @@ def get(name: str, as_json: bool) -> None:
 @click.option("--agent", required=True, metavar="NAME", help="The agent that it is of, by name or id.")
 @click.option("--description", metavar="TEXT", help="What the agent is for, for people.")
 @click.option("--capability", "capabilities", multiple=True, metavar="NAME", help="What it can do; repeat it.")
-@click.option("--organisation", metavar="SLUG", help="Of this organisation.")
+@click.option("--organisation", metavar="SLUG", type=Slug(), help="Of this organisation.")
 @_JSON
 def create(name: str, organisation: str | None, as_json: bool, **given: Any) -> None:
     """Make a profile of an agent.
@@ -111,7 +113,9 @@ def delete(name: str, yes: bool) -> None:
 @click.option("--capability", "capabilities", multiple=True, metavar="NAME", help="One that it is about; repeat it.")
 @click.option("--evidence", metavar="URL", help="Where the evidence is.")
 @click.option("--days", type=click.IntRange(1, 365), default=90, show_default=True, help="How long it is valid.")
-@click.option("--organisation", metavar="SLUG", help="In the name of this organisation, rather than your own.")
+@click.option(
+    "--organisation", metavar="SLUG", type=Slug(), help="In the name of this organisation, rather than your own."
+)
 @_JSON
 def attest(name: str, organisation: str | None, as_json: bool, **given: Any) -> None:
     """Sign a statement about a profile's agent as it stands now, and print the signed text (a JWS).

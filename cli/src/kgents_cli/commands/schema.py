@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from kgents_cli.parameters import FilePath
+
 
 @click.command()
 @click.option(
@@ -11,7 +13,7 @@ import click
     help="JSON Schema for editors, or the reference for people.",
 )  # fmt: skip
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), default=None, metavar="FILE",
+    "--output", type=FilePath(dir_okay=False), default=None, metavar="FILE",
     help="Write it there instead of printing it.",
 )  # fmt: skip
 def command(form: str, output: Path | None) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from kgents_cli.parameters import FilePath
+
 
 @click.group()
 def command() -> None:
@@ -55,7 +57,7 @@ def show(template: str, as_json: bool) -> None:
 @click.option("--name", default=None, metavar="NAME", help="The agent's name; the template's if left out.")
 @click.option(
     "--out", default=".", show_default=True, metavar="FOLDER", help="Where the files go.",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite files.")
 def copy(template: str, name: str | None, out: Path, force: bool) -> None:
@@ -72,7 +74,7 @@ def copy(template: str, name: str | None, out: Path, force: bool) -> None:
 
 
 @command.command()
-@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...", type=click.Path(path_type=Path))
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...", type=FilePath())
 @click.option("--verbose", "-v", is_flag=True, help="Print what was said in every case.")
 def check(folders: tuple[Path, ...], verbose: bool) -> int:
     """Check templates in folders of yours: that they are complete and valid, and that their scenarios pass.

@@ -4,18 +4,20 @@ from pathlib import Path
 
 import click
 
+from kgents_cli.parameters import FilePath
+
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FilePath())
 @click.option(
     "--agent", default=None, metavar="FILE", help="Test this agent instead of the one that the scenarios name.",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
 )  # fmt: skip
 @click.option("--case", "wanted", default="", metavar="WORDS", help="Only cases with these words in their name.")
 @click.option("--real", is_flag=True, help='Run the cases with model = "real" as well: OPENAI_* say how to reach it.')
 @click.option(
     "--junit", default=None, metavar="FILE", help="Write a JUnit file too.",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
 )  # fmt: skip
 @click.option("--verbose", "-v", is_flag=True, help="Print what was said in every case.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

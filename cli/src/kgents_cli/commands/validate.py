@@ -4,12 +4,18 @@ from pathlib import Path
 
 import click
 
+from kgents_cli.parameters import FilePath, Slug
+
 
 @click.command()
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("file", metavar="FILE", type=FilePath(allow_dash=True))
 @click.option("--server", is_flag=True, help="Ask the server as well: its limits, and the tools that there are.")
 @click.option(
-    "--organisation", default=None, metavar="SLUG", help="With --server: as an agent of this organisation would be."
+    "--organisation",
+    default=None,
+    metavar="SLUG",
+    type=Slug(),
+    help="With --server: as an agent of this organisation would be.",
 )
 @click.option("--json", "as_json", is_flag=True, help='Print {"errors": […], "warnings": […]}.')
 def command(file: Path, server: bool, organisation: str | None, as_json: bool) -> int:

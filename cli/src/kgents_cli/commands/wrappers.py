@@ -1,16 +1,17 @@
 """`kgents wrappers list|get|create|update|delete|deploy|status`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
+
+from kgents_cli.parameters import FilePath, Slug
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _FIELDS = (
     click.option("--agent", metavar="NAME", help="The agent that it is over, by name or id."),
     click.option(
         "--config",
-        type=click.Path(path_type=Path, allow_dash=True),
+        type=FilePath(allow_dash=True),
         metavar="FILE",
         help="What it puts over that agent's definition: system_prompt, llm, tools, limits; as TOML or JSON.",
     ),
@@ -73,7 +74,7 @@ def get(name: str, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @_with_fields
-@click.option("--organisation", metavar="SLUG", help="Of this organisation.")
+@click.option("--organisation", metavar="SLUG", type=Slug(), help="Of this organisation.")
 @_JSON
 def create(name: str, organisation: str | None, as_json: bool, **given: Any) -> None:
     """Make a wrapper; nothing runs of it until it is deployed.

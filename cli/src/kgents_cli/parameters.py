@@ -1,0 +1,31 @@
+"""Types of parameters that several commands take."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class FilePath(click.Path):
+    """A path of the user's. An empty one is refused: it would mean the folder that the command runs in."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(path_type=Path, **settings)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; a usage error, which names the parameter, for none."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Slug(click.ParamType[str]):
+    """An organisation's short name. An empty one is refused: the server would look for an organisation without name."""
+
+    name = "slug"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name; a usage error, which names the parameter, for none."""
+        if not value:
+            self.fail("the organisation's name is empty: name one, or leave the option out", param, ctx)
+        return str(value)
