@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kgents_cli.faults import as_called
 from kgents_cli.home import Home
+from kgents_cli.main import COMMANDS
 
 from .conftest import Api, Kgents
 
@@ -62,6 +64,12 @@ def test_the_next_step_is_written_as_the_command_was_called(
 ):
     monkeypatch.setenv("KGENTS_CALLED", "./kgents")
     assert "tart it with: ./kgents server start\n" in kgents(*arguments).err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_in_a_sentence_is_written_as_it_was_called(monkeypatch: pytest.MonkeyPatch, command: str):
+    monkeypatch.setenv("KGENTS_CALLED", "./kgents")
+    assert as_called(f"go on with: kgents {command} --help") == f"go on with: ./kgents {command} --help"
 
 
 def test_an_address_where_nothing_answers_is_exit_3(kgents: Kgents, monkeypatch: pytest.MonkeyPatch):

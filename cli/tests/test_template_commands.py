@@ -96,6 +96,26 @@ def test_a_template_replaces_no_agent(kgents: Kgents, api: Api):
     assert made(api) == []
 
 
+@pytest.mark.parametrize("command", [("templates", "copy", "team"), ("create", "--template", "team")], ids=" ".join)
+def test_a_name_that_no_agent_can_have_is_told_by_its_option(kgents: Kgents, api: Api, command: tuple[str, ...]):
+    fault = {"loc": ["query", "agent_name"], "msg": "String should match pattern '^[a-z]'", "code": "bad"}
+    api.will("GET", "/api/v1/templates/team", Answer(422, {"detail": "It can't be read.", "errors": [fault]}))
+    ran = kgents(*command, "--name", "No Name")
+    assert ran.code == 2
+    assert '--name: no agent can be called "No Name"' in ran.err
+    assert "a-z, 0-9 and hyphens" in ran.err
+    assert "agent_name" not in ran.err
+    assert made(api) == []
+
+
+def test_where_no_template_is_found_the_next_step_is_written_as_the_command_was_called(
+    kgents: Kgents, api: Api, monkeypatch: pytest.MonkeyPatch
+):
+    api.will("GET", "/api/v1/templates", Answer(200, {"items": [], "next_cursor": None}))
+    monkeypatch.setenv("KGENTS_CALLED", "./kgents")
+    assert kgents("templates", "list").err == "No template is like that; all of them: ./kgents templates list\n"
+
+
 @pytest.mark.parametrize(
     "words",
     [(), ("--config", "a.toml", "--template", "team"), ("--config", "a.toml", "--name", "a"), ("--name", "a")],

@@ -9,9 +9,11 @@ EXIT_OTHER = 1
 EXIT_BAD_INPUT = 2
 EXIT_NOT_RUNNING = 3
 
+# Every command: none is imported here, so a test compares.
 _NAMED = (
-    "agents|clients|create|credentials|dev|doctor|explain|keys|kinds|login|logs|message|roles|server|templates"
-    "|test-agent|token|users|validate"
+    "agents|bench|chaos|clients|completion|create|credentials|demo|dev|doctor|explain|keys|kinds|langflow|lint|locks"
+    "|login|logout|logs|man|message|migrate|organisations|profiles|roles|schema|server|templates|test|test-agent|token"
+    "|up|users|validate|version|whoami|wrappers"
 )
 _OWN_COMMAND = re.compile(rf"(?<![\w./-])kgents (?=(?:{_NAMED})\b)")
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from kgents_cli.client import ApiClient
+from kgents_cli.faults import as_called
 from kgents_cli.tables import show_table
 
 Item = Mapping[str, Any]
@@ -26,6 +27,6 @@ def show_list(
     if as_json:
         click.echo(json.dumps(items))
     elif not items:
-        click.echo(none_yet, err=True)
+        click.echo(as_called(none_yet), err=True)
     else:
         show_table(tuple(columns), [[show(item) for show in columns.values()] for item in items])

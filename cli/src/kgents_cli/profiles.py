@@ -30,7 +30,7 @@ def list_profiles(*, as_json: bool) -> None:
             "capabilities": lambda one: ", ".join(one["capabilities"]),
             "description": lambda one: one["description"].partition("\n")[0],
         },
-        none_yet=as_called("No profiles yet. Make one with: kgents profiles create NAME --agent AGENT"),
+        none_yet="No profiles yet. Make one with: kgents profiles create NAME --agent AGENT",
         as_json=as_json,
     )
 
@@ -113,7 +113,7 @@ def list_attestations(name: str, *, as_json: bool) -> None:
             "until": lambda one: day(one["expires_at"]),
             "statement": lambda one: one["claims"]["statement"],
         },
-        none_yet=as_called(f"Nobody vouches for it yet. Attest it with: kgents profiles attest {name} --help"),
+        none_yet=f"Nobody vouches for it yet. Attest it with: kgents profiles attest {name} --help",
         as_json=as_json,
     )
 

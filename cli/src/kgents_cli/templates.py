@@ -15,6 +15,10 @@ from kgents_cli.publishing import Delivery, deliver
 from kgents_cli.terminal import harmless
 
 Template = Mapping[str, Any]
+_NAMES = (
+    "take a-z, 0-9 and hyphens between them, no word that the platform needs itself, and 63 characters at most, with"
+    " what the template adds for its other agents"
+)
 _AGENT_LINE = re.compile(r'^agent = ".*"$', re.MULTILINE)
 
 
@@ -94,7 +98,13 @@ def create_from_template(name: str, new_name: str | None, delivery: Delivery) ->
 
 def _template(api: ApiClient, name: str, new_name: str | None) -> Template:
     params = {} if new_name is None else {"agent_name": new_name}
-    return api.call("GET", path_below("/templates", name), params=params)
+    try:
+        return api.call("GET", path_below("/templates", name), params=params)
+    except ApiFault as fault:
+        # Nothing else of what is asked can be wrong in itself.
+        if fault.status != 422 or new_name is None:
+            raise
+        raise BadInput(f'--name: no agent can be called "{new_name}"', hint=_NAMES) from fault
 
 
 def _refuse_taken(api: ApiClient, name: str, organisation: str | None) -> None:

@@ -32,7 +32,7 @@ def list_wrappers(*, as_json: bool) -> None:
             "providers": lambda one: ", ".join(one["supported_providers"]) or "any",
             "description": lambda one: one["description"].partition("\n")[0],
         },
-        none_yet=as_called("No wrappers yet. Make one with: kgents wrappers create NAME --agent AGENT"),
+        none_yet="No wrappers yet. Make one with: kgents wrappers create NAME --agent AGENT",
         as_json=as_json,
     )
 
