@@ -306,6 +306,30 @@ def test_a_file_that_holds_no_definition_is_told_once_it_stays_so(api: Api, tmp_
     assert [seen.path for seen in api.seen] == ["/auth/login"]
 
 
+def test_a_file_of_scenarios_is_told_as_one(api: Api, tmp_path: Path):
+    file = tmp_path / "my-agent.scenarios.toml"
+    file.write_text('agent = "my-agent.toml"\n[[case]]\nname = "greets"\n')
+    with watching(file) as watched:
+        (told,) = watched.next(State.WAITING)
+    assert (
+        told.message == f"it can't be taken up: it holds scenarios, no agent; run them with: kgents test-agent {file}"
+    )
+    assert [seen.path for seen in api.seen] == ["/auth/login"]
+
+
+def test_what_can_not_be_watched_ends_it_with_a_reason(kgents: Kgents, api: Api, tmp_path: Path):
+    endless = kgents("dev", "/dev/zero")
+    assert (endless.code, "/dev/zero is neither a file nor a folder" in endless.err) == (2, True)
+    assert api.seen == []
+    none_such = Answer(404, {"detail": "You are in no such organisation.", "code": "no_such_organisation"})
+    api.will("GET", "/api/v1/agents", none_such)
+    ran = kgents("dev", str(tmp_path), "--organisation", "nope")
+    assert (ran.code, "Watching" in ran.err) == (2, False)
+    assert "You are in no such organisation" in ran.err
+    assert "kgents organisations list" in ran.err
+    assert "organisation=nope" in api.seen[-1].path
+
+
 def test_where_the_system_tells_of_no_changes_the_files_are_looked_at_all_the_same(
     api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

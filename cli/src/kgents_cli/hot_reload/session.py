@@ -27,6 +27,9 @@ def develop(paths: Sequence[Path], *, organisation: str | None, timeout_s: float
         click.echo(harmless(sentence), err=True)
 
     with ApiClient() as api:
+        if organisation is not None:
+            # Told now, rather than of every file whenever it is saved.
+            api.call("GET", "/agents", params={"organisation": organisation, "limit": 1})
         note(f"Watching {', '.join(map(str, paths))}; Ctrl-C ends it.")
         try:
             Development(sources, Reloader(api, organisation, timeout_s), tell, note).run()

@@ -16,6 +16,7 @@ from kgents_cli.publishing import language_of
 # More than the server takes of any definition.
 _LARGEST = 4 * 1024 * 1024
 _NO_AGENTS = {"pyproject.toml"}
+_WHAT_TO_NAME = "name TOML files, or a folder that has some"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,14 @@ class Sources:
         """The files and folders at these paths.
 
         Raises:
-            BadInput: there is nothing at one of them.
+            BadInput: there is nothing at one of them, or nothing that can be watched.
         """
         missing = [path for path in paths if not path.exists()]
         if missing:
-            raise BadInput(
-                f"{missing[0]}: there is no such file or folder", hint="name TOML files, or a folder that has some"
-            )
+            raise BadInput(f"{missing[0]}: there is no such file or folder", hint=_WHAT_TO_NAME)
+        other = [path for path in paths if not path.is_dir() and not path.is_file()]
+        if other:
+            raise BadInput(f"{other[0]} is neither a file nor a folder", hint=_WHAT_TO_NAME)
         folders = tuple(dict.fromkeys(path for path in paths if path.is_dir()))
         return cls(tuple(dict.fromkeys(path for path in paths if not path.is_dir())), folders)
 
@@ -72,6 +74,8 @@ class Sources:
                 now.troubles[path] = "is empty"
             elif len(content) > _LARGEST:
                 now.troubles[path] = f"is longer than {_LARGEST // 1024 // 1024} MiB"
+            elif path in self.files and _holds_scenarios(content):
+                now.troubles[path] = f"holds scenarios, no agent; run them with: kgents test-agent {path}"
             elif path in self.files or _may_define_an_agent(content):
                 now.contents[path] = content
         return now
@@ -109,8 +113,18 @@ def _name_in_json(content: bytes) -> object:
 
 def _may_define_an_agent(content: bytes) -> bool:
     """Whether a file of a folder is meant: whatever has an agent's fields, and what can't be read yet."""
+    found = _fields_in(content)
+    return found is None or "system_prompt" in found or "name" in found
+
+
+def _holds_scenarios(content: bytes) -> bool:
+    found = _fields_in(content) if b"case" in content else None
+    return found is not None and "case" in found and "system_prompt" not in found
+
+
+def _fields_in(content: bytes) -> set[str] | None:
+    """The names at the top of a TOML text; None where it is none."""
     try:
-        found = tomllib.loads(content.decode("utf-8-sig"))
+        return set(tomllib.loads(content.decode("utf-8-sig")))
     except (ValueError, RecursionError):
-        return True
-    return "system_prompt" in found or "name" in found
+        return None
