@@ -43,6 +43,7 @@ def of(value: Any) -> Plan:
         ("a.yaml", "name: a\nname: b\n", "yaml_syntax", 'line 2, column 1: the key "name" stands twice'),
         ("a.yaml", "a: &x [*x]\n", "yaml_syntax", "an anchor holds itself"),
         ("a.yaml", "prompt: !!python/object/apply:os.getcwd []\n", "yaml_syntax", "line 1, column 9"),
+        ("a.yaml", "prompt: !!python/name:os.getcwd\n", "yaml_syntax", "stands for code of another program"),
         ("a.yaml", "prompt: !env KEY\n", "yaml_syntax", "the tag !env stands for code of another program"),
         ("a.yaml", "? [a, b]\n: c\n", "yaml_syntax", "a key is not text"),
         ("a.yaml", "a: *nobody\n", "yaml_syntax", "line 1, column 4"),
@@ -64,11 +65,29 @@ def test_a_file_that_is_no_data_is_refused_with_its_place(
     assert words in refused.value.faults[0].msg
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a: &x [*x]\n", "write out what its alias stands for"),
+        ("prompt: !env KEY\n", "write the value that it makes, without a tag"),
+        ("name: a\nname: b\n", "keep one of them"),
+        ("name: [a\n", "make it YAML that its own tool reads"),
+    ],
+    ids=lambda value: value[:24],
+)
+def test_what_is_not_taken_is_refused_with_what_to_write_instead(tmp_path: Path, text: str, hint: str) -> None:
+    with pytest.raises(Unreadable) as refused:
+        read_file(written(tmp_path, text, "a.yaml"))
+    assert refused.value.faults[0].hint == hint
+
+
 def test_aliases_that_multiply_are_stopped_before_they_fill_the_memory(tmp_path: Path) -> None:
     laughs = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10))
     with pytest.raises(Unreadable) as refused:
         read_file(written(tmp_path, f"a0: &a0 [ha]\n{laughs}\n"))
-    assert "more values than a definition has" in refused.value.faults[0].msg
+    (fault,) = refused.value.faults
+    assert "more values than a definition has" in fault.msg
+    assert fault.hint == "make it smaller: an alias counts as all that it stands for"
 
 
 def test_anchors_that_nest_without_end_are_stopped(tmp_path: Path) -> None:

@@ -31,6 +31,14 @@ class Unreadable(Exception):
         self.faults = faults
 
 
+class _NotTaken(yaml.MarkedYAMLError):
+    """YAML that other tools may read, of which nothing is made here; `hint` says what to write instead."""
+
+    def __init__(self, problem: str, node: yaml.Node, hint: str) -> None:
+        super().__init__(problem=problem, problem_mark=node.start_mark)
+        self.hint = hint
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignFile:
     """What one file holds: its documents, in their order. JSON has one."""
@@ -90,9 +98,8 @@ def _yaml(body: bytes) -> list[Any]:
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         said = " ".join(part for part in (fault.context, fault.problem) if part) or "not YAML"
-        raise Unreadable(
-            [_fault("yaml_syntax", _at(*_where(mark), said), "make it YAML that its own tool reads")]
-        ) from fault
+        hint = fault.hint if isinstance(fault, _NotTaken) else "make it YAML that its own tool reads"
+        raise Unreadable([_fault("yaml_syntax", _at(*_where(mark), said), hint)]) from fault
     except yaml.YAMLError as fault:
         raise Unreadable([_fault("yaml_syntax", str(fault).partition("\n")[0])]) from fault
     return [document for document in documents if document is not None]
@@ -131,13 +138,15 @@ class _Builder:
     def build(self, node: yaml.Node, above: tuple[int, ...]) -> Any:
         self._count += 1
         if self._count > _MAX_NODES:
-            raise _marked("more values than a definition has", node)
+            raise _NotTaken(
+                "more values than a definition has", node, "make it smaller: an alias counts as all that it stands for"
+            )
         if id(node) in above:
-            raise _marked("an anchor holds itself", node)
+            raise _NotTaken("an anchor holds itself", node, "write out what its alias stands for")
         if len(above) > _MAX_DEPTH:
-            raise _marked(f"anchors nest deeper than {_MAX_DEPTH} levels", node)
+            raise _NotTaken(f"anchors nest deeper than {_MAX_DEPTH} levels", node, "write out what aliases stand for")
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
-            raise _marked(f"the tag {node.tag} stands for code of another program", node)
+            raise _code_of_others(node)
         inside = (*above, id(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, inside)
@@ -146,23 +155,25 @@ class _Builder:
         if node.tag == "tag:yaml.org,2002:timestamp":
             return node.value
         if not node.tag.startswith("tag:yaml.org,2002:"):
-            raise _marked(f"the tag {node.tag} stands for code of another program", node)
+            raise _code_of_others(node)
         try:
             return self._scalars.construct_object(node)
+        except yaml.constructor.ConstructorError as fault:
+            raise _code_of_others(node) from fault
         except ValueError as fault:
-            raise _marked(f"not a value of its type ({fault})", node) from fault
+            raise _NotTaken(f"not a value of its type ({fault})", node, "put text in quotes") from fault
 
     def _mapping(self, node: yaml.MappingNode, inside: tuple[int, ...]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
             if not isinstance(key, yaml.ScalarNode):
-                raise _marked("a key is not text", key)
+                raise _NotTaken("a key is not text", key, "write each key as one word, or as text in quotes")
             if key.tag == "tag:yaml.org,2002:merge":
                 for entry in self._merged(value, inside):
                     merged = {**entry, **merged}
             elif key.value in found:
-                raise _marked(f'the key "{key.value}" stands twice', key)
+                raise _NotTaken(f'the key "{key.value}" stands twice', key, "keep one of them")
             else:
                 found[key.value] = self.build(value, inside)
         return {**merged, **found}
@@ -171,12 +182,14 @@ class _Builder:
         built = self.build(node, inside)
         entries: list[Any] = cast("list[Any]", built) if isinstance(built, list) else [built]
         if not all(isinstance(entry, dict) for entry in entries):
-            raise _marked("<<: takes a mapping or a list of mappings", node)
+            raise _NotTaken("<<: takes a mapping or a list of mappings", node, "let it stand for one")
         return cast("list[dict[str, Any]]", entries)
 
 
-def _marked(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+def _code_of_others(node: yaml.Node) -> _NotTaken:
+    return _NotTaken(
+        f"the tag {node.tag} stands for code of another program", node, "write the value that it makes, without a tag"
+    )
 
 
 def _fault(code: Code, msg: str, hint: str | None = None) -> Note:
