@@ -37,11 +37,13 @@ def model_environment(model: ModelServer) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def platform(
     tmp_path_factory: pytest.TempPathFactory, model_environment: dict[str, str]
 ) -> AsyncGenerator[RunningPlatform]:
-    """The platform with that model server as its default provider."""
+    """The platform with that model server as its default provider. It ends with this folder's tests: even idle it asks
+    its database some times a second, beside all that comes after.
+    """
     async with RunningPlatform(tmp_path_factory.mktemp("e2e") / "home", model_environment) as running:
         yield running
 
