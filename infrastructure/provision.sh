@@ -14,6 +14,7 @@ MANAGEMENT agent_management_service agents
 TOOLS tool_registry_service tools
 DEPLOYMENT agent_deployment_service deployments
 RUNTIME agent_runtime_service runtime
+NL nl_agent_service nl
 '
 
 run() {

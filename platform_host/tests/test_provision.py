@@ -24,6 +24,7 @@ SERVICES = [
     Service("tools", "tool_registry_service", "tools"),
     Service("deployment", "agent_deployment_service", "deployments"),
     Service("runtime", "agent_runtime_service", "runtime"),
+    Service("nl", "nl_agent_service", "nl"),
 ]
 PAIRS = list(itertools.permutations(SERVICES, 2))
 

@@ -40,6 +40,7 @@ PUBLIC = {
     "tools": ["GET /health"],
     "runtime": ["GET /health"],
     "deployment": ["GET /health"],
+    "nl": ["GET /health"],
 }
 
 

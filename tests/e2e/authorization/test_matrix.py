@@ -20,7 +20,7 @@ from tests.e2e.running_platform import RunningPlatform
 from tests.e2e.tenants import Tenant, furnish, person, service_token
 from tests.external.scripted_mcp import ScriptedServer
 
-SERVICES = ("auth", "deployment", "management", "runtime", "tools")
+SERVICES = ("auth", "deployment", "management", "nl", "runtime", "tools")
 PUBLIC = [row for row in rows() if row.opens_to == "public"]
 OF_PEOPLE = [row for row in rows() if row.callers is None and row.opens_to != "public"]
 OF_SERVICES = [row for row in rows() if row.callers is not None]

@@ -16,15 +16,18 @@ _TOKEN_TIMEOUT_S = 10
 
 
 class CallFailed(ApiError):
-    """Another service refused a call; `far_status` and `far_code` say how."""
+    """Another service refused a call; `far_status` and `far_code` say how, `problem` is all that it said."""
 
     status = 502
     default_code = "sibling_refused"
 
-    def __init__(self, detail: str, *, far_status: int, far_code: str) -> None:
+    def __init__(
+        self, detail: str, *, far_status: int, far_code: str, problem: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(detail)
         self.far_status = far_status
         self.far_code = far_code
+        self.problem = dict(problem or {})
 
 
 class ServiceTokens:
@@ -87,22 +90,24 @@ class ServiceClient:
         json: Any = None,
         params: Mapping[str, str | list[str]] | None = None,
         timeout_s: float = 10,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The parsed JSON answer, None for 204.
 
+        With an `Authorization` among `headers` it is a call by whoever's that is, not by this service.
         Raises `Unavailable` where the far side is away, and `CallFailed` where it refuses.
         """
-        headers = {
-            "Authorization": f"Bearer {await self._tokens.token(self._audience)}",
-            CORRELATION_HEADER: correlation_id(),
-        }
+        sent = {CORRELATION_HEADER: correlation_id(), **(headers or {})}
+        is_own = "Authorization" not in sent
+        if is_own:
+            sent["Authorization"] = f"Bearer {await self._tokens.token(self._audience)}"
         try:
             async with self._session.request(
                 method,
                 self._base_url + path,
                 json=json,
                 params=params,
-                headers=headers,
+                headers=sent,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
             ) as answer:
@@ -110,6 +115,8 @@ class ServiceClient:
                     return None
                 body = await answer.json(content_type=None)
                 if answer.status >= 300:
+                    if answer.status == 401 and is_own:
+                        self._tokens.forget(self._audience)
                     self._raise_refusal(answer.status, body)
                 return body
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -122,11 +129,9 @@ class ServiceClient:
     def _raise_refusal(self, status: int, body: Any) -> None:
         problem = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
         detail = str(problem.get("detail", f"The {self._audience} service answered {status}."))
-        if status == 401:
-            self._tokens.forget(self._audience)
         if status == 503:
             raise Unavailable(detail, code=str(problem.get("code", "unavailable")))
-        raise CallFailed(detail, far_status=status, far_code=str(problem.get("code", "")))
+        raise CallFailed(detail, far_status=status, far_code=str(problem.get("code", "")), problem=problem)
 
 
 class ServiceSession:

@@ -1,0 +1,1 @@
+"""Agents out of plain language."""
