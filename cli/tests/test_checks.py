@@ -84,8 +84,9 @@ def test_too_little_that_is_covered_fails_the_run_and_is_told_before_the_last_wo
     (workspace / "test_it.py").write_text(
         "from measured.half import half\n\ndef test_half():\n    assert half(1) == 1\n"
     )
-    assert suite.run_suite(workspace, (), with_lint=False) == 2
-    *_, file, total, last = capfd.readouterr().out.splitlines()
+    code, said = suite.run_suite(workspace, (), with_lint=False), capfd.readouterr()
+    assert code == 2, said
+    *_, file, total, last = said.out.splitlines()
     assert file.split() == ["measured/half.py", "6", "2", "66.7", "%"]
     assert total.split() == ["TOTAL", "6", "2", "66.7", "%"]
     assert "1 passed in" in last
