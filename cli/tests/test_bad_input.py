@@ -22,7 +22,7 @@ from .conftest import Api, Kgents
         (("frobnicate",), "no such command: 'frobnicate'"),
         (("creat",), "did you mean 'create'?"),
         (("server", "fly"), "No such command 'fly'"),
-        (("create",), "name one of --config FILE and --template TEMPLATE"),
+        (("create",), "name one of --config FILE, --template TEMPLATE and --describe TEXT"),
         (("message", "only-an-agent"), "Missing argument 'TEXT'"),
         (("logs", "a", "--tail", "0"), "0 is not in the range"),
         (("completion", "csh"), "'csh' is not one of"),

@@ -72,7 +72,10 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     keys = {"api_key": f"key of {name}", "api_secret": f"the other half of {name}"}
     for path, body in (("platform-credentials", platform_credentials), ("exchange-setup", keys | coins)):
         assert (await tenant.http.put(f"/api/v1/cp/{path}", json=body)).status_code == 200
+    # The model server of these tests drafts nothing; what was asked is kept all the same.
+    drafting = (await tenant.http.post("/api/v1/nl/agents", json={"description": f"An agent of {name}"})).json()
     tenant.things = {
+        "draft_id": [drafting["draft_id"]],
         "agent": [agent["id"], name],
         "number": ["1"],
         "label": ["stable"],

@@ -262,6 +262,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/mcp-servers/{server_id}/tools/{tool}": {"side_effect": "none"},
     "POST /api/v1/mcp-servers/{server_id}/tools/{tool}/accept": {"definition_hash": "0" * 64},
     "POST /api/v1/agents/{agent}/message": {"text": "Hello"},
+    "POST /api/v1/nl/agents": {"description": "An agent.", "llm": {"credential_ref": "{credential_ref}"}},
 }
 
 
@@ -310,7 +311,8 @@ def told(answer: httpx.Response, ids: dict[str, str]) -> str:
     """An answer without what may differ: the request's own id, and the ids that it was asked for."""
     body = answer.json() if answer.content else None
     if isinstance(body, dict):
-        body.pop("correlation_id", None)
+        for of_request in ("correlation_id", "draft_id"):
+            body.pop(of_request, None)
         if answer.is_success and answer.request.method != "GET":
             # What was made or changed by it has an id, a time and a history of its own.
             body = sorted(body)

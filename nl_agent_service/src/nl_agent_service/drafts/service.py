@@ -20,7 +20,6 @@ from nl_agent_service.drafts.asking import ANSWER_SCHEMA, Drafted, correction, o
 from nl_agent_service.drafts.bounds import Places, bounded, without_foreign_tools
 from nl_agent_service.drafts.models import DraftRow, DraftState
 from nl_agent_service.drafts.repository import DraftRepository
-from nl_agent_service.drafts.scenarios import read_scenarios, scenarios_toml, try_case
 from nl_agent_service.drafts.schemas import DraftRequest, Result, ScenarioOutcome
 from nl_agent_service.drafts.storing import storable
 from nl_agent_service.errors import DraftNotValid, DraftTimeout, DraftUnderWay, KeyReused, NameTaken
@@ -154,6 +153,13 @@ class DraftService:
 
     async def _tried(self, work: _Work, spec: AgentSpec, drafted: Drafted) -> list[ScenarioOutcome]:
         """How the draft's scenarios went, with the agent's own model and system prompt."""
+        # A third of what this service loads: the host starts without it.
+        from nl_agent_service.drafts.scenarios import (  # noqa: PLC0415
+            read_scenarios,
+            scenarios_toml,
+            try_case,
+        )
+
         scenarios, work.result.notes = read_scenarios(drafted.scenarios)
         if scenarios is None:
             return []
