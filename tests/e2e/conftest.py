@@ -9,6 +9,7 @@ import pytest
 
 from kgents_shared.testing.model_server import ModelServer
 from tests.e2e.running_platform import RunningPlatform
+from tests.external.langflow import ENVIRONMENT
 
 MODEL_KEY = "sk-canary-Zk3u8Qw1x7"
 
@@ -34,6 +35,7 @@ def model_environment(model: ModelServer) -> dict[str, str]:
         "OPENAI_MODEL": "fake-model",
         "TOOLS_SSRF_ALLOWED_HOSTS": '["127.0.0.1"]',
         "RUNTIME_SSRF_ALLOWED_HOSTS": "127.0.0.1",
+        "DEPLOYMENT_LANGFLOW_DIR": str(ENVIRONMENT),
     }
 
 

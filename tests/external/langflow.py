@@ -1,7 +1,7 @@
 """Langflow's own components and starter flows, from PyPI: what flows are checked against, and flows as it exports them.
 
-`langflow_folder()` unpacks them once a checkout, from hash-pinned `locks/langflow.txt`, below `.kgents/tools/`. Nothing
-of them is imported or run.
+`langflow_folder()` unpacks them once a checkout, from hash-pinned `locks/langflow.txt`, below `.kgents/tools/`; nothing
+of that is imported or run. `flow_environment()` installs what flows run on, as `kgents langflow install` does.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from typing import Any
 
 from kgents_cli.bootstrap.pip_settings import read_pip_settings, uv_environment
 from kgents_cli.bootstrap.uv_program import obtain_uv
+from kgents_cli.langflow import LangflowEnvironment
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "locks" / "langflow.txt"
 HOME = ROOT / ".kgents" / "tools" / "langflow"
+ENVIRONMENT = HOME / "environment"
 
 
 @cache
@@ -57,6 +59,13 @@ def _unpacked() -> Path:
     return folder
 
 
+@cache
+def flow_environment() -> Path:
+    """What DEPLOYMENT_LANGFLOW_DIR takes; installs it once a checkout, which takes half a minute."""
+    LangflowEnvironment(ROOT, ENVIRONMENT).install(_say)
+    return ENVIRONMENT
+
+
 def starter_flows() -> dict[str, bytes]:
     """Langflow's starter flows by their titles, as it exports them."""
     folder = langflow_folder() / "langflow" / "initial_setup" / "starter_projects"
@@ -67,6 +76,11 @@ def starter_flows() -> dict[str, bytes]:
 def _components() -> dict[str, Any]:
     index = json.loads((langflow_folder() / "lfx" / "_assets" / "component_index.json").read_text("utf-8"))
     return {name: component for _, group in index["entries"] for name, component in group.items()}
+
+
+def component_names() -> list[str]:
+    """All components of the pinned version."""
+    return sorted(_components())
 
 
 def node_of(kind: str, node_id: str, **values: object) -> dict[str, Any]:

@@ -31,6 +31,14 @@ class AgentSource(Protocol):
         ...
 
 
+class FlowSource(Protocol):
+    """What agents of Langflow are: the management service too."""
+
+    async def flow(self, agent_id: UUID, number: int) -> dict[str, Any]:
+        """The flow that a version of an agent is. `Unavailable`, `CallFailed`."""
+        ...
+
+
 class InstanceRegistry(Protocol):
     """Where messages find instances: the runtime service."""
 
@@ -66,6 +74,11 @@ class ManagementAgents:
                 return None
             raise
         return AgentSpec.model_validate(found)
+
+    async def flow(self, agent_id: UUID, number: int) -> dict[str, Any]:
+        """`GET /internal/agents/{agent_id}/versions/{number}/flow`."""
+        found = await self.client.request_json("GET", f"/internal/agents/{agent_id}/versions/{number}/flow")
+        return cast("dict[str, Any]", found)
 
     async def exists(self, agent: Reference) -> bool:
         """`GET /internal/agents/resolve`."""

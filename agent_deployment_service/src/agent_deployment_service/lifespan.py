@@ -8,7 +8,7 @@ from typing import cast
 
 from fastapi import FastAPI
 
-from agent_deployment_service.clients import ManagementAgents, RuntimeInstances
+from agent_deployment_service.clients import FlowSource, ManagementAgents, RuntimeInstances
 from agent_deployment_service.launchers.process.launcher import ProcessLauncher, ProcessLauncherOptions
 from agent_deployment_service.launchers.protocol import Launcher
 from agent_deployment_service.reconciler.desired import SUBJECTS, DesiredState
@@ -48,7 +48,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         source = ManagementAgents(session.client(settings.management_url, "management"))
         directory = RuntimeDirectory(RuntimeInstances(session.client(settings.runtime_url, "runtime")))
         store = ReconcilerStore(database, launcher.name)
-        reconciler = make_reconciler(settings, store, launcher, directory)
+        reconciler = make_reconciler(settings, store, launcher, directory, source)
         desired = DesiredState(store, source, reconciler.wake)
         consumer = DurableConsumer(bus, ConsumerSpec(_DURABLE, SUBJECTS), desired.on_event)
         app.state.database = database
@@ -76,12 +76,17 @@ def make_launcher(settings: DeploymentSettings) -> Launcher:
             worker_module=settings.worker_module,
             import_paths=settings.worker_import_paths,
             require_isolation=settings.require_isolation,
+            langflow_dir=settings.langflow_dir,
         )
     )
 
 
 def make_reconciler(
-    settings: DeploymentSettings, store: ReconcilerStore, launcher: Launcher, directory: RuntimeDirectory
+    settings: DeploymentSettings,
+    store: ReconcilerStore,
+    launcher: Launcher,
+    directory: RuntimeDirectory,
+    flows: FlowSource,
 ) -> Reconciler:
     """The reconciler as the settings pace it."""
     policy = RestartPolicy(
@@ -96,4 +101,4 @@ def make_reconciler(
         sweep_interval_s=settings.sweep_interval_s,
         registry_interval_s=settings.resync_interval_s,
     )
-    return Reconciler(store, launcher, directory, policy, pace)
+    return Reconciler(store, launcher, directory, flows, policy, pace)

@@ -8,6 +8,7 @@ from agent_deployment_service.lifespan import lifespan
 from agent_deployment_service.metadata import SCHEMA
 from agent_deployment_service.processes.endpoints import router as processes_router
 from agent_deployment_service.settings import DeploymentSettings
+from agent_deployment_service.shells.endpoints import router as shells_router
 from agent_deployment_service.wanted.endpoints import router as wanted_router
 from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
@@ -22,7 +23,7 @@ def create_app(settings: DeploymentSettings | None = None, *, identity: Identity
             title="Kgents agent deployment",
             settings=settings or DeploymentSettings.model_validate({}),
             lifespan=lifespan,
-            routers=[deployments_router, observing_router, processes_router, wanted_router],
+            routers=[deployments_router, observing_router, processes_router, shells_router, wanted_router],
             identity=identity,
         )
     )

@@ -18,6 +18,7 @@ class DeploymentSettings(ServiceSettings):
     door as workers are told it; where it is a Unix socket, `door_dir` is its folder on this machine.
     `worker_import_paths` are for a `worker_module` that is not installed. A version that has no label and is asked for
     by number runs until nobody asked for `version_idle_s`, at most `versions_on_demand` of one agent at a time.
+    `langflow_dir` is where `kgents langflow install` put what flows run on.
     """
 
     model_config = SettingsConfigDict(env_prefix="DEPLOYMENT_")
@@ -30,6 +31,7 @@ class DeploymentSettings(ServiceSettings):
     worker_module: str = "agent_worker.main"
     worker_import_paths: tuple[Path, ...] = ()
     require_isolation: bool = False
+    langflow_dir: Path | None = None
 
     health_timeout_s: Seconds = 30.0
     drain_grace_s: Seconds = 30.0

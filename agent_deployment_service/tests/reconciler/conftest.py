@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -117,6 +118,20 @@ def published(
     )
 
 
+@dataclass
+class InMemoryFlows:
+    """Management as the reconciler needs it: every version of an agent of Langflow is this flow; `away` refuses."""
+
+    flow_of_all: dict[str, Any] = field(default_factory=lambda: {"data": {"nodes": [], "edges": []}})
+    away: bool = False
+
+    async def flow(self, agent_id: UUID, number: int) -> dict[str, Any]:
+        if self.away:
+            raise Unavailable("Management is away.")
+        return self.flow_of_all
+
+
+FLOWS = InMemoryFlows()
 Published = Callable[..., PublishedAgent]
 
 
@@ -134,6 +149,7 @@ def make_reconciler(store: ReconcilerStore, launcher: InMemoryLauncher, registry
         store,
         launcher,
         RuntimeDirectory(registry),
+        FLOWS,
         RestartPolicy(limit=4, window_s=60, backoff_s=0.01, backoff_max_s=0.05),
         Pace(health_timeout_s=0.2, drain_grace_s=1, sweep_interval_s=0.2, registry_interval_s=0.2),
     )

@@ -4,7 +4,7 @@ from typing import Protocol
 from uuid import UUID
 
 from kgents_shared.contracts.attestations import SignAttestation, SignedAttestation
-from kgents_shared.contracts.deployments import ObservedDeployment
+from kgents_shared.contracts.deployments import ObservedDeployment, ShellState
 from kgents_shared.contracts.tools import KnownTools
 from kgents_shared.http.client import ServiceClient
 
@@ -53,6 +53,34 @@ class HttpDeploymentObserver:
             "GET", f"/internal/deployments/{agent_id}", params={"owner_id": owner_id}, timeout_s=_TIMEOUT_S
         )
         return None if found is None else ObservedDeployment.model_validate(found)
+
+
+class ShellObserver(Protocol):
+    """What kinds of agents the platform can run."""
+
+    async def why_not(self, shell: str) -> str | None:
+        """Why agents of the shell can't run; None where they can. `Unavailable`, `CallFailed`."""
+        ...
+
+
+class NoShells:
+    """Where nothing is published."""
+
+    async def why_not(self, shell: str) -> str | None:
+        """None of them runs."""
+        return f"no agent of the shell {shell} is started from here"
+
+
+class HttpShellObserver:
+    """The deployment service, whose launcher runs them."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def why_not(self, shell: str) -> str | None:
+        """`GET /internal/shells/{shell}`."""
+        found = await self._client.request_json("GET", f"/internal/shells/{shell}", timeout_s=_TIMEOUT_S)
+        return ShellState.model_validate(found).why_not
 
 
 class AttestationSigner(Protocol):

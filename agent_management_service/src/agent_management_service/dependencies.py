@@ -11,10 +11,11 @@ from pydantic import BaseModel
 from agent_management_service.agents.reference import agent_reference
 from agent_management_service.agents.repository import AgentRepository
 from agent_management_service.agents.service import AgentService
-from agent_management_service.clients import AttestationSigner
+from agent_management_service.clients import AttestationSigner, ShellObserver
 from agent_management_service.desired.repository import DesiredRepository
 from agent_management_service.errors import UnsupportedMediaType
 from agent_management_service.flows.errors import FlowNotOfParts
+from agent_management_service.flows.publishing import FlowGate
 from agent_management_service.flows.repository import FlowRepository
 from agent_management_service.flows.service import FlowService
 from agent_management_service.idempotency.repository import IdempotencyRepository
@@ -86,7 +87,8 @@ async def _transaction(request: Request) -> AsyncGenerator[Work]:
         agents, versions = AgentRepository(session), VersionRepository(session)
         flows, comparing = FlowRepository(session), VersionService(agents, versions)
         drafts = AgentService(agents, flows, system_limits(request))
-        publishing = PublishingService(agents, versions, AgentEvents(session))
+        gate = FlowGate(flows, cast("ShellObserver", request.app.state.shell_observer))
+        publishing = PublishingService(agents, versions, AgentEvents(session), gate)
         kinds = Kinds.over(session, drafts, publishing)
         yield Work(
             agents=drafts,

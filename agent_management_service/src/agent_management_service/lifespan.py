@@ -7,7 +7,12 @@ from typing import cast
 
 from fastapi import FastAPI
 
-from agent_management_service.clients import HttpAttestationSigner, HttpDeploymentObserver, HttpToolCatalog
+from agent_management_service.clients import (
+    HttpAttestationSigner,
+    HttpDeploymentObserver,
+    HttpShellObserver,
+    HttpToolCatalog,
+)
 from agent_management_service.idempotency.repository import IdempotencyRepository
 from agent_management_service.metadata import SCHEMA
 from agent_management_service.settings import ManagementSettings
@@ -41,7 +46,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         tasks = await stack.enter_async_context(BackgroundTasks())
         app.state.database = database
         app.state.event_bus = bus
-        app.state.deployment_observer = HttpDeploymentObserver(siblings.client(settings.deployment_url, "deployment"))
+        deployment = siblings.client(settings.deployment_url, "deployment")
+        app.state.deployment_observer = HttpDeploymentObserver(deployment)
+        app.state.shell_observer = HttpShellObserver(deployment)
         app.state.attestation_signer = HttpAttestationSigner(siblings.client(settings.auth_url, "auth"))
         app.state.relay = relay
         app.state.validation = ValidationService(settings.system_limits, catalog)

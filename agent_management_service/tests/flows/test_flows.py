@@ -1,20 +1,23 @@
-"""A flow is an agent: kept whole beside its draft, given back as it was sent, not published while nothing runs it."""
+"""A flow is an agent: kept whole beside its draft, given back as it was sent, published where it can run."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from agent_management_service.main import create_app
 from agent_management_service.settings import ManagementSettings
 from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES
 from kgents_shared.definitions.flows.compile import MAX_FLOW_BYTES
+from kgents_shared.errors import Unavailable
 from kgents_shared.testing.tokens import TokenIssuer
-from tests.external.langflow import echo_flow, starter_flows
+from tests.external.langflow import echo_flow, node_of, starter_flows
 
 Json = dict[str, Any]
 MakeAgent = Callable[..., Awaitable[Json]]
@@ -64,8 +67,31 @@ async def test_validation_says_the_same_without_keeping_anything(caller: httpx.A
     assert (await caller.get(AGENTS)).json()["items"] == []
 
 
+@dataclass
+class PlatformsShells:
+    """The deployment service, as publishing a flow needs it."""
+
+    why: str | None = "what flows run on is not installed"
+    away: bool = False
+
+    async def why_not(self, shell: str) -> str | None:
+        if self.away:
+            raise Unavailable("The deployment service is away.")
+        assert shell == "Langflow"
+        return self.why
+
+
+@pytest.fixture
+def shells(app: FastAPI) -> Generator[PlatformsShells]:
+    before, app.state.shell_observer = app.state.shell_observer, PlatformsShells()
+    yield app.state.shell_observer
+    app.state.shell_observer = before
+
+
 @pytest.mark.parametrize("publish", ["create", "publish", "reload"])
-async def test_publishing_a_flow_is_refused_with_the_reason(caller: httpx.AsyncClient, publish: str) -> None:
+async def test_publishing_a_flow_that_nothing_runs_is_refused_with_the_reason(
+    caller: httpx.AsyncClient, shells: PlatformsShells, publish: str
+) -> None:
     if publish == "create":
         answer = await caller.post(AGENTS, params={"publish": "true"}, json=echo_flow())
         assert (await caller.get(AGENTS)).json()["items"] == []
@@ -81,7 +107,44 @@ async def test_publishing_a_flow_is_refused_with_the_reason(caller: httpx.AsyncC
     assert answer.status_code == 422
     (fault,) = answer.json()["errors"]
     assert (fault["loc"], fault["code"]) == (["runtime", "shell"], "not_runnable")
-    assert "this platform has no worker for flows" in fault["msg"]
+    assert shells.why is not None
+    assert shells.why in fault["msg"]
+
+
+async def test_a_flow_with_a_node_that_cannot_run_here_is_a_draft_and_is_not_published(
+    caller: httpx.AsyncClient, shells: PlatformsShells
+) -> None:
+    shells.why = None
+    flow = echo_flow("Echo", node_of("URLComponent", "URL-1"))
+    report = (await caller.post(f"{AGENTS}/validate", json=flow)).json()
+    assert (report["errors"], [fault["code"] for fault in report["warnings"]]) == ([], ["flow_component_not_here"])
+    await made(caller, flow)
+    answer = await caller.post(f"{AGENTS}/echo/publish", json={})
+    assert (answer.status_code, answer.json()["code"]) == (422, "not_runnable")
+    (fault,) = answer.json()["errors"]
+    assert (fault["code"], 'node "URL" (URL-1)' in fault["msg"]) == ("flow_component_not_here", True)
+
+
+async def test_a_flow_is_published_and_given_to_who_runs_it(
+    caller: httpx.AsyncClient, deployment: httpx.AsyncClient, shells: PlatformsShells
+) -> None:
+    shells.why = None
+    agent = await made(caller, echo_flow())
+    assert (await caller.post(f"{AGENTS}/echo/publish", json={})).status_code == 200
+    path = f"/internal/agents/{agent['id']}/versions"
+    assert (await deployment.get(f"{path}/1/flow")).json() == echo_flow()
+    assert (await caller.get(f"{path}/1/flow")).status_code == 404
+    assert (await deployment.get(f"{path}/2/flow")).json()["code"] == "version_not_found"
+
+
+async def test_a_flow_is_not_published_while_nobody_can_say_whether_it_runs(
+    caller: httpx.AsyncClient, shells: PlatformsShells
+) -> None:
+    shells.away = True
+    await made(caller, echo_flow())
+    answer = await caller.post(f"{AGENTS}/echo/publish", json={})
+    assert answer.status_code == 503
+    assert (await caller.get(f"{AGENTS}/echo")).json()["status"] == "draft"
 
 
 async def test_a_draft_is_replaced_by_another_flow_under_the_agents_own_name(caller: httpx.AsyncClient) -> None:

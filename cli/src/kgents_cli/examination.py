@@ -37,7 +37,7 @@ class Finding:
 def examine(home: Home) -> list[Finding]:
     """Every check, in the order of the report."""
     findings = [check_python(), check_home(home), check_disk(home), check_port(home), check_docker()]
-    findings += [check_postgres(), check_nats(), check_provider()]
+    findings += [check_postgres(), check_nats(), check_provider(), check_langflow(home)]
     return [*findings, *check_protections()]
 
 
@@ -167,6 +167,20 @@ def check_provider() -> Finding:
     return Finding(
         "warn", "model", "no OPENAI_API_KEY: the built-in echo answers", "set it where the server is started"
     )
+
+
+def check_langflow(home: Home) -> Finding:
+    """What flows of Langflow run on. Nothing of the default needs it."""
+    from kgents_cli.home import checkout_root
+    from kgents_cli.langflow import LangflowEnvironment, langflow_folder
+    from kgents_shared.langflow_environment import installed
+
+    root, folder = checkout_root(), langflow_folder(home)
+    if installed(folder) is None:
+        return Finding("ok", "langflow", "not installed; flows are kept as drafts (kgents langflow install)")
+    if root is not None and not LangflowEnvironment(root, folder).is_current:
+        return Finding("warn", "langflow", f"another version is in {folder}", "kgents langflow install")
+    return Finding("ok", "langflow", f"flows run on what is in {folder}")
 
 
 def check_protections() -> list[Finding]:

@@ -117,6 +117,8 @@ def _own_values(name: str, around: Surroundings) -> dict[str, Any]:
             "logs_dir": settings.paths.logs / "agents",
             "door": f"unix:{door}",
             "door_dir": door.parent,
+            # What flows run on may lie elsewhere, so that homes can share it.
+            "langflow_dir": os.environ.get("DEPLOYMENT_LANGFLOW_DIR") or settings.paths.home / "langflow",
         }
     return {}
 

@@ -39,6 +39,10 @@ class InMemoryLauncher:
     async def start(self) -> None:
         """Nothing is left over from an earlier one."""
 
+    async def why_not(self, shell: str) -> str | None:
+        """It runs none of them equally well."""
+        return None
+
     async def launch(self, request: LaunchRequest) -> Launched:
         """Remembers the instance."""
         if request.instance_id in self._running:

@@ -107,6 +107,10 @@ class Launcher(Protocol):
         """Ends whatever an earlier server left running, then makes ready. Cheap: does not wait for the first launch."""
         ...
 
+    async def why_not(self, shell: str) -> str | None:
+        """Why no agent of the shell can be launched, fit to show to its owner; None where one can."""
+        ...
+
     async def launch(self, request: LaunchRequest) -> Launched:
         """Starts an instance and returns once it exists. Raises LaunchError; nothing is left behind then."""
         ...

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import structlog
 
+from agent_deployment_service.clients import FlowSource
 from agent_deployment_service.instances.repository import StaleInstanceError
 from agent_deployment_service.instances.states import (
     Crashed,
@@ -46,6 +47,7 @@ from agent_deployment_service.reconciler.directory import RuntimeDirectory
 from agent_deployment_service.reconciler.policy import RestartPolicy
 from agent_deployment_service.reconciler.store import AgentView, ReconcilerStore
 from agent_deployment_service.reconciler.work_queue import WorkQueue
+from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.db import new_id
 from kgents_shared.errors import ApiError
 
@@ -75,6 +77,7 @@ class Reconciler:
         store: ReconcilerStore,
         launcher: Launcher,
         directory: RuntimeDirectory,
+        flows: FlowSource,
         policy: RestartPolicy,
         pace: Pace,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -82,6 +85,7 @@ class Reconciler:
         self._store = store
         self._launcher = launcher
         self._directory = directory
+        self._flows = flows
         self._policy = policy
         self._pace = pace
         self._clock = clock
@@ -245,10 +249,11 @@ class Reconciler:
             case StartNew():
                 await self._start_new(target)
             case Restart(instance):
+                flow = await self._flow_of(instance.agent_id, instance.version, instance.spec)
                 token = secrets.token_hex(32)
                 started = instance.restart(_hash(token), self._clock())
                 await self._store.change(instance, started)
-                await self._launch(target, started, token)
+                await self._launch(target, started, token, flow)
             case Watch(instance):
                 self._spawn(instance, self._watch(instance))
             case Drain(instance):
@@ -261,6 +266,7 @@ class Reconciler:
     async def _start_new(self, target: Target) -> None:
         if target.spec is None or target.version is None:
             return
+        flow = await self._flow_of(target.agent_id, target.version, target.spec)
         token = secrets.token_hex(32)
         instance = Starting(
             id=new_id(),
@@ -275,11 +281,17 @@ class Reconciler:
             started_at=self._clock(),
         )
         await self._store.add(instance)
-        await self._launch(target, instance, token)
+        await self._launch(target, instance, token, flow)
 
-    async def _launch(self, target: Target, instance: Starting, token: str) -> None:
+    async def _flow_of(self, agent_id: UUID, version: int, spec: AgentSpec) -> dict[str, Any] | None:
+        """Asked for before anything is noted as starting: where management is away, that is no crash of the agent's."""
+        return None if spec.runtime.flow is None else await self._flows.flow(agent_id, version)
+
+    async def _launch(self, target: Target, instance: Starting, token: str, flow: dict[str, Any] | None) -> None:
         self._forget_end(instance.id)
-        request = LaunchRequest(instance.id, instance.agent_id, target.name, instance.version, instance.spec, token)
+        request = LaunchRequest(
+            instance.id, instance.agent_id, target.name, instance.version, instance.spec, token, flow
+        )
         try:
             await self._launcher.launch(request)
         except LaunchError as error:

@@ -1,6 +1,6 @@
 """`/internal/agents`: what should run, for the services that see to it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
@@ -42,6 +42,14 @@ async def get_version_of_any_owner(
 ) -> AgentSpec:
     """What a version says, for who runs it."""
     return AgentSpec.model_validate(await work.desired.version(agent_id, number))
+
+
+@router.get("/{agent_id}/versions/{number}/flow")
+async def get_flow_of_any_owner(
+    _: DeploymentCalls, work: Transaction, agent_id: UUID, number: Annotated[int, Path(ge=1, le=MAX_VERSION)]
+) -> dict[str, Any]:
+    """The flow that a version is, for who runs it."""
+    return await work.flows.of_spec(agent_id, await work.desired.version(agent_id, number))
 
 
 def _state(row: DesiredRow) -> PublishedAgent:

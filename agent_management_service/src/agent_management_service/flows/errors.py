@@ -1,6 +1,7 @@
 """What is refused of flows."""
 
-from kgents_shared.contracts.agent_spec import AgentSpec
+from collections.abc import Sequence
+
 from kgents_shared.errors import FaultItem, InvalidInput, NotFound
 
 
@@ -25,15 +26,18 @@ class FlowUnknown(InvalidInput):
 
 
 class FlowNotRunnable(InvalidInput):
-    """422: an agent that is stored, and that nothing here can run."""
+    """422: a flow that is stored, and that can't run here: because of what is in it, or of the platform."""
 
     default_code = "not_runnable"
 
-    def __init__(self) -> None:
-        msg = "'Langflow' is stored and checked, but can't be run here yet: this platform has no worker for flows"
-        hint = "keep it as a draft, or define the agent in TOML"
-        fault = FaultItem(("runtime", "shell"), msg, "not_runnable", hint)
-        super().__init__("A flow of Langflow can't be published on this platform yet.", errors=[fault])
+    def __init__(self, faults: Sequence[FaultItem]) -> None:
+        super().__init__("The flow can't be published here. Each reason is listed in errors.", errors=faults)
+
+    @classmethod
+    def on_this_platform(cls, why: str) -> "FlowNotRunnable":
+        """No agent of Langflow runs here; `why` says what to do about it."""
+        hint = "keep it as a draft until then"
+        return cls([FaultItem(("runtime", "shell"), f"'Langflow': {why}", "not_runnable", hint)])
 
 
 class FlowNotOfParts(InvalidInput):
@@ -45,9 +49,3 @@ class FlowNotOfParts(InvalidInput):
         hint = "keep the flow as an agent with POST /agents"
         fault = FaultItem(("runtime", "shell"), "a flow has no ghost and no model", "flow_not_of_parts", hint)
         super().__init__("A flow can't be taken apart into a bot.", errors=[fault])
-
-
-def refuse_what_cannot_run(spec: AgentSpec) -> None:
-    """Raise `FlowNotRunnable` for an agent that no worker of this platform runs."""
-    if spec.runtime.shell != "Chat":
-        raise FlowNotRunnable

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from agent_management_service.agents.repository import AgentRepository
 from agent_management_service.flows.errors import FlowNotFound
@@ -26,8 +27,12 @@ class FlowService:
         """
         row = await self.agents.get(reference)
         spec = row.draft if number is None else (await self.versions.get(row.id, number)).spec
+        return await self.of_spec(row.id, spec)
+
+    async def of_spec(self, agent_id: UUID, spec: dict[str, Any]) -> dict[str, Any]:
+        """The flow that a definition of the agent names; `FlowNotFound` where it names none."""
         digest = AgentSpec.model_validate(spec).runtime.flow
-        document = None if digest is None else await self.flows.get(row.id, digest)
+        document = None if digest is None else await self.flows.get(agent_id, digest)
         if document is None:
             raise FlowNotFound
         return document

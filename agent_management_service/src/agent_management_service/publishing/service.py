@@ -7,7 +7,7 @@ from typing import Any
 from agent_management_service.agents.models import AgentRow, AgentStatus
 from agent_management_service.agents.repository import AgentRepository
 from agent_management_service.errors import NotPublished
-from agent_management_service.flows.errors import refuse_what_cannot_run
+from agent_management_service.flows.publishing import FlowGate
 from agent_management_service.publishing.events import AgentEvents
 from agent_management_service.versions.content_hash import content_hash
 from agent_management_service.versions.models import VersionRow
@@ -26,6 +26,7 @@ class PublishingService:
     agents: AgentRepository
     versions: VersionRepository
     events: AgentEvents
+    gate: FlowGate
 
     async def publish(self, reference: Reference) -> AgentRow:
         """Freeze the draft and want it running; an unchanged draft starts its version (again) instead."""
@@ -69,7 +70,7 @@ class PublishingService:
         await self.events.announce(row, await self._spec(row, row.answering), await self._spec(row, row.canary_version))
 
     async def _publish(self, row: AgentRow) -> AgentRow:
-        refuse_what_cannot_run(AgentSpec.model_validate(row.draft))
+        await self.gate.check(row.id, AgentSpec.model_validate(row.draft))
         newest = await self.versions.newest(row.id)
         if newest is None or newest.content_hash != content_hash(row.draft):
             newest = await self.versions.freeze(row.id, 1 if newest is None else newest.number + 1, row.draft)

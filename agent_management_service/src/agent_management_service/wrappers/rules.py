@@ -4,7 +4,10 @@ from contextlib import suppress
 from uuid import UUID
 
 from agent_management_service.agents.repository import AgentRepository
+from agent_management_service.clients import NoShells
 from agent_management_service.errors import AgentNotFound, NameIsFixed
+from agent_management_service.flows.publishing import FlowGate
+from agent_management_service.flows.repository import FlowRepository
 from agent_management_service.kinds.errors import ReferenceMissing
 from agent_management_service.kinds.hooks import Change, HookRegistry, HookWork, Moment
 from agent_management_service.kinds.kind import Kind
@@ -46,7 +49,8 @@ async def tear_down(work: HookWork, _: Moment, change: Change) -> None:
     row, session = change.row, work.events.session
     if not isinstance(row, WrapperRow) or row.deployed_agent_id is None:
         return
-    publishing = PublishingService(AgentRepository(session), VersionRepository(session), AgentEvents(session))
+    gate = FlowGate(FlowRepository(session), NoShells())
+    publishing = PublishingService(AgentRepository(session), VersionRepository(session), AgentEvents(session), gate)
     with suppress(AgentNotFound):  # its owner was first
         await publishing.delete(Reference(frozenset({row.owner_id}), id=row.deployed_agent_id))
 

@@ -5,6 +5,7 @@ What of lfx is no documented interface is touched here and nowhere else.
 # lfx stands in an environment of its own, not in the one that types are checked in.
 # pyright: reportMissingImports=false
 
+import asyncio
 import copy
 import os
 from collections.abc import Iterator
@@ -22,16 +23,19 @@ os.environ |= {
 import lfx.base.models.unified_models
 import lfx.memory.stubs
 from lfx.load import aload_flow_from_json
+from lfx.preload import prewarm_core_imports
 from lfx.run._defaults import apply_run_defaults
 from lfx.schema.message import Message as FlowMessage
 from lfx.schema.schema import InputValueRequest
+from lfx.utils.flow_validation import ensure_component_hash_lookups_loaded
 
 from lfx_worker.run_scope import CURRENT_RUN
 
-# What nearly every flow needs, loaded ahead for all children of the fork server.
-for _name in ("langchain_openai", "langchain.agents", "lfx.components.input_output.chat",
-              "lfx.components.models_and_agents.agent", "lfx.components.models_and_agents.language_model"):  # fmt: skip
-    import_module(_name)
+# What nearly every flow needs, loaded ahead for all children of the fork server: the model's client, the components of
+# chats and agents, one run of a flow without a model, and the pinned version's own components to compare with.
+import_module("langchain_openai").ChatOpenAI(model="none", api_key="none", base_url="http://127.0.0.2/v1")
+prewarm_core_imports()
+asyncio.run(ensure_component_hash_lookups_loaded())
 
 # The door puts in the model of the agent's version, whatever stands here.
 _MODEL = [{"name": "kgents", "provider": "OpenAI", "metadata": {}}]

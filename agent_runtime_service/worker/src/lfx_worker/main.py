@@ -58,7 +58,8 @@ async def _answer(flow: dict[str, Any], port: ModelPort, run: RunRequest, door: 
             if failure is not None:
                 raise failure from error
             write_log("warning", "flow_failed", run_id=str(run.run_id), error=repr(error))
-            raise RunFailed("flow_failed", f"The flow failed: {str(error)[:_SHOWN_CHARS]}") from error
+            told = " ".join(str(error).split())[:_SHOWN_CHARS]
+            raise RunFailed("flow_failed", f"The flow failed: {told}") from error
     if not given:
         raise RunFailed("flow_failed", "The flow came to its end, and no Chat Output of it gave an answer.")
     return FinalEvent(text="\n\n".join(given))

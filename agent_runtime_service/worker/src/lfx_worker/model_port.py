@@ -83,6 +83,8 @@ class ModelPort:
 async def _passed_on(request: web.Request, use: ModelUse) -> web.StreamResponse:
     body = await request.read()
     async with use.door.completion(use.provider, body) as answer:
+        if answer.content_type == "application/json":
+            return web.Response(body=_with_usage(await answer.read()), content_type="application/json")
         response = web.StreamResponse(headers={"Content-Type": answer.headers.get("Content-Type", "application/json")})
         await response.prepare(request)
         try:
@@ -99,6 +101,15 @@ async def _passed_on(request: web.Request, use: ModelUse) -> web.StreamResponse:
             return response
         await response.write_eof()
         return response
+
+
+def _with_usage(body: bytes) -> bytes:
+    """Langflow takes it for granted that a whole answer tells its usage; not every model server does."""
+    document = orjson.loads(body)
+    if isinstance(document, dict) and document.get("usage") is None:
+        document["usage"] = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+        return orjson.dumps(document)
+    return body
 
 
 async def _nothing_else(request: web.Request) -> web.Response:

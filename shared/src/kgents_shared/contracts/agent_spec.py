@@ -16,6 +16,7 @@ from kgents_shared.contracts.path_table import RESERVED_AGENT_NAMES, parses_as_u
 _SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_PROMPT_CHARS = 65_536
 Provider = Literal["openai", "echo"]
+Shell = Literal["Chat", "Langflow"]
 
 
 def storable(text: str) -> str:
@@ -107,7 +108,7 @@ class RuntimeSpec(Contract):
     flow: FlowHash | None = Field(
         default=None, description="The stored flow that a Langflow agent is; the platform writes it when it takes one."
     )
-    shell: Literal["Chat", "Langflow"] = Field(
+    shell: Shell = Field(
         default="Chat",
         validate_default=True,
         description="`Chat`: the platform's own loop of model and tools. `Langflow`: a flow, exported from Langflow.",

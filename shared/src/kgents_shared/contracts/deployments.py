@@ -34,3 +34,9 @@ class ObservedDeployment(Contract):
     ready: int
     last_error: str | None
     updated_at: datetime
+
+
+class ShellState(Contract):
+    """Whether agents of a shell can run; `why_not` says what keeps them from it."""
+
+    why_not: str | None

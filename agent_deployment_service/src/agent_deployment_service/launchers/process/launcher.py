@@ -119,14 +119,24 @@ class ProcessLauncher:
 
     # -- instances ------------------------------------------------------------------------------------------------
 
+    async def why_not(self, shell: str) -> str | None:
+        """Chat agents run everywhere; flows where their environment is installed and the machine can isolate them."""
+        if shell == "Chat":
+            return None
+        try:
+            self._options.langflow()
+            _refuse_without_walls(await self._chat.ready(), shell)
+        except LaunchError as error:
+            return str(error)
+        return None
+
     async def launch(self, request: LaunchRequest) -> Launched:
         """Starts a worker in a sandbox of its own; it exists, shut in, when this returns."""
         if request.instance_id in self._workers:
             raise AlreadyLaunchedError(f"instance {request.instance_id} runs already")
         keeper = self._keeper_of(request.spec.runtime.shell)
         link = await keeper.ready()
-        if link.isolation is Isolation.NONE and request.spec.runtime.shell != "Chat":
-            raise LaunchError(f"a {request.spec.runtime.shell} agent can't run here: this machine can't isolate it")
+        _refuse_without_walls(link, request.spec.runtime.shell)
         worker = self._new_worker(request, keeper)
         config = self._config(request, isolated=link.isolation is not Isolation.NONE)
         try:
@@ -313,6 +323,11 @@ class ProcessLauncher:
         servers = [keeper.link.identity for keeper in self._keepers.values() if keeper.link]
         living = [worker.identity for worker in self._workers.values()]
         self._record.write(item for item in (*servers, *living) if item is not None)
+
+
+def _refuse_without_walls(link: ForkServerLink, shell: str) -> None:
+    if link.isolation is Isolation.NONE and shell != "Chat":
+        raise LaunchError(f"a {shell} agent can't run here: this machine can't isolate it")
 
 
 def _describe(code: int | None) -> str:

@@ -29,6 +29,7 @@ class ProcessLauncherOptions:
     passed_environment: tuple[str, ...] = ("LD_LIBRARY_PATH", "TZ")
     import_paths: tuple[Path, ...] = ()
     langflow_dir: Path | None = None
+    flow_worker_module: str = FLOW_WORKER
 
     @property
     def roots(self) -> tuple[Path, Path]:
@@ -53,7 +54,7 @@ class ProcessLauncherOptions:
         if python is None:
             raise LaunchError(f"flows can't run here: what they run on is not installed; {INSTALL}")
         return ServerCommand(
-            worker_module=FLOW_WORKER,
+            worker_module=self.flow_worker_module,
             run_dir=self.run_dir,
             root=self.roots[1],
             door_dir=self.door_dir,

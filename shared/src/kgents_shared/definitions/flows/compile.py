@@ -13,6 +13,7 @@ from kgents_shared.definitions.compile import compile_spec
 from kgents_shared.definitions.documents import Document, parse_json
 from kgents_shared.definitions.flows.checking import MOST_FAULTS, flow_faults, flow_warnings
 from kgents_shared.definitions.flows.nodes import Graph, graph_of
+from kgents_shared.definitions.flows.running import what_cannot_run
 from kgents_shared.definitions.limits import SystemLimits
 from kgents_shared.definitions.places import repeated_names, with_places
 from kgents_shared.errors import FaultItem, InvalidInput
@@ -87,8 +88,9 @@ def compile_flow(flow: Flow, limits: SystemLimits = _NO_LIMITS) -> AgentSpec:
 
 
 def warnings_of_flow(flow: Flow, limits: SystemLimits = _NO_LIMITS) -> list[FaultItem]:
-    """What is likely a mistake in a flow that can be taken."""
-    return with_places(flow.document, flow_warnings(flow.graph, code_allowed=limits.flow_code))
+    """What is likely a mistake in a flow that can be taken, and what keeps it from being published."""
+    found = [*what_cannot_run(flow.graph), *flow_warnings(flow.graph, code_allowed=limits.flow_code)]
+    return with_places(flow.document, found)
 
 
 def _definition(flow: Flow) -> dict[str, Any]:
