@@ -283,6 +283,14 @@ async def test_management_is_told_what_runs_of_an_owners_agent_and_nobody_else(
     assert (await caller.get(path, params=owner)).status_code == 404
 
 
+async def test_management_is_told_which_agents_can_run_here(client_with: Any, issuer: Any, caller: httpx.AsyncClient):
+    management = await client_with(issuer.service("management", "deployment"))
+    assert (await management.get("/internal/shells/Chat")).json() == {"why_not": None}
+    assert "kgents langflow install" in (await management.get("/internal/shells/Langflow")).json()["why_not"]
+    assert (await management.get("/internal/shells/Remote")).status_code == 422
+    assert (await caller.get("/internal/shells/Chat")).status_code == 404
+
+
 async def test_only_health_is_public_and_every_internal_route_asks_for_a_service(app: FastAPI):
     assert public_routes(app) == ["GET /health"]
     assert internal_routes_without_service(app) == []

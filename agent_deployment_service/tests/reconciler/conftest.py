@@ -56,6 +56,21 @@ class InMemoryRegistry:
 
 
 @dataclass
+class InMemoryFlows:
+    """Management as the reconciler needs it: every version of an agent of Langflow is this flow; `away` refuses."""
+
+    flow_of_all: dict[str, Any] = field(default_factory=lambda: {"data": {"nodes": [], "edges": []}})
+    away: bool = False
+    asked: int = 0
+
+    async def flow(self, agent_id: UUID, number: int) -> dict[str, Any]:
+        self.asked += 1
+        if self.away:
+            raise Unavailable("Management is away.")
+        return self.flow_of_all
+
+
+@dataclass
 class Platform:
     """A reconciler with a launcher that runs nothing, and hands to move what is around it."""
 
@@ -63,6 +78,7 @@ class Platform:
     launcher: InMemoryLauncher
     registry: InMemoryRegistry
     reconciler: Reconciler
+    flows: InMemoryFlows
 
     async def want(self, wanted: PublishedAgent) -> bool:
         changed = await self.store.apply(wanted)
@@ -118,20 +134,6 @@ def published(
     )
 
 
-@dataclass
-class InMemoryFlows:
-    """Management as the reconciler needs it: every version of an agent of Langflow is this flow; `away` refuses."""
-
-    flow_of_all: dict[str, Any] = field(default_factory=lambda: {"data": {"nodes": [], "edges": []}})
-    away: bool = False
-
-    async def flow(self, agent_id: UUID, number: int) -> dict[str, Any]:
-        if self.away:
-            raise Unavailable("Management is away.")
-        return self.flow_of_all
-
-
-FLOWS = InMemoryFlows()
 Published = Callable[..., PublishedAgent]
 
 
@@ -144,12 +146,14 @@ def becomes_healthy(request: LaunchRequest) -> bool:
     return request.spec.system_prompt != "never healthy"
 
 
-def make_reconciler(store: ReconcilerStore, launcher: InMemoryLauncher, registry: InMemoryRegistry) -> Reconciler:
+def make_reconciler(
+    store: ReconcilerStore, launcher: InMemoryLauncher, registry: InMemoryRegistry, flows: InMemoryFlows
+) -> Reconciler:
     return Reconciler(
         store,
         launcher,
         RuntimeDirectory(registry),
-        FLOWS,
+        flows,
         RestartPolicy(limit=4, window_s=60, backoff_s=0.01, backoff_max_s=0.05),
         Pace(health_timeout_s=0.2, drain_grace_s=1, sweep_interval_s=0.2, registry_interval_s=0.2),
     )
@@ -164,9 +168,10 @@ async def open_platform(url: str) -> AsyncGenerator[Platform]:
     store = ReconcilerStore(database, "memory")
     launcher = InMemoryLauncher(becomes_healthy)
     registry = InMemoryRegistry()
-    reconciler = make_reconciler(store, launcher, registry)
+    flows = InMemoryFlows()
+    reconciler = make_reconciler(store, launcher, registry, flows)
     try:
-        yield Platform(store, launcher, registry, reconciler)
+        yield Platform(store, launcher, registry, reconciler, flows)
     finally:
         await launcher.close(1)
         await database.close()
@@ -213,7 +218,7 @@ def renew() -> Renew:
 
     def give(platform: Platform, launcher: InMemoryLauncher) -> None:
         platform.launcher = launcher
-        platform.reconciler = make_reconciler(platform.store, launcher, platform.registry)
+        platform.reconciler = make_reconciler(platform.store, launcher, platform.registry, platform.flows)
 
     return give
 

@@ -202,3 +202,19 @@ async def test_many_agents_are_started_at_once(platform: Platform, published: Pu
 
     await eventually(all_serve, 20)
     assert len(platform.launcher.running()) == 20
+
+
+async def test_a_flow_is_read_before_its_agent_is_started_and_management_that_is_away_is_no_crash(
+    platform: Platform, published: Published
+):
+    runtime = {"shell": "Langflow", "flow": f"sha256:{'0' * 64}"}
+    spec = AgentSpec.model_validate({"name": "greeter", "system_prompt": "A flow.", "runtime": runtime})
+    wanted = published().model_copy(update={"spec": spec})
+    platform.flows.away = True
+    await platform.want(wanted)
+    await eventually(lambda: platform.flows.asked > 1, describe="it is asked again")
+    assert await platform.states(wanted.agent_id) == []
+    platform.flows.away = False
+    await eventually(lambda: platform.is_serving(wanted.agent_id, 1))
+    (launched,) = platform.launcher.running()
+    assert platform.launcher.request_of(launched.instance_id).flow == platform.flows.flow_of_all
