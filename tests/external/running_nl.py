@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import httpx
 from aiohttp import web
+from fastapi import FastAPI
 from jose import jwt
 from pydantic import SecretStr
 
@@ -102,6 +103,7 @@ class Nl:
     siblings: Siblings
     model: ModelServer
     database_url: str
+    app: FastAPI
     owner: str = field(default_factory=lambda: f"owner-{uuid4().hex}")
 
     def headers(self, owner: str | None = None, **claims: Any) -> dict[str, str]:
@@ -176,10 +178,10 @@ async def running_nl(migrated_database: MigratedDatabase, nats_server: Any, issu
             **common,
         )
         common["runtime_url"] = await serve(runtime.create_app(of_runs, identity=issuer.identity))
-        settings = NlSettings(
-            database_url=SecretStr(await migrated_database(SERVICE)), timeout_s=20, model_timeout_s=2, **common
-        )
-        url = await serve(create_app(settings, identity=issuer.identity))
+        database_url = await migrated_database(SERVICE)
+        settings = NlSettings(database_url=SecretStr(database_url), timeout_s=20, model_timeout_s=2, **common)
+        app = create_app(settings, identity=issuer.identity)
+        url = await serve(app)
         http = await enter(httpx.AsyncClient(base_url=url, timeout=60))
         agents = await enter(httpx.AsyncClient(base_url=common["management_url"], timeout=60))
-        yield Nl(http, agents, issuer, siblings, model, await migrated_database(SERVICE))
+        yield Nl(http, agents, issuer, siblings, model, database_url, app)

@@ -1,15 +1,20 @@
 """One drafting per Idempotency-Key, a bounded number at once, an end to what was left behind."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import psycopg
+import pytest
 
 from kgents_shared.db import Database
-from kgents_shared.testing.model_server import ModelRequest, StatusFault
+from kgents_shared.testing.model_server import ModelRequest, NeverAnswers, StatusFault
 from kgents_shared.testing.polling import eventually
+from nl_agent_service.drafts.bounds import Places
 from nl_agent_service.drafts.repository import DraftRepository
+from nl_agent_service.drafts.service import DraftService, Patience
+from nl_agent_service.errors import TooManyDrafts
 from tests.external.running_nl import Nl, draft
 
 
@@ -54,6 +59,27 @@ async def test_while_one_is_under_way_its_key_waits_and_only_so_many_run_beside_
     go.set()
     answers = await asyncio.gather(*running, third)
     assert [answer.status_code for answer in answers] == [201, 201, 201]
+
+
+async def test_a_drafting_that_takes_too_long_is_ended(nl: Nl):
+    patient: DraftService = nl.app.state.drafts
+    nl.app.state.drafts = replace(patient, patience=Patience(whole_s=0.2, answer_s=2, tokens=100))
+    nl.model.script(NeverAnswers())
+    try:
+        problem = await nl.fails(504, "draft_timeout")
+    finally:
+        nl.app.state.drafts = patient
+    assert (await nl.stored(problem["draft_id"])).json()["state"] == "failed"
+
+
+def test_the_platform_drafts_so_many_at_once_whoever_asks():
+    places = Places(most=2, most_of_owner=2)
+    give_back = places.take("a")
+    places.take("b")
+    with pytest.raises(TooManyDrafts, match="as many agents as it may"):
+        places.take("c")
+    give_back()
+    places.take("c")
 
 
 async def test_what_was_left_behind_is_ended_and_what_is_old_is_dropped(nl: Nl):

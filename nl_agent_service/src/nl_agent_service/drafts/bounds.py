@@ -28,7 +28,8 @@ _NOT_DRAFTED: Mapping[str, str] = {
     ),
     **dict.fromkeys(("llm_provider", "provider", "model", "runtime", "shell"), "is for the request to choose"),
 }
-_HIDDEN_CHARS = 64
+_MOST_NAME_CHARS = 64
+_MOST_TOLD = 20
 # What the validator warns of, where a draft may not have the pattern at all.
 _NO_TOOL = frozenset(
     {"tool_not_registered", "tool_pattern_unmatched", "tool_denied_here", "tool_switched_off", "allows_every_tool"}
@@ -48,7 +49,8 @@ def bounded(drafted: Mapping[str, Any], request: DraftRequest) -> tuple[dict[str
     if isinstance(llm, dict):
         own = cast("dict[str, Any]", llm)
         why = "is for the request to choose: which model answers, by whose account"
-        left_out += [_left(("llm", name[:_HIDDEN_CHARS]), why) for name in own if name not in _OF_MODEL]
+        others = [name[:_MOST_NAME_CHARS] for name in own if name not in _OF_MODEL]
+        left_out += [_left(("llm", name), why) for name in others[:_MOST_TOLD]]
         llm = {name: value for name, value in own.items() if name in _OF_MODEL} | _chosen(request.llm)
     if llm:
         definition["llm"] = llm
