@@ -18,12 +18,13 @@ from typing import Any
 
 from kgents_cli.bootstrap.pip_settings import read_pip_settings, uv_environment
 from kgents_cli.bootstrap.uv_program import obtain_uv
+from kgents_cli.checks.suite import LANGFLOW_OF_TESTS
 from kgents_cli.langflow import LangflowEnvironment
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "locks" / "langflow.txt"
 HOME = ROOT / ".kgents" / "tools" / "langflow"
-ENVIRONMENT = HOME / "environment"
+ENVIRONMENT = ROOT / LANGFLOW_OF_TESTS
 
 
 @cache

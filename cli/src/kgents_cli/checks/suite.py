@@ -3,24 +3,42 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from kgents_cli.checks.lint import run_lint
+from kgents_cli.langflow import LOCK
 
 _MOST_PROCESSES = 4
+LANGFLOW_OF_TESTS = Path(".kgents/tools/langflow/environment")
+"""What flows run on in the tests, below the checkout: installed once, for every home that they make."""
 
 
 def run_suite(root: Path, pytest_args: Sequence[str], *, with_lint: bool) -> int:
     """What `kgents test` does; the exit code is lint's if that failed, else pytest's."""
-    if with_lint and (code := run_lint(root)) != 0:
-        click.echo("lint failed, so the tests were not run (kgents test --no-lint runs them anyway)", err=True)
-        return code
-    if pytest_args:
-        return run_pytest(root, pytest_args)
-    return _run_covered(root)
+    with _langflow_installed_meanwhile(root):
+        if with_lint and (code := run_lint(root)) != 0:
+            click.echo("lint failed, so the tests were not run (kgents test --no-lint runs them anyway)", err=True)
+            return code
+        if pytest_args:
+            return run_pytest(root, pytest_args)
+        return _run_covered(root)
+
+
+@contextmanager
+def _langflow_installed_meanwhile(root: Path) -> Generator[None]:
+    """Half a minute's work on a fresh checkout, mostly waiting for the network; tests of flows wait for its end."""
+    if not (root / LOCK).is_file():
+        yield
+        return
+    env = {**os.environ, "DEPLOYMENT_LANGFLOW_DIR": str(root / LANGFLOW_OF_TESTS)}
+    command = [sys.executable, "-m", "kgents_cli", "langflow", "install"]
+    quiet = subprocess.DEVNULL  # a test that needs it installs it where this failed, and says why it can't
+    with subprocess.Popen(command, cwd=root, env=env, stdin=quiet, stdout=quiet, stderr=quiet):
+        yield
 
 
 def run_pytest(
