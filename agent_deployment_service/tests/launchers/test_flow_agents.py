@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from agent_deployment_service.launchers.process.filesystem import SCRATCH_INSIDE
 from agent_deployment_service.launchers.process.launcher import ProcessLauncher, ProcessLauncherOptions
 from agent_deployment_service.launchers.protocol import Launched, LaunchError, LaunchRequest
 from kgents_shared.contracts.agent_spec import AgentSpec
@@ -167,7 +168,15 @@ def edge_of(source: Json, output: str, target: Json, into: str) -> Json:
 
 
 @pytest.fixture(scope="module")
-async def bench(short_folder: Callable[[], Path]) -> AsyncGenerator[FlowBench]:
+def nothing_is_made_outside() -> Generator[None]:
+    """lfx makes a folder for itself where it reads its settings: in its sandbox's scratch, never beside it."""
+    before = Path(SCRATCH_INSIDE).exists()
+    yield
+    assert Path(SCRATCH_INSIDE).exists() == before
+
+
+@pytest.fixture(scope="module")
+async def bench(short_folder: Callable[[], Path], nothing_is_made_outside: None) -> AsyncGenerator[FlowBench]:
     """One fork server for all flows of this module: it takes seconds to load lfx."""
     home = short_folder()
     door = FlowDoor()

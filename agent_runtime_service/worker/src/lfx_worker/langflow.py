@@ -5,7 +5,6 @@ What of lfx is no documented interface is touched here and nowhere else.
 # lfx stands in an environment of its own, not in the one that types are checked in.
 # pyright: reportMissingImports=false
 
-import asyncio
 import copy
 import os
 from collections.abc import Iterator
@@ -27,15 +26,13 @@ from lfx.preload import prewarm_core_imports
 from lfx.run._defaults import apply_run_defaults
 from lfx.schema.message import Message as FlowMessage
 from lfx.schema.schema import InputValueRequest
-from lfx.utils.flow_validation import ensure_component_hash_lookups_loaded
 
 from lfx_worker.run_scope import CURRENT_RUN
 
-# What nearly every flow needs, loaded ahead for all children of the fork server: the model's client, the components of
-# chats and agents, one run of a flow without a model, and the pinned version's own components to compare with.
+# What nearly every flow needs, loaded ahead for all children of the fork server. Nothing is run: lfx makes its folder
+# when it reads its settings, and that is for a child to do, in a scratch of its own.
 import_module("langchain_openai").ChatOpenAI(model="none", api_key="none", base_url="http://127.0.0.2/v1")
-prewarm_core_imports()
-asyncio.run(ensure_component_hash_lookups_loaded())
+prewarm_core_imports(warmup_run=False, teardown_services=False)
 
 # The door puts in the model of the agent's version, whatever stands here.
 _MODEL = [{"name": "kgents", "provider": "OpenAI", "metadata": {}}]
