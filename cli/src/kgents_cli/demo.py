@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,25 @@ def run_demo() -> None:
     folder = Path(tempfile.mkdtemp(prefix="kgents-"))
     demo = Demo(Home(folder / "home"))
     try:
-        try:
-            demo.start()
-            demo.talk()
-        finally:
-            demo.stop()
+        demo.start()
+        demo.talk()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with _undisturbed():
+            try:
+                demo.stop()
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _undisturbed() -> Generator[None]:
+    """Ctrl-C and SIGTERM wait for the end of this: interrupted, it would leave the server running."""
+    held = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Demo:
@@ -94,15 +107,12 @@ class Demo:
         server = find_server(self._home)
         if server is None:
             return
-        self._say("The end: everything stops")
         marks = {process: start_mark(process.pid) for process in server.processes}
         try:
-            stop_server(self._home)
-        except NotRunning:
-            return
+            self._say("The end: everything stops")
         finally:
-            if self._process is not None:
-                self._process.wait()
+            # Also where nobody reads on (`kgents demo | head`), which fails every line that is written.
+            self._stop_server()
         deadline = time.monotonic() + _GONE_S
         while left := [process for process, mark in marks.items() if mark and start_mark(process.pid) == mark]:
             if time.monotonic() > deadline:
@@ -110,6 +120,15 @@ class Demo:
                 raise CliError(f"processes are left behind: {named}", hint="please report this")
             time.sleep(0.05)
         self._tell(f"no process is left; the demo took {time.monotonic() - self._begun:.1f} s")
+
+    def _stop_server(self) -> None:
+        try:
+            stop_server(self._home)
+        except NotRunning:
+            return
+        finally:
+            if self._process is not None:
+                self._process.wait()
 
     def _ask(self, api: ApiClient, text: str, conversation: str | None) -> dict[str, Any]:
         """Sends a message; while the worker is being replaced the server says 503, and this asks again."""
