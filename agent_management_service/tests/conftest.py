@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 
 from agent_management_service.main import SERVICE, create_app
 from agent_management_service.settings import ManagementSettings
+from kgents_shared.errors import Unavailable
 from kgents_shared.testing.tokens import TokenIssuer
 
 Clients = Callable[[dict[str, str]], Awaitable[httpx.AsyncClient]]
@@ -91,3 +93,24 @@ def make_agent(caller: httpx.AsyncClient) -> Callable[..., Awaitable[dict[str, A
         return answer.json()
 
     return make
+
+
+@dataclass
+class PlatformsShells:
+    """The deployment service, as publishing a flow needs it."""
+
+    why: str | None = "what flows run on is not installed"
+    away: bool = False
+
+    async def why_not(self, shell: str) -> str | None:
+        if self.away:
+            raise Unavailable("The deployment service is away.")
+        assert shell == "Langflow"
+        return self.why
+
+
+@pytest.fixture
+def shells(app: FastAPI) -> Generator[PlatformsShells]:
+    before, app.state.shell_observer = app.state.shell_observer, PlatformsShells()
+    yield app.state.shell_observer
+    app.state.shell_observer = before

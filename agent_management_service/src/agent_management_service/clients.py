@@ -6,7 +6,8 @@ from uuid import UUID
 from kgents_shared.contracts.attestations import SignAttestation, SignedAttestation
 from kgents_shared.contracts.deployments import ObservedDeployment, ShellState
 from kgents_shared.contracts.tools import KnownTools
-from kgents_shared.http.client import ServiceClient
+from kgents_shared.errors import Unavailable
+from kgents_shared.http.client import CallFailed, ServiceClient
 
 _TIMEOUT_S = 5
 
@@ -59,7 +60,7 @@ class ShellObserver(Protocol):
     """What kinds of agents the platform can run."""
 
     async def why_not(self, shell: str) -> str | None:
-        """Why agents of the shell can't run; None where they can. `Unavailable`, `CallFailed`."""
+        """Why agents of the shell can't run; None where they can, `Unavailable` where nobody can say."""
         ...
 
 
@@ -79,7 +80,10 @@ class HttpShellObserver:
 
     async def why_not(self, shell: str) -> str | None:
         """`GET /internal/shells/{shell}`."""
-        found = await self._client.request_json("GET", f"/internal/shells/{shell}", timeout_s=_TIMEOUT_S)
+        try:
+            found = await self._client.request_json("GET", f"/internal/shells/{shell}", timeout_s=_TIMEOUT_S)
+        except CallFailed as error:
+            raise Unavailable("The deployment service doesn't say which agents can run here.") from error
         return ShellState.model_validate(found).why_not
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from agent_management_service.main import create_app
 from agent_management_service.settings import ManagementSettings
 from kgents_shared.definitions.documents import MAX_DOCUMENT_BYTES
 from kgents_shared.definitions.flows.compile import MAX_FLOW_BYTES
-from kgents_shared.errors import Unavailable
 from kgents_shared.testing.tokens import TokenIssuer
 from tests.external.langflow import echo_flow, node_of, starter_flows
 
@@ -67,30 +64,9 @@ async def test_validation_says_the_same_without_keeping_anything(caller: httpx.A
     assert (await caller.get(AGENTS)).json()["items"] == []
 
 
-@dataclass
-class PlatformsShells:
-    """The deployment service, as publishing a flow needs it."""
-
-    why: str | None = "what flows run on is not installed"
-    away: bool = False
-
-    async def why_not(self, shell: str) -> str | None:
-        if self.away:
-            raise Unavailable("The deployment service is away.")
-        assert shell == "Langflow"
-        return self.why
-
-
-@pytest.fixture
-def shells(app: FastAPI) -> Generator[PlatformsShells]:
-    before, app.state.shell_observer = app.state.shell_observer, PlatformsShells()
-    yield app.state.shell_observer
-    app.state.shell_observer = before
-
-
 @pytest.mark.parametrize("publish", ["create", "publish", "reload"])
 async def test_publishing_a_flow_that_nothing_runs_is_refused_with_the_reason(
-    caller: httpx.AsyncClient, shells: PlatformsShells, publish: str
+    caller: httpx.AsyncClient, shells: Any, publish: str
 ) -> None:
     if publish == "create":
         answer = await caller.post(AGENTS, params={"publish": "true"}, json=echo_flow())
@@ -112,7 +88,7 @@ async def test_publishing_a_flow_that_nothing_runs_is_refused_with_the_reason(
 
 
 async def test_a_flow_with_a_node_that_cannot_run_here_is_a_draft_and_is_not_published(
-    caller: httpx.AsyncClient, shells: PlatformsShells
+    caller: httpx.AsyncClient, shells: Any
 ) -> None:
     shells.why = None
     flow = echo_flow("Echo", node_of("URLComponent", "URL-1"))
@@ -126,7 +102,7 @@ async def test_a_flow_with_a_node_that_cannot_run_here_is_a_draft_and_is_not_pub
 
 
 async def test_a_flow_is_published_and_given_to_who_runs_it(
-    caller: httpx.AsyncClient, deployment: httpx.AsyncClient, shells: PlatformsShells
+    caller: httpx.AsyncClient, deployment: httpx.AsyncClient, shells: Any
 ) -> None:
     shells.why = None
     agent = await made(caller, echo_flow())
@@ -138,7 +114,7 @@ async def test_a_flow_is_published_and_given_to_who_runs_it(
 
 
 async def test_a_flow_is_not_published_while_nobody_can_say_whether_it_runs(
-    caller: httpx.AsyncClient, shells: PlatformsShells
+    caller: httpx.AsyncClient, shells: Any
 ) -> None:
     shells.away = True
     await made(caller, echo_flow())

@@ -9,6 +9,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.external.langflow import echo_flow, node_of
+
 from .conftest import Make, path_of
 
 
@@ -87,6 +89,47 @@ async def test_what_can_not_run_yet_is_told_and_no_agent_comes_of_it(
     assert [fault["loc"] for fault in answer.json()["errors"]] == [["model", "provider"], ["shell", "type"]]
     assert f'The {kind} "new" can\'t be published.' in answer.json()["detail"]
     assert (await caller.get("/api/v1/agents/new")).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["bot", "team"])
+async def test_a_shell_of_langflow_is_published_with_its_flow_and_the_model_beside_it(
+    caller: httpx.AsyncClient, make: Make, shells: Any, kind: str
+) -> None:
+    shells.why = None
+    flow = echo_flow()
+    shell = await make("shell", "s", type="Langflow", config={"flow": flow})
+    model = await make("model", "m", provider="echo")
+    other = await make("bot", "other")
+    bot = await make("bot", "flowing", ghost_id=other["ghost_id"], model_id=model["id"], shell_id=shell["id"])
+    await make("team", "flowing", members=[{"bot_id": bot["id"]}])
+    answer = await publish(caller, kind, "flowing")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["draft"]["llm"]["provider"] == "echo"
+    assert (await caller.get("/api/v1/agents/flowing/flow", params={"version": 1})).json() == flow
+    # Published again as another flow: that is another version of the same agent.
+    changed = flow | {"description": "Says it twice."}
+    body = {"name": "s", "type": "Langflow", "config": {"flow": changed}}
+    assert (await caller.put(path_of("shell", shell["id"]), json=body)).status_code == 200
+    assert (await publish(caller, kind, "flowing")).json()["version"] == 2
+    assert (await caller.get("/api/v1/agents/flowing/flow", params={"version": 1})).json() == flow
+
+
+@pytest.mark.parametrize(
+    ("why", "place"), [("nothing is installed", ["shell", "type"]), (None, ["shell", "config", "flow", "data"])]
+)
+async def test_a_flow_that_can_not_run_is_told_at_its_shell(
+    caller: httpx.AsyncClient, make: Make, shells: Any, why: str | None, place: list[str]
+) -> None:
+    shells.why = why
+    flow = echo_flow() if why else echo_flow("Echo", node_of("URLComponent", "URL-1"))
+    shell = await make("shell", "s", type="Langflow", config={"flow": flow})
+    other = await make("bot", "other")
+    await make("bot", "stuck", ghost_id=other["ghost_id"], model_id=other["model_id"], shell_id=shell["id"])
+    answer = await publish(caller, "bot", "stuck")
+    assert (answer.status_code, answer.json()["code"]) == (422, "not_runnable")
+    (fault,) = answer.json()["errors"]
+    assert fault["loc"][: len(place)] == place
+    assert (await caller.get("/api/v1/agents/stuck")).status_code == 404
 
 
 async def test_a_team_of_several_is_stored_and_not_published_yet(caller: httpx.AsyncClient, make: Make) -> None:

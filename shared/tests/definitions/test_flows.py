@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,6 +100,19 @@ def test_a_starter_flow_that_reaches_out_of_its_sandbox_is_taken_and_the_nodes_a
     (fault,) = examine(starter_flows()["Blog Writer"], "json").warnings
     assert fault.msg == ('node "URL" (URLComponent-8dgnZ) reaches out to the network, and an agent\'s sandbox has none')
     assert "Kgents Tools" in (fault.hint or "")
+
+
+def test_the_guide_says_of_each_starter_flow_what_becomes_of_it():
+    guide = (Path(__file__).parents[3] / "docs" / "langflow.md").read_text("utf-8")
+    rows = [
+        line for line in guide.partition("## Langflow's own starter flows")[2].splitlines() if line.startswith("| ")
+    ]
+    titles = starter_flows().keys()
+    named = {row.split(" | ")[0].strip("| "): {title for title in titles if f"*{title}*" in row} for row in rows}
+    assert named.pop("run") == titles - NOT_HERE.keys() - REFUSED.keys()
+    assert named.pop("refused") == REFUSED.keys()
+    assert set().union(*named.values()) == NOT_HERE.keys()
+    assert sum(len(found) for found in named.values()) == len(NOT_HERE)
 
 
 def test_only_components_of_the_pinned_version_are_said_not_to_run():

@@ -1,5 +1,6 @@
 """Kinds to an `AgentSpec` and back: the one place where a ghost, a model and a shell become an agent."""
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from agent_management_service.kinds.schemas import (
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.definitions.compile import compile_spec
 from kgents_shared.definitions.documents import Document
+from kgents_shared.definitions.flows.compile import Flow, flow_in
 from kgents_shared.definitions.limits import SystemLimits
 from kgents_shared.errors import FaultItem, InvalidInput
 
@@ -43,6 +45,17 @@ class Parts:
     model: ModelRow | ModelBody
     shell: ShellRow | ChatShellBody | LangflowShellBody | RemoteShellBody
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The shell's config."""
+        config = self.shell.config
+        return config if isinstance(config, dict) else config.model_dump()
+
+    @property
+    def flow(self) -> Flow | None:
+        """What a shell of Langflow runs."""
+        return flow_in(json.dumps(self.settings["flow"]).encode()) if self.shell.type == "Langflow" else None
+
 
 def spec_of(what: Kind, name: str, parts: Parts, limits: SystemLimits = _NO_LIMITS) -> AgentSpec:
     """The agent that these parts make; `NotRunnable` with every reason why they make none here."""
@@ -52,6 +65,11 @@ def spec_of(what: Kind, name: str, parts: Parts, limits: SystemLimits = _NO_LIMI
     except InvalidInput as error:
         faults = [_of_a_part(fault, document) for fault in error.errors]
         raise NotRunnable(what, name, faults) from error
+
+
+def of_the_shell(fault: FaultItem) -> FaultItem:
+    """What keeps a flow from being published, at the shell that holds it."""
+    return replace(fault, loc=("shell", "config", "flow", *fault.loc) if fault.loc[0] == "data" else ("shell", "type"))
 
 
 def config_faults(config: ChatConfig) -> list[FaultItem]:
@@ -77,15 +95,14 @@ def parts_of(spec: AgentSpec) -> tuple[GhostBody, ModelBody, ChatShellBody]:
 
 def _document(name: str, parts: Parts) -> dict[str, Any]:
     given = {theirs: getattr(parts.model, ours) for theirs, ours in LLM_FIELDS.items()}
-    config = parts.shell.config
-    settings = config if isinstance(config, dict) else config.model_dump()
+    flow = parts.flow
     return {
         "name": name,
         **{field: getattr(parts.ghost, field) for field in GHOST_FIELDS},
         "llm": {field: value for field, value in given.items() if value is not None},
-        "runtime": {"shell": parts.shell.type},
+        "runtime": {"shell": parts.shell.type, **({} if flow is None else {"flow": flow.hash})},
         # Only the platform's own worker has what an agent's other tables set.
-        **(settings if parts.shell.type == "Chat" else {}),
+        **(parts.settings if parts.shell.type == "Chat" else {}),
     }
 
 
