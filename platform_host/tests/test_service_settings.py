@@ -168,3 +168,27 @@ def test_programs_of_others_see_neither_the_home_nor_the_sockets_wherever_they_l
         assert {home, Path("/srv/other")} <= set(hidden)
         for needed in (around.settings.paths.secrets, around.settings.paths.door):
             assert any(needed.is_relative_to(path) for path in hidden)
+
+
+class DeployingSettings(ServiceSettings):
+    """Settings of the service that runs flows."""
+
+    run_dir: Path
+    langflow_dir: Path
+
+
+def test_what_flows_run_on_lies_in_the_home_unless_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploying = ServiceDefinition(
+        "deployment", "agent_deployment_service", "deployments", DeployingSettings, create_app
+    )
+    monkeypatch.delenv("DEPLOYMENT_LANGFLOW_DIR", raising=False)
+
+    def chosen() -> Path:
+        around = dataclasses.replace(surroundings(tmp_path), database_urls={"deployment": "postgresql://d@h/kgents"})
+        found = build_settings({"deployment": deploying}, around)["deployment"]
+        assert isinstance(found, DeployingSettings)
+        return found.langflow_dir
+
+    assert chosen() == tmp_path / "langflow"
+    monkeypatch.setenv("DEPLOYMENT_LANGFLOW_DIR", str(tmp_path / "shared"))
+    assert chosen() == tmp_path / "shared"
