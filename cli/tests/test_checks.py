@@ -70,7 +70,7 @@ def test_pytest_has_the_last_word(workspace: Path, capfd: pytest.CaptureFixture[
 def test_too_little_that_is_covered_fails_the_run_and_is_told_before_the_last_word(
     workspace: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    for name in [name for name in os.environ if name.startswith(("SLIPCOVER_", "PYTEST_XDIST_"))]:
+    for name in [name for name in os.environ if name.startswith(("SLIPCOVER_", "PYTEST_"))]:
         monkeypatch.delenv(name)  # of the run that this test is in
     (workspace / "measured").mkdir()
     (workspace / "measured/half.py").write_text("def half(x):\n    if x:\n        return 1\n    return 2\n")
