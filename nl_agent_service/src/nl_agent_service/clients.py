@@ -117,6 +117,8 @@ class HttpModel:
         except CallFailed as failed:
             if failed.far_code in {"credential_not_found", "credential_refused"}:
                 raise CredentialNotFound(failed.detail) from failed
+            if failed.far_status in {401, 403}:
+                raise  # it is this service's own token that is refused, not the caller's
             raise _told(failed) from failed
         return Completion.model_validate(answer)
 

@@ -1,12 +1,19 @@
 """Whatever a description makes the model write, nobody gets more than they have, and what was left out is told."""
 
 import json
+import time
 from typing import Any
 
 import psycopg
 
 from kgents_shared.auth import ALL_SCOPES
-from tests.external.running_nl import SCENARIO, Nl, draft
+from kgents_shared.contracts.completions import MOST_ANSWER_CHARS, Completion, CompletionUsage
+from kgents_shared.errors import FaultItem
+from kgents_shared.testing.model_server import Reply
+from nl_agent_service.drafts.asking import read_answer
+from nl_agent_service.drafts.scenarios import MOST_EXPECTED, read_scenarios
+from tests.external.langflow import echo_flow
+from tests.external.running_nl import GOOD, SCENARIO, Nl, draft
 
 REF = f"cred_{'c' * 32}"
 KEY = "sk-canary" + "a1b2c3d4" * 4
@@ -36,6 +43,49 @@ async def test_accounts_owners_and_rights_in_a_draft_are_left_out_and_told(nl: N
     [asked] = nl.model.completions
     assert json.loads(asked.last_user_text)["description"] == HOSTILE
     assert "acme" not in str(asked.messages[0]["content"])
+
+
+async def test_no_draft_becomes_a_flow_with_code_in_it(nl: Nl):
+    flow = {"name": GOOD["name"], "data": echo_flow()["data"]}
+    nl.model.script(json.dumps({"agent": flow}), draft(data=echo_flow()["data"]))
+    told = await nl.drafted(HOSTILE)
+    assert [fault["code"] for fault in told["attempts"][0]["faults"]] == ["missing"]
+    assert places(told) == ["data"]
+    assert (await nl.agent(told["agent"]["name"]))["draft"]["runtime"] == {"flow": None, "shell": "Chat"}
+
+
+def test_an_answer_of_fences_without_end_is_read_at_once():
+    usage = CompletionUsage(prompt_tokens=1, completion_tokens=1, estimated=False)
+    began = time.monotonic()
+    for part in ("x```\n", "```\n", "\n\t ", "```json  "):
+        text = (part * MOST_ANSWER_CHARS)[:MOST_ANSWER_CHARS]
+        answer = Completion(text=text, is_whole=True, provider="openai", model="m", usage=usage)
+        assert isinstance(read_answer(answer), FaultItem)
+    assert time.monotonic() - began < 5
+
+
+def test_what_scenarios_look_for_is_bounded():
+    expect = {"contains": ["a"] * 50_000, "lacks": ["b"] * 50_000}
+    scenarios, _ = read_scenarios([{"name": "x", "turn": [{"user": "?", "expect": expect}]}])
+    assert scenarios is not None
+    [turn] = scenarios.case[0].turn
+    assert (len(turn.expect.contains), len(turn.expect.lacks)) == (MOST_EXPECTED, MOST_EXPECTED)
+
+
+async def test_scenarios_of_one_name_that_has_no_room_for_a_number_end_nothing(nl: Nl):
+    scenario = {**SCENARIO, "name": "n" * 200}
+    nl.model.script(draft(scenario, scenario), "rain")
+    told = await nl.drafted()
+    assert [tried["status"] for tried in told["scenarios"]] == ["passed"]
+    assert told["notes"] == ["Scenario 2 of the draft can't be read: it was dropped."]
+
+
+async def test_a_provider_that_tells_of_more_tokens_than_there_are_ends_nothing(nl: Nl):
+    most = 2**31 - 1
+    said = [Reply(text, prompt_tokens=most, completion_tokens=most) for text in (draft(SCENARIO), "rain")]
+    nl.model.script(*said)
+    told = await nl.drafted()
+    assert told["usage"] == {"prompt_tokens": most, "completion_tokens": most}
 
 
 async def test_tools_that_the_owner_has_not_are_left_out_and_told(nl: Nl):

@@ -1,21 +1,39 @@
 """One drafting per Idempotency-Key, a bounded number at once, an end to what was left behind."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from kgents_shared.contracts.agent_spec import LlmSpec
+from kgents_shared.contracts.completions import Completion, CompletionMessage, CompletionRequest
 from kgents_shared.db import Database
+from kgents_shared.http.client import CallFailed, ServiceClient
 from kgents_shared.testing.model_server import ModelRequest, NeverAnswers, StatusFault
 from kgents_shared.testing.polling import eventually
+from nl_agent_service.clients import HttpModel
 from nl_agent_service.drafts.bounds import Places
 from nl_agent_service.drafts.repository import DraftRepository
 from nl_agent_service.drafts.service import DraftService, Patience
 from nl_agent_service.errors import TooManyDrafts
 from tests.external.running_nl import Nl, draft
+
+
+@dataclass
+class Raises:
+    """A model, or the way to one, that only raises."""
+
+    error: Exception
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        raise self.error
+
+    async def request_json(self, *_: Any, **__: Any) -> Any:
+        raise self.error
 
 
 async def test_the_same_request_under_the_same_key_is_drafted_once(nl: Nl):
@@ -37,6 +55,32 @@ async def test_a_drafting_that_failed_may_be_tried_again_under_its_key(nl: Nl):
     nl.model.script(StatusFault(401), draft())
     assert (await nl.ask(headers=key)).status_code == 502
     assert (await nl.ask(headers=key)).status_code == 201
+
+
+async def test_a_drafting_that_fails_inside_is_told_as_failed_and_frees_its_key(nl: Nl):
+    whole: DraftService = nl.app.state.drafts
+    nl.app.state.drafts = replace(whole, model=Raises(RuntimeError("a bug")))
+    key = {"Idempotency-Key": uuid4().hex}
+    try:
+        assert (await nl.ask(headers=key)).status_code == 500
+    finally:
+        nl.app.state.drafts = whole
+    async with await psycopg.AsyncConnection.connect(nl.database_url) as connection:
+        kept = await connection.execute("SELECT state, fault->>'code' FROM nl.drafts WHERE owner_id = %s", (nl.owner,))
+        assert await kept.fetchall() == [("failed", "internal_error")]
+    nl.model.script(draft())
+    assert (await nl.ask(headers=key)).status_code == 201
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_that_the_services_own_token_is_refused_is_not_told_as_the_callers(status: int):
+    refused = CallFailed("Who are you?", far_status=status, far_code="unauthenticated")
+    client = cast("ServiceClient", Raises(refused))
+    message = CompletionMessage(role="user", content="?")
+    request = CompletionRequest(owner_id="a", purpose="a test", llm=LlmSpec(), messages=[message])
+    with pytest.raises(CallFailed, match="Who are you") as raised:
+        await HttpModel(client).complete(request)
+    assert (raised.value.status, raised.value.code) == (502, "sibling_refused")
 
 
 async def test_while_one_is_under_way_its_key_waits_and_only_so_many_run_beside_it(nl: Nl):

@@ -15,7 +15,8 @@ from nl_agent_service.drafts.schemas import DraftRequest
 _MOST_TOLD_FAULTS = 20
 _MOST_KEPT_CHARS = 100_000
 _MOST_TOOL_CHARS = 300
-_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
+_FENCE_OPENS = re.compile(r"```(?:json)?[ \t]*\n")
+_FENCE_CLOSES = re.compile(r"\n[ \t]*```")
 _STRUCTURE_CHARS = 65_536
 
 _SYSTEM = """\
@@ -115,8 +116,8 @@ def read_answer(answer: Completion) -> Drafted | FaultItem:
         msg = "broke off before its end: the answer was longer than it may be"
         return FaultItem((), msg, "draft_cut", "shorten the system prompt")
     text = answer.text.strip()
-    fenced = _FENCED.search(text)
-    inner = fenced[1] if fenced is not None else text[text.find("{") : text.rfind("}") + 1]
+    fenced = _fenced(text)
+    inner = fenced if fenced is not None else text[text.find("{") : text.rfind("}") + 1]
     try:
         value = parse_json(inner.encode("utf-8", "replace"), _STRUCTURE_CHARS).value
     except InvalidInput as unreadable:
@@ -134,3 +135,12 @@ def read_answer(answer: Completion) -> Drafted | FaultItem:
         {name: value for name, value in cast("dict[str, Any]", agent).items() if name != "scenarios"},
         cast("list[Any]", scenarios) if isinstance(scenarios, list) else [],
     )
+
+
+def _fenced(text: str) -> str | None:
+    """What stands between the first fence and the last. As one expression it would take minutes for hostile texts."""
+    opens = _FENCE_OPENS.search(text)
+    if opens is None:
+        return None
+    ends = [closes.start() for closes in _FENCE_CLOSES.finditer(text, opens.end())]
+    return text[opens.end() : ends[-1]] if ends else None

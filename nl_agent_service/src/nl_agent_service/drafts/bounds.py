@@ -27,6 +27,7 @@ _NOT_DRAFTED: Mapping[str, str] = {
         "would give rights or accounts: no draft does",
     ),
     **dict.fromkeys(("llm_provider", "provider", "model", "runtime", "shell"), "is for the request to choose"),
+    "data": "would make it a flow of Langflow: no draft is one",
 }
 _MOST_NAME_CHARS = 64
 _MOST_TOLD = 20

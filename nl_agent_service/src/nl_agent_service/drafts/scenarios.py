@@ -15,6 +15,7 @@ from nl_agent_service.drafts.schemas import ScenarioOutcome
 
 MOST_CASES = 2
 MOST_TURNS = 3
+MOST_EXPECTED = 20
 _MOST_SHOWN_CHARS = 2000
 # An expression of a model's own is never run: some take for ever.
 _JUDGED = ("contains", "lacks")
@@ -40,7 +41,9 @@ def read_scenarios(drafted: Sequence[Any]) -> tuple[Scenarios | None, list[str]]
         try:
             case = _case(row)
             names = [made["name"] for made in cases]
-            cases.append({**case, "name": f"{case['name']} ({number})"} if case["name"] in names else case)
+            named = {**case, "name": f"{case['name']} ({number})"} if case["name"] in names else case
+            Scenarios.model_validate({"case": [*cases, named]})
+            cases.append(named)
         except (ValidationError, TypeError, KeyError, AttributeError):
             notes.append(f"Scenario {number} of the draft can't be read: it was dropped.")
     return (Scenarios.model_validate({"case": cases}) if cases else None), notes
@@ -48,12 +51,17 @@ def read_scenarios(drafted: Sequence[Any]) -> tuple[Scenarios | None, list[str]]
 
 def _case(row: Any) -> dict[str, Any]:
     turns = [
-        {"user": turn["user"], "expect": {name: turn.get("expect", {}).get(name) or [] for name in _JUDGED}}
+        {"user": turn["user"], "expect": {name: _expected(turn, name) for name in _JUDGED}}
         for turn in row["turn"][:MOST_TURNS]
     ]
     return Case.model_validate({"name": row["name"], "model": "real", "turn": turns}).model_dump(
         mode="json", exclude_defaults=True
     )
+
+
+def _expected(turn: Any, name: str) -> Any:
+    """Texts that are looked for, each of which takes its time."""
+    return (turn.get("expect", {}).get(name) or [])[:MOST_EXPECTED]
 
 
 def scenarios_toml(scenarios: Scenarios, agent: str) -> str:

@@ -26,6 +26,7 @@ from nl_agent_service.errors import DraftNotValid, DraftTimeout, DraftUnderWay, 
 
 ATTEMPTS = 4  # a draft and three repairs
 _MOST_NAMES = 5
+_MOST_COUNTED = 2**31 - 1
 _PURPOSE = "drafting an agent"
 
 
@@ -57,8 +58,10 @@ class _Work:
     result: Result = field(default_factory=Result)
 
     def count(self, answer: Completion) -> None:
-        self.row.prompt_tokens += answer.usage.prompt_tokens
-        self.row.completion_tokens += answer.usage.completion_tokens
+        """What providers tell of a usage is bounded for each answer, and the columns for their sum."""
+        usage = answer.usage
+        self.row.prompt_tokens = min(self.row.prompt_tokens + usage.prompt_tokens, _MOST_COUNTED)
+        self.row.completion_tokens = min(self.row.completion_tokens + usage.completion_tokens, _MOST_COUNTED)
 
     def attempted(self, answer: Completion, faults: Sequence[FaultItem]) -> None:
         usage = answer.usage.model_dump(exclude={"estimated"})
@@ -94,6 +97,10 @@ class DraftService:
                 raise await self._failed(work, DraftTimeout(self.patience.whole_s)) from None
             except ApiError as error:
                 raise await self._failed(work, error) from error
+            except Exception:
+                # Else its key would be taken, and it be shown as under way, until it is swept.
+                await self._failed(work, ApiError("The drafting failed inside; the log has more."))
+                raise
             await self._end(work)
             return row, False
         finally:
