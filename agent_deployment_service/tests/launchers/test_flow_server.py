@@ -87,6 +87,28 @@ async def test_a_flows_worker_has_its_own_root_and_no_way_out(bench: ProcessBenc
     assert (await bench.run_inside(launched, "import os; os.execv('/bin/sh', ['sh'])"))["error"] != ""
 
 
+def user_of(pid: int | None) -> str:
+    return Path(f"/proc/{pid}/status").read_text("ascii").partition("Uid:")[2].split()[0]
+
+
+async def test_no_worker_of_one_server_has_the_user_id_of_one_of_the_others(bench: ProcessBench):
+    if os.geteuid() != 0:
+        pytest.skip("only root's workers have user ids of their own")
+    chat = [await bench.started(f"chat-{number}") for number in range(2)]
+    flows = [await bench.launcher.launch(flow_request()) for _ in range(2)]
+    assert len({user_of(item.pid) for item in (*chat, *flows)}) == 4
+
+
+async def test_an_environment_that_went_away_is_the_reason_that_no_flow_starts(bench: ProcessBench):
+    launched = await bench.launcher.launch(flow_request())
+    (bench.home / "langflow" / "env-1").unlink()
+    os.kill(roles(bench)["forkserver (Langflow)"], signal.SIGKILL)
+    ended = await asyncio.wait_for(bench.launcher.next_exit(), 10)
+    assert (ended.instance_id, ended.reason) == (launched.instance_id, ExitReason.LOST)
+    with pytest.raises(LaunchError, match=r"could not be started: .*env-1/bin/python"):
+        await bench.launcher.launch(flow_request())
+
+
 @pytest.mark.parametrize("named", [False, True])
 async def test_where_nothing_is_installed_a_flow_is_refused_with_what_to_do(tmp_path: Path, named: bool):
     langflow_dir = tmp_path / "langflow" if named else None

@@ -52,6 +52,7 @@ class Arguments:
     run_dir: Path
     root: Path
     title: str
+    number: int
     door: Path | None
     import_paths: tuple[str, ...]
 
@@ -67,6 +68,7 @@ class Arguments:
             run_dir=Path(told["run_dir"]),
             root=Path(told["root"]),
             title=told["title"],
+            number=told["number"],
             door=Path(door) if door else None,
             import_paths=tuple(told["import_paths"]),
         )
@@ -87,7 +89,7 @@ class _Child:
 class ForkServer:
     """Takes requests from the launcher, forks, and reports which child ended and how. Keeps one spare child ready."""
 
-    def __init__(self, channel: socket.socket, plan: SandboxPlan, serve: Callable[[bytes], None]) -> None:
+    def __init__(self, channel: socket.socket, plan: SandboxPlan, number: int, serve: Callable[[bytes], None]) -> None:
         self._channel = channel
         self._plan = plan
         self._serve = serve
@@ -95,7 +97,7 @@ class ForkServer:
         self._spare: _Child | None = None
         self._forked = 0
         self._pid_namespaces = None if plan.isolation is Isolation.NONE else PidNamespaces()
-        self._uids = list(worker_uids()) if plan.isolation is Isolation.ROOT else []
+        self._uids = list(worker_uids(number)) if plan.isolation is Isolation.ROOT else []
         self._next_uid = 0
         self._cgroups = CgroupTree.find(_cgroup_name(plan.staging))
         self._wake_read, self._wake_write = os.pipe()
@@ -298,7 +300,11 @@ def main() -> None:
     except (OSError, RuntimeError, ImportError) as error:
         wire.send(channel, {"event": "failed", "detail": f"{type(error).__name__}: {error}"})
         raise
-    server = ForkServer(channel, plan, lambda data: worker.serve(WorkerConfig.model_validate_json(data)))
+
+    def serve(data: bytes) -> None:
+        worker.serve(WorkerConfig.model_validate_json(data))
+
+    server = ForkServer(channel, plan, arguments.number, serve)
     gc.collect()
     gc.freeze()  # children then share these pages for good: the collector doesn't write to them
     wire.send(channel, {"event": "ready", "pid": _host_pid(), "isolation": str(isolation)})

@@ -29,7 +29,8 @@ _READ_BYTES: Final = 64 * 1024
 @dataclass(frozen=True, slots=True)
 class ServerCommand:
     """How a fork server is started. `passed_environment` names the only variables that it may inherit; `root` is where
-    it builds what its children see. `python` is that of another environment than the platform's own."""
+    it builds what its children see. `python` is that of another environment than the platform's own; no two servers of
+    a launcher have the same `number`, 0 or 1."""
 
     worker_module: str
     run_dir: Path
@@ -39,6 +40,7 @@ class ServerCommand:
     passed_environment: tuple[str, ...]
     import_paths: tuple[Path, ...]
     title: str = "forkserver"
+    number: int = 0
     python: Path | None = None
     ready_seconds: float = 30.0
 
@@ -51,6 +53,7 @@ class ServerCommand:
             "run_dir": str(self.run_dir),
             "root": str(self.root),
             "title": self.title,
+            "number": self.number,
             "door_dir": str(self.door_dir) if self.door_dir else None,
             "import_paths": [str(path) for path in self.import_paths],
         }
@@ -93,17 +96,20 @@ class ForkServerLink:
         ours.setblocking(False)
         self._channel = ours
         ready: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        with theirs, self._command.log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command.words(theirs.fileno(), isolate=isolate),
-                pass_fds=(theirs.fileno(),),
-                env=self._command.environment(),
-                cwd="/",
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        try:
+            with theirs, self._command.log_path.open("ab") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command.words(theirs.fileno(), isolate=isolate),
+                    pass_fds=(theirs.fileno(),),
+                    env=self._command.environment(),
+                    cwd="/",
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except (OSError, ModuleNotFoundError) as error:
+            raise LaunchError(f"the fork server could not be started: {error}") from error
         self._reading = asyncio.create_task(self._read(ours, ready))
         try:
             answer = await asyncio.wait_for(ready, self._command.ready_seconds)

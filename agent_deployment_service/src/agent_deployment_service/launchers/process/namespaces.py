@@ -24,6 +24,8 @@ _FIRST_UID: Final = 0x70000000
 _UID_COUNT: Final = 0x10000
 _SMALL_FIRST_UID: Final = 60_000
 _SMALL_UID_COUNT: Final = 4_000
+_FORK_SERVERS: Final = 2
+"""Of one launcher, each with ids of its own to give: none knows which ids the other's workers have."""
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 0x1
@@ -65,8 +67,9 @@ def _try_unshare(flags: int) -> bool:
     return True
 
 
-def worker_uids() -> range:
-    """Ids that workers of a root server may be given: unused on any host, and mapped here. Empty if there are none."""
+def worker_uids(server: int = 0) -> range:
+    """Ids that workers of a root's fork server, the first or the second, may be given: unused on any host, and mapped
+    here. Empty if there are none."""
     try:
         lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -74,7 +77,7 @@ def worker_uids() -> range:
     extents = [(int(first), int(length)) for first, _, length in (line.split() for line in lines)]
     for start, count in ((_FIRST_UID, _UID_COUNT), (_SMALL_FIRST_UID, _SMALL_UID_COUNT)):
         if any(first <= start and start + count <= first + length for first, length in extents):
-            return range(start, start + count)
+            return range(start + server, start + count, _FORK_SERVERS)
     return range(0)
 
 

@@ -62,6 +62,7 @@ class ProcessLauncherOptions:
             passed_environment=self.passed_environment,
             import_paths=self.import_paths,
             title="forkserver (Langflow)",
+            number=1,
             python=python,
             ready_seconds=_FLOW_READY_SECONDS,
         )
