@@ -1,5 +1,6 @@
 """What passes the gateway and what doesn't; tokens counted; the echo provider."""
 
+import json
 from typing import Any
 
 import orjson
@@ -57,6 +58,21 @@ def test_usage_is_read_from_the_last_lines_of_a_stream_however_it_is_cut():
         for start in range(0, len(stream), size):
             meter.see(stream[start : start + size])
         assert meter.tokens() == (7, 3, False)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_usage_is_read_out_of_a_whole_answer_that_is_longer_than_what_is_kept_of_it(indent: int | None):
+    told = {"prompt_tokens": 7, "completion_tokens": 3, "details": {"cached": 1}}
+    said = '"usage": {"prompt_tokens": 9}'
+    answer = {"choices": [{"message": {"content": "word " * 4000 + said}}], "usage": told}
+    meter = UsageMeter(100)
+    meter.see(json.dumps(answer, indent=indent).encode())
+    assert meter.tokens() == (7, 3, False)
+    del answer["usage"]
+    for end in (b"", b'"usage": ' + b'{"a":' * 1500):
+        meter = UsageMeter(100)
+        meter.see(json.dumps(answer, indent=indent).encode() + end)
+        assert meter.tokens()[2]
 
 
 @pytest.mark.parametrize("tail", [b"", b'data: {"usage": null}\n\n', b'data: {"usage": "many"}\n\n', b'"usage"'])

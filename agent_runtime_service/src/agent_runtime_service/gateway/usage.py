@@ -1,11 +1,13 @@
 """Counting tokens from what passes, without decoding it all: the last lines tell, else an estimate."""
 
+import json
 from typing import Any, cast
 
 import orjson
 
 _TAIL_BYTES = 8192
 _CHARS_PER_TOKEN = 4
+_DECODER = json.JSONDecoder()
 _EVENT_BYTES = 256  # about what an event of OpenAI's wire weighs without its text
 
 
@@ -49,7 +51,23 @@ class UsageMeter:
             usage = cast("dict[str, Any]", document).get("usage") if isinstance(document, dict) else None
             if isinstance(usage, dict):
                 return _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-        return None
+        return self._told_at_the_end()
+
+    def _told_at_the_end(self) -> tuple[int, int] | None:
+        """The usage of an answer that isn't streamed, of which only the end is here: in texts, its quotes would have
+        backslashes."""
+        _, named, rest = self._tail.rpartition(b'"usage"')
+        text = rest.decode("utf-8", "replace").lstrip()
+        if not named or not text.startswith(":"):
+            return None
+        try:
+            usage, _ = _DECODER.raw_decode(text[1:].lstrip())
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(usage, dict):
+            return None
+        told = cast("dict[Any, Any]", usage)
+        return _count(told, "prompt_tokens"), _count(told, "completion_tokens")
 
 
 def _count(usage: dict[Any, Any], name: str) -> int:
