@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,13 @@ def test_the_definition_and_its_scenarios_go_into_files_of_ones_own(kgents: Kgen
     nowhere = kgents("create", "--describe", "A desk", "--out", str(tmp_path / "no" / "a.toml"))
     assert (nowhere.code, "is no folder" in nowhere.err) == (2, True)
     assert len(api.bodies("POST", "/api/v1/nl/agents")) == 1
+
+
+def test_the_scenarios_name_a_file_whatever_it_is_called(kgents: Kgents, api: Api, tmp_path: Path):
+    api.will("POST", "/api/v1/nl/agents", Answer(201, DRAFTING))
+    out = tmp_path / 'the "front" \\ é.toml'
+    assert kgents("create", "--describe", "A desk", "--out", str(out)).code == 0
+    assert tomllib.loads((tmp_path / f"{out.stem}.scenarios.toml").read_text("utf-8"))["agent"] == out.name
 
 
 def test_what_was_published_is_waited_for(kgents: Kgents, api: Api):

@@ -95,7 +95,9 @@ def _write(out: Path, drafting: Mapping[str, Any]) -> None:
     texts = {out: drafting["definition"]}
     if drafting["scenarios_file"] is not None:
         name = str(drafting["agent"]["name"]).rpartition("~")[2]
-        named = str(drafting["scenarios_file"]).replace(f'agent = "{name}.toml"', f'agent = "{out.name}"', 1)
+        # What JSON escapes in a text, TOML does alike.
+        ours = f"agent = {json.dumps(out.name, ensure_ascii=False)}"
+        named = str(drafting["scenarios_file"]).replace(f'agent = "{name}.toml"', ours, 1)
         texts[_scenarios_of(out)] = named
     for path, text in texts.items():
         try:

@@ -146,9 +146,10 @@ async def test_the_name_and_the_model_that_were_asked_for_are_taken(nl: Nl):
 
 
 async def test_a_name_of_the_models_that_the_owner_has_is_changed_and_told(nl: Nl):
-    nl.model.answer_with(lambda _: draft(name="helper"))
+    nl.model.answer_with(lambda _: draft(SCENARIO, name="helper"))
     assert (await nl.drafted())["agent"]["name"] == "helper"
     told = await nl.drafted()
+    assert tomllib.loads(told["scenarios_file"])["agent"] == "helper-2.toml"
     assert told["agent"]["name"] == "helper-2"
     assert tomllib.loads(told["definition"])["name"] == "helper-2"
     assert "It is named helper-2: you have an agent named helper already." in told["notes"]

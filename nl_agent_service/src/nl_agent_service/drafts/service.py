@@ -115,6 +115,9 @@ class DraftService:
         spec = AgentSpec.model_validate(definition)
         result.scenarios = await self._tried(work, spec, drafted)
         made = await self._created(work, definition)
+        if result.scenarios_file is not None:
+            named = f'agent = "{definition["name"]}.toml"'
+            result.scenarios_file = result.scenarios_file.replace(f'agent = "{spec.name}.toml"', named, 1)
         spec = spec.model_copy(update={"name": definition["name"]})
         result.name, result.version = made.name, made.version
         result.definition = to_toml(spec)
