@@ -207,9 +207,7 @@ async def test_many_agents_are_started_at_once(platform: Platform, published: Pu
 async def test_a_flow_is_read_before_its_agent_is_started_and_management_that_is_away_is_no_crash(
     platform: Platform, published: Published
 ):
-    runtime = {"shell": "Langflow", "flow": f"sha256:{'0' * 64}"}
-    spec = AgentSpec.model_validate({"name": "greeter", "system_prompt": "A flow.", "runtime": runtime})
-    wanted = published().model_copy(update={"spec": spec})
+    wanted = published().model_copy(update={"spec": flow_spec()})
     platform.flows.away = True
     await platform.want(wanted)
     await eventually(lambda: platform.flows.asked > 1, describe="it is asked again")
@@ -218,3 +216,36 @@ async def test_a_flow_is_read_before_its_agent_is_started_and_management_that_is
     await eventually(lambda: platform.is_serving(wanted.agent_id, 1))
     (launched,) = platform.launcher.running()
     assert platform.launcher.request_of(launched.instance_id).flow == platform.flows.flow_of_all
+
+
+async def test_flows_that_wait_for_lfx_to_load_hold_nobody_up_and_may_be_deleted_meanwhile(
+    platform: Platform, published: Published
+):
+    platform.launcher.flows_load.clear()
+    flows = [published(name=f"f{n}").model_copy(update={"spec": flow_spec()}) for n in range(9)]
+    await asyncio.gather(*(platform.want(item) for item in flows))
+    await eventually(lambda: platform.flows.asked == len(flows), describe="each flow is about to be launched")
+    chat = published(name="chat")
+    await platform.want(chat)
+
+    async def chat_is_ready() -> bool:
+        return await platform.states(chat.agent_id) == [("ready", 1)]
+
+    await eventually(chat_is_ready)
+    await platform.reconciler.sweep()
+    unwanted, *wanted = flows
+    await platform.want(published(unwanted.agent_id, generation=2, desired=DesiredState.DELETED))
+    assert [await platform.states(item.agent_id) for item in wanted] == [[("starting", 1)]] * len(wanted)
+    platform.launcher.flows_load.set()
+
+    async def as_desired() -> bool:
+        return await platform.is_gone(unwanted.agent_id) and all(
+            [await platform.is_serving(item.agent_id, 1) for item in wanted]
+        )
+
+    await eventually(as_desired)
+
+
+def flow_spec() -> AgentSpec:
+    runtime = {"shell": "Langflow", "flow": f"sha256:{'0' * 64}"}
+    return AgentSpec.model_validate({"name": "greeter", "system_prompt": "A flow.", "runtime": runtime})

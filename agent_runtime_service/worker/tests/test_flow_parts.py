@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
@@ -210,3 +212,23 @@ async def test_a_call_that_the_door_refuses_is_kept_as_the_runs_reason(door: Run
         await tools.call("refused", {})
     assert tools.failure is not None
     assert tools.failure.code == "too_many_steps"
+
+
+def test_a_worker_that_a_flow_holds_up_ends_and_tells_where():
+    code = """
+import asyncio, re
+from lfx_worker.heartbeat import ended_when_stuck
+
+async def serve():
+    async with ended_when_stuck(0.5):
+        await asyncio.sleep(1)
+        print("served", flush=True)
+        re.match("(a+)+$", "a" * 60 + "b")
+
+asyncio.run(serve())
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert ended.stdout == "served\n"
+    assert ended.stderr.startswith("Timeout")
+    assert "in serve" in ended.stderr

@@ -23,7 +23,10 @@ def _healthy(_: LaunchRequest) -> bool:
 
 
 class InMemoryLauncher:
-    """See `launchers.protocol.Launcher`. `becomes_healthy` says which instances ever do; `crash` ends one."""
+    """See `launchers.protocol.Launcher`. `becomes_healthy` says which instances ever do; `crash` ends one.
+
+    While `flows_load` is cleared, the launch of a flow waits, as it does where the first one loads lfx.
+    """
 
     name = "memory"
 
@@ -35,6 +38,8 @@ class InMemoryLauncher:
         self._exits: asyncio.Queue[InstanceExit] = asyncio.Queue()
         self._lines: dict[UUID, list[str]] = {}
         self._closed = False
+        self.flows_load = asyncio.Event()
+        self.flows_load.set()
 
     async def start(self) -> None:
         """Nothing is left over from an earlier one."""
@@ -49,6 +54,8 @@ class InMemoryLauncher:
             raise AlreadyLaunchedError(f"instance {request.instance_id} runs already")
         if self._closed:
             raise LaunchError("the launcher is closing")
+        if request.flow is not None:
+            await self.flows_load.wait()
         url = f"http://{request.instance_id}.memory"
         launched = Launched(request.instance_id, request.agent_id, request.agent_name, url, f"{url}/health", pid=None)
         self._running[request.instance_id] = (launched, request)

@@ -94,6 +94,7 @@ class Reconciler:
         self._end_heard = asyncio.Event()
         self._faults: dict[UUID, str] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._launching: set[UUID] = set()
 
     def wake(self, agent_id: UUID) -> None:
         """Have a look at an agent at once."""
@@ -237,7 +238,8 @@ class Reconciler:
         return isinstance(action, Watch | KeepDraining) and action.instance.id in self._tasks
 
     def _running(self) -> set[UUID]:
-        return {item.instance_id for item in self._launcher.running()}
+        """What runs, and what is being launched aside and will run."""
+        return {item.instance_id for item in self._launcher.running()} | self._launching
 
     async def _do(self, target: Target, action: Action) -> None:
         match action:
@@ -292,12 +294,28 @@ class Reconciler:
         request = LaunchRequest(
             instance.id, instance.agent_id, target.name, instance.version, instance.spec, token, flow
         )
+        if flow is not None and instance.id not in self._tasks:
+            self._launching.add(instance.id)
+            self._spawn(instance, self._launch_aside(request, instance))
+            return
         try:
             await self._launcher.launch(request)
         except LaunchError as error:
             await self._note_crash(instance, str(error))
         else:
             self._spawn(instance, self._watch(instance))
+
+    async def _launch_aside(self, request: LaunchRequest, instance: Starting) -> None:
+        """Launches and watches a flow: the first waits until lfx is loaded, which no other agent's look waits for."""
+        try:
+            await self._launcher.launch(request)
+        except LaunchError as error:
+            with contextlib.suppress(StaleInstanceError):
+                await self._note_crash(instance, str(error))
+            return
+        finally:
+            self._launching.discard(instance.id)
+        await self._watch(instance)
 
     async def _note_crash(self, instance: Starting | Ready, error: str) -> None:
         crash = self._policy.judge(instance, error, self._clock())

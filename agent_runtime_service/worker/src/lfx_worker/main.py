@@ -14,6 +14,7 @@ from agent_worker.loop import Answer, Emit
 from agent_worker.main import serve_as
 from kgents_shared.contracts.worker import FinalEvent, RunRequest, WorkerConfig
 from lfx_worker import langflow
+from lfx_worker.heartbeat import ended_when_stuck
 from lfx_worker.model_port import ModelPort, ModelUse
 from lfx_worker.run_scope import CURRENT_RUN, RunScope
 from lfx_worker.transcript import RunTools
@@ -33,7 +34,7 @@ async def _flow(config: WorkerConfig) -> AsyncGenerator[Answer]:
     if flow is None:
         raise ValueError("the configuration has no flow")
     port = ModelPort()
-    async with port.open():
+    async with ended_when_stuck(), port.open():
         langflow.take_over_lfx(port.base_url)
         await langflow.graph_of(flow)
 
