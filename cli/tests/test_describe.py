@@ -74,6 +74,20 @@ def test_the_scenarios_name_a_file_whatever_it_is_called(kgents: Kgents, api: Ap
     assert tomllib.loads((tmp_path / f"{out.stem}.scenarios.toml").read_text("utf-8"))["agent"] == out.name
 
 
+def test_a_flow_is_written_as_langflow_imports_it_and_its_prompt_is_shown(kgents: Kgents, api: Api, tmp_path: Path):
+    model = {"type": "LanguageModelComponent", "node": {"template": {"system_message": {"value": "Be a desk."}}}}
+    flow = json.dumps({"name": "desk", "data": {"nodes": [{"data": model}], "edges": []}})
+    drafting = {**DRAFTING, "kind": "flow", "definition": flow, "scenarios_file": None}
+    api.will("POST", "/api/v1/nl/agents", Answer(201, drafting), Answer(201, drafting))
+    out = tmp_path / "desk.json"
+    ran = kgents("create", "--describe", "A desk", "--flow", "--out", str(out))
+    assert (ran.code, out.read_text(), list(tmp_path.glob("desk*"))) == (0, flow, [out])
+    assert json.loads(api.bodies("POST", "/api/v1/nl/agents")[0])["kind"] == "flow"
+    assert "prompt: Be a desk." in ran.err.splitlines()
+    assert "Try it:" not in ran.out
+    assert json.loads(kgents("create", "--describe", "A desk", "--flow").out) == json.loads(flow)
+
+
 def test_what_was_published_is_waited_for(kgents: Kgents, api: Api):
     agent = {"id": "a-1", "name": "desk", "version": 1}
     api.will("POST", "/api/v1/nl/agents", Answer(201, {**DRAFTING, "state": "published", "agent": agent}))
@@ -114,6 +128,7 @@ def test_a_refusal_is_told_with_what_to_do(kgents: Kgents, api: Api, status: int
     [
         (("--template", "chatbot", "--describe", "x"), "name one of"),
         (("--config", "a.toml", "--publish"), "--publish goes with --describe"),
+        (("--config", "a.toml", "--flow"), "--flow goes with --describe"),
         (("--template", "chatbot", "--model", "m"), "--model goes with --describe"),
         (("--describe", "x", "--publish", "--draft"), "say opposite things"),
         (("--describe", "x", "--require-tests", "a.toml"), "--require-tests goes with --config"),

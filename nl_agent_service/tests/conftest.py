@@ -32,5 +32,6 @@ def nl(platform: Nl) -> Nl:
     """The service as nobody used it yet: an owner of its own, no tools, a model that says what a test tells it."""
     platform.model.reset()
     platform.siblings.tools.clear()
+    platform.siblings.no_flows = None
     platform.owner = f"owner-{uuid4().hex}"
     return platform

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -12,6 +13,7 @@ import httpx
 
 from kgents_shared.testing.model_server import ModelServer
 from tests.e2e.running_platform import RunningPlatform
+from tests.external.langflow import flow_environment
 from tests.external.running_nl import SCENARIO, draft
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "plain-language.md"
@@ -39,12 +41,18 @@ async def test_a_sentence_becomes_an_agent_that_is_read_published_and_answers(
     assert (echo.status_code, echo.json()["code"]) == (409, "model_needed")
 
 
+def commands_of_the_guide() -> list[str]:
+    """The commands that docs/plain-language.md gives: five of a definition, three of a flow."""
+    lines = re.findall(r"^\$ kgents (.+)$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert len(lines) == 8
+    return lines
+
+
 async def test_the_guides_commands_draft_show_publish_and_talk(
     platform: RunningPlatform, model: ModelServer, tmp_path: Path
 ):
     name = f"desk-{uuid4().hex[:10]}"
-    lines = re.findall(r"^\$ kgents (.+)$", PAGE.read_text("utf-8"), re.MULTILINE)
-    assert len(lines) == 5
+    lines = commands_of_the_guide()[:5]
     model.script(draft(SCENARIO, name="whatever"), "rain", "No, on no Sunday.")
     told: list[str] = []
     for line in lines:
@@ -58,3 +66,25 @@ async def test_the_guides_commands_draft_show_publish_and_talk(
     assert (tmp_path / "drafted.scenarios.toml").is_file()
     assert json.loads(told[2])["status"] == "draft"
     assert "No, on no Sunday." in told[4]
+
+
+async def test_a_flow_out_of_a_sentence_is_published_by_the_guides_commands_and_answers(
+    platform: RunningPlatform, model: ModelServer, tmp_path: Path
+):
+    await asyncio.to_thread(flow_environment)
+    prompt = "You say {what} a word means.\nBriefly."
+    model.script(draft(SCENARIO, system_prompt=prompt), "rain", "Disorder, counted.")
+    name = f"words-{uuid4().hex[:10]}"
+    told: list[str] = []
+    for line in commands_of_the_guide()[5:]:
+        words = shlex.split(line.replace("words.json", str(tmp_path / "flow.json")))
+        ran = await platform.cli(*[name if word == "words" else word for word in words])
+        assert ran.returncode == 0, ran.stderr
+        told.append(ran.stdout + ran.stderr)
+    assert f"prompt: {prompt.splitlines()[0]}" in told[0]
+    assert json.loads((tmp_path / "flow.json").read_text("utf-8"))["name"] == name
+    assert not (tmp_path / "flow.scenarios.toml").exists()
+    assert told[-1] == "Disorder, counted.\n"
+    asked = model.completions[-1]
+    assert [row["role"] for row in asked.messages] == ["system", "user"]
+    assert (asked.messages[0]["content"], asked.last_user_text) == (prompt, "Entropy")

@@ -52,10 +52,14 @@ def draft(*scenarios: dict[str, Any], **changes: Any) -> str:
 
 @dataclass
 class Siblings:
-    """Auth's token endpoint and the registry's two lists, on one port. `tools` are every owner's."""
+    """Auth's token endpoint, the registry's two lists and what the deployer runs, on one port.
+
+    `tools` are every owner's; `no_flows` is why no flow runs, if none does.
+    """
 
     issuer: TokenIssuer
     tools: dict[str, str] = field(default_factory=dict[str, str])
+    no_flows: str | None = None
     url: str = ""
 
     def app(self) -> web.Application:
@@ -64,6 +68,7 @@ class Siblings:
         app.router.add_post("/internal/credentials/resolve", self._no_credential)
         app.router.add_get("/api/v1/tools", self._list)
         app.router.add_get("/internal/tools/known", self._known)
+        app.router.add_get("/internal/shells/Langflow", self._shell)
         return app
 
     async def _token(self, request: web.Request) -> web.Response:
@@ -85,6 +90,9 @@ class Siblings:
 
     async def _known(self, _: web.Request) -> web.Response:
         return web.json_response({"tools": [{"name": name, "state": state} for name, state in self.tools.items()]})
+
+    async def _shell(self, _: web.Request) -> web.Response:
+        return web.json_response({"why_not": self.no_flows})
 
     @staticmethod
     def issuer_of(request: web.Request) -> str:

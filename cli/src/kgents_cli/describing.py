@@ -27,6 +27,7 @@ class Description:
     name: str | None
     llm: Mapping[str, str]
     out: Path | None
+    is_flow: bool
 
 
 def create_from_description(wanted: Description, delivery: Delivery, *, publish: bool) -> None:
@@ -35,6 +36,8 @@ def create_from_description(wanted: Description, delivery: Delivery, *, publish:
         _refuse_taken(wanted.out)
     text = wanted.text if wanted.text != "-" else _from_stdin()
     body: dict[str, Any] = {"description": text, "llm": dict(wanted.llm), "publish": publish}
+    if wanted.is_flow:
+        body["kind"] = "flow"
     if wanted.name is not None:
         body["name"] = wanted.name
     params = {} if delivery.organisation is None else {"organisation": delivery.organisation}
@@ -116,6 +119,8 @@ def _show(drafting: Mapping[str, Any], out: Path | None) -> None:
 
 def _lines(drafting: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """What is to be said beside the definition: repairs, what was left out, warnings, how it went when it was tried."""
+    if drafting.get("kind") == "flow":
+        yield "prompt", "cyan", _prompt_of(drafting["definition"])
     for number, attempt in enumerate(drafting["attempts"], 1):
         for fault in attempt["faults"]:
             yield "repaired", "cyan", f"draft {number}: {_fault(fault)}"
@@ -130,6 +135,13 @@ def _lines(drafting: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield "scenario", "red", f"  {failure}"
     for note in drafting["notes"]:
         yield "note", "cyan", note
+
+
+def _prompt_of(flow: str) -> str:
+    """What the flow's Language Model is told, which nobody finds in its code."""
+    nodes = json.loads(flow)["data"]["nodes"]
+    [model] = [node["data"]["node"] for node in nodes if node["data"]["type"] == "LanguageModelComponent"]
+    return model["template"]["system_message"]["value"]
 
 
 def _fault(fault: Mapping[str, Any]) -> str:

@@ -100,6 +100,16 @@ class Agents(Protocol):
         """Make the agent, at most once for a key. `NameTaken`, `InvalidInput`."""
         ...
 
+    async def create_flow(
+        self, caller: Caller, flow: dict[str, Any], beside: Mapping[str, Any], *, key: str
+    ) -> MadeAgent:
+        """Make the draft that a flow is, with these fields `beside` it. `NameTaken`, `InvalidInput`."""
+        ...
+
+    async def publish(self, caller: Caller, agent: MadeAgent, *, key: str) -> MadeAgent:
+        """Publish the agent's draft. Raises `ApiError` with management's own code."""
+        ...
+
 
 class HttpModel:
     """The runtime."""
@@ -161,17 +171,37 @@ class HttpAgents:
 
     async def create(self, caller: Caller, definition: dict[str, Any], *, publish: bool, key: str) -> MadeAgent:
         """`POST /api/v1/agents`."""
+        return _made(await self._created(caller, definition, publish=publish, key=key))
+
+    async def create_flow(
+        self, caller: Caller, flow: dict[str, Any], beside: Mapping[str, Any], *, key: str
+    ) -> MadeAgent:
+        """`POST /api/v1/agents`, and `PUT /api/v1/agents/{agent}` for what stands beside the flow."""
+        made = await self._created(caller, flow, publish=False, key=key)
+        if beside:
+            whole = {**made["draft"], **beside}
+            made = await _asked(self._management, "PUT", f"/api/v1/agents/{made['id']}", caller, json=whole)
+        return _made(made)
+
+    async def publish(self, caller: Caller, agent: MadeAgent, *, key: str) -> MadeAgent:
+        """`POST /api/v1/agents/{agent}/publish`."""
+        path = f"/api/v1/agents/{agent.id}/publish"
+        return _made(await _asked(self._management, "POST", path, caller, json={}, key=key))
+
+    async def _created(self, caller: Caller, body: dict[str, Any], *, publish: bool, key: str) -> dict[str, Any]:
         query = {**caller.query, "publish": "true" if publish else "false"}
         try:
-            made = await _asked(
-                self._management, "POST", "/api/v1/agents", caller, params=query, json=definition, key=key
-            )
+            return await _asked(self._management, "POST", "/api/v1/agents", caller, params=query, json=body, key=key)
         except Conflict as conflict:
             if conflict.code == "name_taken":
-                raise NameTaken(str(definition["name"])) from conflict
+                raise NameTaken(str(body["name"])) from conflict
             raise
-        of = made["organisation"]
-        return MadeAgent(UUID(made["id"]), made["name"] if of is None else f"{of}~{made['name']}", made["version"])
+
+
+def _made(agent: dict[str, Any]) -> MadeAgent:
+    """An agent as management tells of it."""
+    of = agent["organisation"]
+    return MadeAgent(UUID(agent["id"]), agent["name"] if of is None else f"{of}~{agent['name']}", agent["version"])
 
 
 async def _asked(

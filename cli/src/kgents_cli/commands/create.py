@@ -7,7 +7,7 @@ import click
 
 from kgents_cli.parameters import FilePath, Slug
 
-_OF_DESCRIPTION = ("publish", "out", "provider", "model", "credential")
+_OF_DESCRIPTION = ("flow", "publish", "out", "provider", "model", "credential")
 
 
 @click.command()
@@ -25,6 +25,7 @@ _OF_DESCRIPTION = ("publish", "out", "provider", "model", "credential")
     "--require-tests", "tests", multiple=True, metavar="FILE", type=FilePath(),
     help="Send nothing unless these scenarios pass; may be given more than once.",
 )  # fmt: skip
+@click.option("--flow", is_flag=True, help="With --describe: draft a simple flow of Langflow instead of a definition.")
 @click.option("--draft", is_flag=True, help="Store it without publishing; so does --describe.")
 @click.option("--publish", is_flag=True, help="With --describe: publish it, unless a scenario of its draft fails.")
 @click.option(
@@ -67,6 +68,7 @@ def command(
       kgents create --config my-agent.toml --require-tests my-agent.scenarios.toml
       kgents create --template chatbot --name my-bot
       kgents create --describe "It answers questions on our opening hours" --out desk.toml
+      kgents create --describe "It explains a word in one sentence" --flow --out words.json
       printf 'name = "a"\\nsystem_prompt = "Be brief."\\n' | kgents create --config -
     """
     if sum(source is not None for source in (config, template, describe)) != 1:
@@ -93,4 +95,5 @@ def command(
 
         chosen = {"provider": given["provider"], "model": given["model"], "credential_ref": given["credential"]}
         llm = {field: value for field, value in chosen.items() if value is not None}
-        create_from_description(Description(describe, name, llm, given["out"]), delivery, publish=given["publish"])
+        wanted = Description(describe, name, llm, given["out"], is_flow=given["flow"])
+        create_from_description(wanted, delivery, publish=given["publish"])

@@ -10,7 +10,7 @@ from kgents_shared.contracts.completions import Completion, CompletionMessage
 from kgents_shared.definitions.documents import parse_json
 from kgents_shared.errors import FaultItem, InvalidInput
 from nl_agent_service.clients import Tool
-from nl_agent_service.drafts.schemas import DraftRequest
+from nl_agent_service.drafts.schemas import DraftRequest, Kind
 
 _MOST_TOLD_FAULTS = 20
 _MOST_KEPT_CHARS = 100_000
@@ -44,6 +44,11 @@ Answer with one JSON object of this shape, without a word around it:
 `contains` holds texts that every good answer has word for word, `lacks` texts that none has; leave a list empty \
 rather than guess.
 """
+_FLOW = """
+This one is a simple flow of Langflow: what is said goes to one language model, which is told `system_prompt`, and its \
+answer comes back. It has no tools: leave `tools` out. It remembers nothing: each message is answered by itself, and a \
+scenario has one turn.
+"""
 _AGAIN = "The platform refuses this. Mend each fault, and answer with the whole object again."
 
 
@@ -61,23 +66,28 @@ def _list(of: dict[str, Any]) -> dict[str, Any]:
 
 
 _NUMBER, _WHOLE = {"type": ["number", "null"]}, {"type": ["integer", "null"]}
-ANSWER_SCHEMA: dict[str, Any] = _object(
-    agent=_object(
-        name=_text(),
-        description=_text(),
-        system_prompt=_text(),
-        capabilities=_list(_text()),
-        tools=_object(allow=_list(_text()), deny=_list(_text())),
-        limits=_object(max_steps=_WHOLE, timeout_s=_WHOLE),
-        llm=_object(temperature=_NUMBER),
-    ),
-    scenarios=_list(
-        _object(
+_TOOLS = {"tools": _object(allow=_list(_text()), deny=_list(_text()))}
+
+
+def answer_schema(kind: Kind) -> dict[str, Any]:
+    """The shape of an answer."""
+    return _object(
+        agent=_object(
             name=_text(),
-            turn=_list(_object(user=_text(), expect=_object(contains=_list(_text()), lacks=_list(_text())))),
-        )
-    ),
-)
+            description=_text(),
+            system_prompt=_text(),
+            capabilities=_list(_text()),
+            **({} if kind == "flow" else _TOOLS),
+            limits=_object(max_steps=_WHOLE, timeout_s=_WHOLE),
+            llm=_object(temperature=_NUMBER),
+        ),
+        scenarios=_list(
+            _object(
+                name=_text(),
+                turn=_list(_object(user=_text(), expect=_object(contains=_list(_text()), lacks=_list(_text())))),
+            )
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,8 @@ def opening(request: DraftRequest, tools: Sequence[Tool]) -> list[CompletionMess
         "tools": [{"name": tool.name, "description": tool.description[:_MOST_TOOL_CHARS]} for tool in tools],
     }
     said = json.dumps(given, ensure_ascii=False)
-    return [CompletionMessage(role="system", content=_SYSTEM), CompletionMessage(role="user", content=said)]
+    told = _SYSTEM + _FLOW if request.kind == "flow" else _SYSTEM
+    return [CompletionMessage(role="system", content=told), CompletionMessage(role="user", content=said)]
 
 
 def correction(answer: Completion, faults: Sequence[FaultItem]) -> list[CompletionMessage]:

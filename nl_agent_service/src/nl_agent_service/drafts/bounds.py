@@ -27,7 +27,7 @@ _NOT_DRAFTED: Mapping[str, str] = {
         "would give rights or accounts: no draft does",
     ),
     **dict.fromkeys(("llm_provider", "provider", "model", "runtime", "shell"), "is for the request to choose"),
-    "data": "would make it a flow of Langflow: no draft is one",
+    "data": "would bring a flow's nodes, with their code: no draft does",
 }
 _MOST_NAME_CHARS = 64
 _MOST_TOLD = 20
@@ -55,6 +55,8 @@ def bounded(drafted: Mapping[str, Any], request: DraftRequest) -> tuple[dict[str
         llm = {name: value for name, value in own.items() if name in _OF_MODEL} | _chosen(request.llm)
     if llm:
         definition["llm"] = llm
+    if request.kind == "flow" and (tools := definition.pop("tools", None)):
+        left_out += _tools_of_flow(tools)
     if request.name is not None:
         definition["name"] = request.name
     return definition, left_out
@@ -81,6 +83,12 @@ def without_foreign_tools(
     rest = {name: value for name, value in definition.items() if name != "tools"}
     # Without a tool that is allowed, what is denied denies nothing.
     return (rest | {"tools": {**tools, "allow": kept}} if kept else rest), left_out
+
+
+def _tools_of_flow(tools: object) -> list[FaultItem]:
+    """What is told where a flow's draft has tools all the same; empty lists say nothing."""
+    named = any(cast("dict[str, Any]", tools).values()) if isinstance(tools, dict) else True
+    return [_left(("tools",), "gives a simple flow tools, and it has none")] if named else []
 
 
 def _said(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,13 +72,17 @@ def scenarios_toml(scenarios: Scenarios, agent: str) -> str:
     return tomli_w.dumps(table)
 
 
-async def try_case(case: Case, spec: AgentSpec, ask: Ask) -> ScenarioOutcome:
-    """Have the model answer as the agent, without tools, and hold each answer to what the case expects."""
-    said = [CompletionMessage(role="system", content=spec.system_prompt)]
+async def try_case(case: Case, spec: AgentSpec, ask: Ask, *, remembers: bool = True) -> ScenarioOutcome:
+    """Have the model answer as the agent, without tools, and hold each answer to what the case expects.
+
+    An agent that doesn't remember is asked each turn by itself.
+    """
+    told = CompletionMessage(role="system", content=spec.system_prompt)
+    said = [told]
     failures: list[str] = []
     transcript: list[str] = []
     for number, turn in enumerate(case.turn, 1):
-        said.append(CompletionMessage(role="user", content=turn.user))
+        said = [*(said if remembers else [told]), CompletionMessage(role="user", content=turn.user)]
         transcript.append(f"user: {turn.user}")
         try:
             answer = await ask(said)

@@ -12,7 +12,7 @@ from kgents_shared.http.openapi import Fault
 from nl_agent_service.drafts.models import DraftRow, DraftState
 
 MAX_DESCRIPTION_CHARS = 8000
-
+Kind = Literal["spec", "flow"]
 
 Words = Annotated[
     str,
@@ -25,6 +25,10 @@ class DraftRequest(Contract):
     """What somebody wants an agent for, in their own words."""
 
     description: Words = Field(description="What the agent is for, in plain language.")
+    kind: Kind = Field(
+        default="spec",
+        description="`spec`: a definition. `flow`: a simple flow of Langflow, without tools and memory.",
+    )
     name: AgentName | None = Field(default=None, description="What it is to be called; absent, the model chooses.")
     llm: LlmSpec = Field(
         default=LlmSpec(),
@@ -51,7 +55,10 @@ class ScenarioOutcome(BaseModel):
 
 
 class Result(BaseModel):
-    """What came of a drafting. `definition` and `scenarios_file` are TOML; `left_out` is what no draft may say."""
+    """What came of a drafting. `definition` and `scenarios_file` are TOML; `left_out` is what no draft may say.
+
+    A flow's `definition` is JSON, which Langflow imports, and there is no `scenarios_file` of it.
+    """
 
     name: str | None = None
     version: int | None = None
@@ -89,12 +96,14 @@ class Drafting(BaseModel):
     """A drafting, from the request to the agent.
 
     `attempts` are the model's drafts in their order, of which the last one's faults, if any, ended it. `left_out`
-    tells what they said and may not say, `warnings` what is likely a mistake in the definition.
+    tells what they said and may not say, `warnings` what is likely a mistake in the definition. That is TOML, or a
+    flow's JSON, which Langflow imports.
     """
 
     id: UUID
     owner_id: str
     state: DraftState
+    kind: Kind
     description: str
     publish: bool
     agent: DraftedAgent | None
@@ -122,6 +131,7 @@ def drafting_view(row: DraftRow) -> Drafting:
         id=row.id,
         owner_id=row.owner_id,
         state=DraftState(row.state),
+        kind=row.asked.get("kind", "spec"),
         description=row.asked["description"],
         publish=row.asked["publish"],
         agent=agent,

@@ -1,6 +1,7 @@
 """From a description to an agent: draft, the platform's validator, up to three repairs, a trial, and the agent."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,13 +12,15 @@ from kgents_shared.contracts.agent_spec import AgentSpec, LlmSpec
 from kgents_shared.contracts.completions import Completion, CompletionMessage, CompletionRequest
 from kgents_shared.contracts.refs import secrets_in
 from kgents_shared.db import new_id
+from kgents_shared.definitions.flows.compile import name_of_flow
 from kgents_shared.definitions.writing import to_toml
 from kgents_shared.errors import ApiError, FaultItem
 from kgents_shared.errors.refs_only import secret_fault
 from kgents_shared.http.openapi import Fault
 from nl_agent_service.clients import Agents, Caller, MadeAgent, Model
-from nl_agent_service.drafts.asking import ANSWER_SCHEMA, Drafted, correction, opening, read_answer
+from nl_agent_service.drafts.asking import Drafted, answer_schema, correction, opening, read_answer
 from nl_agent_service.drafts.bounds import Places, bounded, without_foreign_tools
+from nl_agent_service.drafts.flows import beside_flow, flow_of
 from nl_agent_service.drafts.models import DraftRow, DraftState
 from nl_agent_service.drafts.repository import DraftRepository
 from nl_agent_service.drafts.schemas import DraftRequest, Result, ScenarioOutcome
@@ -118,9 +121,13 @@ class DraftService:
         if result.scenarios_file is not None:
             named = f'agent = "{definition["name"]}.toml"'
             result.scenarios_file = result.scenarios_file.replace(f'agent = "{spec.name}.toml"', named, 1)
-        spec = spec.model_copy(update={"name": definition["name"]})
         result.name, result.version = made.name, made.version
-        result.definition = to_toml(spec)
+        if asked.body.kind == "flow":
+            if name is not None and definition["name"] != name:
+                result.notes.append(f"It is named {definition['name']}: a flow's name has no two hyphens in a row.")
+            result.definition = json.dumps(flow_of(definition), ensure_ascii=False, indent=1) + "\n"
+        else:
+            result.definition = to_toml(spec.model_copy(update={"name": definition["name"]}))
         work.row.agent_id = made.id
         work.row.state = DraftState.DRAFTED if made.version is None else DraftState.PUBLISHED
 
@@ -128,11 +135,13 @@ class DraftService:
         """The first draft without faults. `DraftNotValid` where four have some."""
         asked = work.asked
         # Who may not see tools gives an agent none.
-        tools = await self.agents.tools(asked.caller) if "tools:read" in asked.principal.scopes else []
+        may_have_tools = asked.body.kind == "spec" and "tools:read" in asked.principal.scopes
+        tools = await self.agents.tools(asked.caller) if may_have_tools else []
+        schema = answer_schema(asked.body.kind)
         said = opening(asked.body, tools)
         faults: Sequence[FaultItem] = ()
         for _ in range(ATTEMPTS):
-            answer = await self._answer(work, self._drafting_llm(asked.body.llm), said, ANSWER_SCHEMA)
+            answer = await self._answer(work, self._drafting_llm(asked.body.llm), said, schema)
             drafted = read_answer(answer)
             if isinstance(drafted, FaultItem):
                 faults, definition = [drafted], dict[str, Any]()
@@ -157,8 +166,13 @@ class DraftService:
             if foreign:
                 definition, left_out = bounded_tools, [*left_out, *foreign]
                 verdict = await self.agents.validate(asked.caller, definition)
+        warnings = verdict.warnings
+        if asked.body.kind == "flow" and not verdict.errors:
+            definition["name"] = name_of_flow(definition["name"])
+            verdict = await self.agents.validate(asked.caller, flow_of(definition))
+            warnings = (*warnings, *verdict.warnings)
         result.left_out = [Fault.model_validate(fault.as_json()) for fault in left_out]
-        result.warnings = [Fault.model_validate(fault.as_json()) for fault in verdict.warnings]
+        result.warnings = [Fault.model_validate(fault.as_json()) for fault in warnings]
         return definition, verdict.errors
 
     async def _tried(self, work: _Work, spec: AgentSpec, drafted: Drafted) -> list[ScenarioOutcome]:
@@ -173,14 +187,18 @@ class DraftService:
         scenarios, work.result.notes = read_scenarios(drafted.scenarios)
         if scenarios is None:
             return []
-        work.result.scenarios_file = scenarios_toml(scenarios, spec.name)
+        is_flow = work.asked.body.kind == "flow"
+        if is_flow:
+            work.result.notes.append("The scenarios come in no file: `kgents test-agent` drives no flows.")
+        else:
+            work.result.scenarios_file = scenarios_toml(scenarios, spec.name)
         if spec.tools.allow:
             work.result.notes.append("The scenarios were tried without the agent's tools.")
 
         async def ask(messages: Sequence[CompletionMessage]) -> Completion:
             return await self._answer(work, spec.llm, messages, None)
 
-        return [await try_case(case, spec, ask) for case in scenarios.case]
+        return [await try_case(case, spec, ask, remembers=not is_flow) for case in scenarios.case]
 
     async def _created(self, work: _Work, definition: dict[str, Any]) -> MadeAgent:
         """The agent, under another name where the model chose one that the owner has. It is told in `notes`."""
@@ -193,7 +211,7 @@ class DraftService:
         for number in range(1, _MOST_NAMES + 1):
             try:
                 key = f"draft-{work.row.id}-{number}"
-                made = await self.agents.create(asked.caller, definition, publish=publish, key=key)
+                made = await self._agent_of(work, definition, publish=publish, key=key)
             except NameTaken:
                 if asked.body.name is not None or number == _MOST_NAMES:
                     raise
@@ -203,6 +221,22 @@ class DraftService:
                 result.notes.append(f"It is named {definition['name']}: you have an agent named {chosen} already.")
             return made
         raise NameTaken(chosen)
+
+    async def _agent_of(self, work: _Work, definition: dict[str, Any], *, publish: bool, key: str) -> MadeAgent:
+        """The agent of a definition, or of the flow that is made of it: why that isn't published is told in `notes`."""
+        caller = work.asked.caller
+        if work.asked.body.kind == "spec":
+            return await self.agents.create(caller, definition, publish=publish, key=key)
+        made = await self.agents.create_flow(caller, flow_of(definition), beside_flow(definition), key=key)
+        if not publish:
+            return made
+        try:
+            return await self.agents.publish(caller, made, key=f"{key}-publish")
+        except ApiError as refused:
+            # Its draft is there, whatever becomes of it: most platforms run no flows before these are installed.
+            why = "; ".join(fault.msg for fault in refused.errors) or refused.detail
+            work.result.notes.append(f"It is not published: {why}")
+            return made
 
     async def _answer(
         self, work: _Work, llm: LlmSpec, messages: Sequence[CompletionMessage], schema: dict[str, Any] | None
