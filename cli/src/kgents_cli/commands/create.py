@@ -56,14 +56,14 @@ def command(
     """Make or update an agent from a TOML file or a template, publish it, wait until it answers.
 
     The least that the file holds is `name` and `system_prompt`. JSON of the same fields is taken as well, and a flow
-    that Langflow exported, with --draft. A template makes new agents only. What a model drafts from --describe is
+    that Langflow exported. A template makes new agents only. What a model drafts from --describe is
     checked, tried and shown, and stays a draft for you to read, unless you say --publish.
 
     \b
     Examples:
       kgents create --config my-agent.toml
       kgents create --config my-agent.toml --draft
-      kgents create --config langflow-export.json --draft
+      kgents create --config langflow-export.json
       kgents create --config my-agent.toml --organisation acme
       kgents create --config my-agent.toml --require-tests my-agent.scenarios.toml
       kgents create --template chatbot --name my-bot
