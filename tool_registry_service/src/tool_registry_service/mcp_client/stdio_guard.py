@@ -9,6 +9,7 @@ kernel doesn't allow that.
 import ctypes
 import json
 import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -72,9 +73,14 @@ def _isolate(kernel: _Kernel, *, network: bool, hidden: list[str]) -> int | None
             kernel.mount("tmpfs", path, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, "size=1m,mode=0700")
         elif Path(path).exists():
             kernel.mount("/dev/null", path, "", _MS_BIND)
+    ends_with_the_waiting_one, held_by_the_waiting_one = os.pipe()
     child = os.fork()
     if child == 0:
         kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.close(held_by_the_waiting_one)
+        # It may have died before that was asked for; its pid says nothing within the new namespace.
+        if _is_at_its_end(ends_with_the_waiting_one):
+            return 1
         # Within the new namespace the processes outside are not to be seen.
         kernel.mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
         # Root would keep its capabilities over this namespace through execve, and take the mounts off what is hidden.
@@ -85,6 +91,13 @@ def _isolate(kernel: _Kernel, *, network: bool, hidden: list[str]) -> int | None
         os.close(descriptor)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status) & 0xFF
+
+
+def _is_at_its_end(pipe: int) -> bool:
+    """Whether nobody holds the other end any more."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLHUP)
+    return bool(poll.poll(0))
 
 
 if __name__ == "__main__":
