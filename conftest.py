@@ -27,8 +27,9 @@ structlog.configure(
     ]
 )
 
-# How long an example takes depends on what else the machine does.
-hypothesis.settings.register_profile("kgents", deadline=None)
+# The same examples in each run, and how long one takes depends on what else the machine does. Others, to look for more:
+# pytest --hypothesis-profile=default --hypothesis-seed=N
+hypothesis.settings.register_profile("kgents", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("kgents")
 
 MigratedDatabase = Callable[[ServiceDefinition], Awaitable[str]]

@@ -337,6 +337,25 @@ def test_whatever_a_file_holds_is_an_agent_that_the_validator_takes_or_a_word_on
     json.dumps(found.as_json())
 
 
+def test_parts_that_no_bot_has_are_told():
+    def kind(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "apiVersion": "agent.wecode.io/v1",
+            "kind": name,
+            "metadata": {"name": f"my-{name.lower()}"},
+            "spec": spec,
+        }
+
+    bot = kind("Bot", {"ghostRef": {"name": "my-ghost"}, "modelRef": {"name": "my-model"}})
+    ghost = kind("Ghost", {"systemPrompt": "Be brief."})
+    alone = check(convert_files([ForeignFile("a.yaml", "a", (kind("Model", {}), kind("Shell", {})))]))
+    assert [one.what for one in alone.skipped] == ["Model my-model", "Shell my-shell"]
+    assert {one.reason for one in alone.skipped} == {"no Bot has it, and it makes no agent by itself"}
+    together = check(convert_files([ForeignFile("a.yaml", "a", (kind("Model", {}), bot, ghost))]))
+    assert [one.name for one in together.converted] == ["my-bot"]
+    assert not together.skipped
+
+
 UNKNOWN_NAMES = st.from_regex(r"zz_[a-w]{1,8}", fullmatch=True)
 
 

@@ -15,6 +15,7 @@ from kgents_cli.migration.wegent_models import carry_kind_model
 FORMAT = "wegent"
 _API = "agent.wecode.io/"
 _PARTS = frozenset({"Ghost", "Model", "Shell", "Bot", "Team", "Template"})
+_BOTS_PARTS = (("ghostRef", "Ghost"), ("modelRef", "Model"), ("secondaryModelRef", "Model"), ("shellRef", "Shell"))
 _OTHER = {
     "Workspace": "an agent has no repository to work in",
     "Task": "a task is no part of an agent; send its prompt as a message: kgents message AGENT TEXT",
@@ -155,8 +156,8 @@ def convert(batch: Batch) -> Outcome:
         outcome.add(_team(batch, team, in_teams))
     used: set[Key] = set()
     for bot in batch.of("Bot"):
-        ghost = batch.referenced("Ghost", bot.spec.get("ghostRef"), bot)
-        used |= set() if ghost is None else {ghost.key}
+        parts = (batch.referenced(kind, bot.spec.get(name), bot) for name, kind in _BOTS_PARTS)
+        used |= {part.key for part in parts if part is not None}
         if bot.key not in in_teams:
             outcome.add(_agent(batch, bot, bot.name, ""))
     for ghost in batch.of("Ghost"):
@@ -167,7 +168,11 @@ def convert(batch: Batch) -> Outcome:
     for resource in batch.resources.values():
         if resource.kind not in _PARTS:
             why = _OTHER.get(resource.kind, "it is no part of an agent")
-            outcome.skipped.append(Skipped(resource.origin, f"{resource.kind} {resource.name}", why))
+        elif resource.kind in ("Model", "Shell") and resource.key not in used:
+            why = "no Bot has it, and it makes no agent by itself"
+        else:
+            continue
+        outcome.skipped.append(Skipped(resource.origin, f"{resource.kind} {resource.name}", why))
     return outcome
 
 
