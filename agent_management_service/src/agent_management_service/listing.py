@@ -9,12 +9,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, tuple_
 from sqlalchemy.orm import Mapped
 
-from kgents_shared.db import Cursor
-from kgents_shared.errors import FaultItem, InvalidInput
+from kgents_shared.db import Cursor, foreign_cursor
 
 Sort = Literal["created_at", "-created_at", "name", "-name"]
 RowT = TypeVar("RowT")
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
+_HINT = "use next_cursor with the same sort"
 
 
 class Named(Protocol):
@@ -70,7 +70,7 @@ def _name_and_id(cursor: Cursor) -> tuple[str, UUID]:
     """The place of a list by name; `InvalidInput` for a cursor of another list."""
     name, row_id = _two(cursor)
     if _NAME.fullmatch(name) is None:
-        raise _foreign_cursor()
+        raise foreign_cursor(_HINT)
     return name, row_id
 
 
@@ -80,9 +80,9 @@ def _created_at_and_id(cursor: Cursor) -> tuple[datetime, UUID]:
     try:
         created_at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise _foreign_cursor() from error
+        raise foreign_cursor(_HINT) from error
     if created_at.tzinfo is None or not 1970 < created_at.year < 9999:
-        raise _foreign_cursor()
+        raise foreign_cursor(_HINT)
     return created_at, row_id
 
 
@@ -91,11 +91,4 @@ def _two(cursor: Cursor) -> tuple[str, UUID]:
         value, row_id = cursor
         return value, UUID(row_id)
     except ValueError as error:
-        raise _foreign_cursor() from error
-
-
-def _foreign_cursor() -> InvalidInput:
-    fault = FaultItem(
-        ("query", "cursor"), "is not a cursor of this list", "bad_cursor", "use next_cursor with the same sort"
-    )
-    return InvalidInput("The cursor belongs to another list.", errors=[fault])
+        raise foreign_cursor(_HINT) from error

@@ -10,8 +10,7 @@ from agent_management_service.settings import ManagementSettings
 from agent_management_service.templates.schemas import TemplateSummary, TemplateView, summary, view
 from agent_management_service.templates.service import TemplateLibrary
 from kgents_shared.contracts.agent_spec import AgentName
-from kgents_shared.db import Cursor, Page, PageQuery, make_page
-from kgents_shared.errors import FaultItem, InvalidInput
+from kgents_shared.db import Cursor, Page, PageQuery, foreign_cursor, make_page
 from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/templates", tags=["templates"])
@@ -43,8 +42,7 @@ def _place(cursor: Cursor | None) -> str:
     if cursor is None:
         return ""
     if len(cursor) != 1:
-        fault = FaultItem(("query", "cursor"), "is not a cursor of this list", "bad_cursor", "leave it out to begin")
-        raise InvalidInput("The cursor belongs to another list.", errors=[fault])
+        raise foreign_cursor("leave it out to begin")
     return cursor[0]
 
 

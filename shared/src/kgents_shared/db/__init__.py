@@ -3,7 +3,7 @@
 from kgents_shared.db.engine import Database, HotPool, open_pool, sqlalchemy_url
 from kgents_shared.db.ids import new_id
 from kgents_shared.db.metadata import schema_metadata
-from kgents_shared.db.pages import Cursor, Page, PageQuery, PageRequest, id_in, make_page
+from kgents_shared.db.pages import Cursor, Page, PageQuery, PageRequest, foreign_cursor, id_in, make_page
 
 __all__ = [
     "Cursor",
@@ -12,6 +12,7 @@ __all__ = [
     "Page",
     "PageQuery",
     "PageRequest",
+    "foreign_cursor",
     "id_in",
     "make_page",
     "new_id",

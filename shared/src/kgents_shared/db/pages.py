@@ -50,10 +50,17 @@ def decode_cursor(text: str) -> Cursor:
 
 
 def _bad_cursor() -> InvalidInput:
-    fault = FaultItem(
-        ("query", "cursor"), "is not a cursor of this list", "bad_cursor", "use next_cursor from the page before"
-    )
-    return InvalidInput("The cursor can't be read.", errors=[fault])
+    return _refused("The cursor can't be read.", "use next_cursor from the page before")
+
+
+def foreign_cursor(hint: str = "use next_cursor") -> InvalidInput:
+    """The refusal of a cursor that another list gave."""
+    return _refused("The cursor belongs to another list.", hint)
+
+
+def _refused(detail: str, hint: str) -> InvalidInput:
+    fault = FaultItem(("query", "cursor"), "is not a cursor of this list", "bad_cursor", hint)
+    return InvalidInput(detail, errors=[fault])
 
 
 def id_in(cursor: Cursor) -> UUID:
@@ -62,8 +69,7 @@ def id_in(cursor: Cursor) -> UUID:
         (text,) = cursor
         return UUID(text)
     except ValueError as error:
-        fault = FaultItem(("query", "cursor"), "is not a cursor of this list", "bad_cursor", "use next_cursor")
-        raise InvalidInput("The cursor belongs to another list.", errors=[fault]) from error
+        raise foreign_cursor() from error
 
 
 def _page_request(

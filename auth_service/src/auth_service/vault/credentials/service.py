@@ -24,8 +24,8 @@ from kgents_shared.contracts.credentials import (
     ResolveCredentialRequest,
     ResolvedCredential,
 )
-from kgents_shared.db import PageRequest
-from kgents_shared.errors import Conflict, FaultItem, Forbidden, InvalidInput, NotFound
+from kgents_shared.db import PageRequest, id_in
+from kgents_shared.errors import Conflict, Forbidden, NotFound
 
 _log = structlog.get_logger("auth.vault")
 _PREFIX = "cred_"
@@ -186,11 +186,4 @@ async def _tell(work: Work, event: str, record: CredentialRecord, by: str) -> No
 
 def place_of(request: PageRequest) -> UUID | None:
     """The id that a page comes after; `InvalidInput` for a cursor of another list."""
-    if request.after is None:
-        return None
-    try:
-        (place,) = request.after
-        return UUID(place)
-    except ValueError as error:
-        fault = FaultItem(("query", "cursor"), "is not a cursor of this list", "bad_cursor", "use next_cursor")
-        raise InvalidInput("The cursor belongs to another list.", errors=[fault]) from error
+    return None if request.after is None else id_in(request.after)
