@@ -61,6 +61,7 @@ class RunningRegistry:
         """A call as the runtime makes it, with a key of its own unless one is given."""
         body: JsonObject = {
             "owner_id": self.owner,
+            "principal": self.owner,
             "agent_id": str(uuid.uuid4()),
             "run_id": str(uuid.uuid4()),
             "tool_call_id": "call_1",

@@ -11,9 +11,12 @@ from kgents_shared.http.background import BackgroundTasks
 from kgents_shared.http.client import ServiceSession
 from kgents_shared.http.vault import HttpVault
 from tool_registry_service.credentials import Bearers
+from tool_registry_service.invocation.gates import PinnedDefinition, ValidArguments
+from tool_registry_service.invocation.lookup import EveryTool
 from tool_registry_service.invocation.presence import RunnerPresence
 from tool_registry_service.invocation.repository import InvocationRepository
-from tool_registry_service.invocation.service import InvocationLimits, InvocationService
+from tool_registry_service.invocation.service import InvocationLimits, InvocationParts, InvocationService
+from tool_registry_service.mcp_client.executor import McpExecutor
 from tool_registry_service.mcp_client.pool import SessionPool, TransportMaker
 from tool_registry_service.mcp_client.sandbox import StdioSandbox
 from tool_registry_service.registry import Registry
@@ -38,9 +41,14 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         presence = RunnerPresence(url, pool)
         background.start("tools-presence", presence.run)
         background.start("tools-idle-sessions", sessions.reap)
-        invocations = InvocationService(
-            InvocationRepository(pool), presence, sessions, InvocationLimits(settings.denied, settings.max_result_bytes)
+        rows = InvocationRepository(pool)
+        parts = InvocationParts(
+            lookup=EveryTool({}, rows),
+            gates=(PinnedDefinition(), ValidArguments()),
+            executors={"mcp": McpExecutor(sessions)},
         )
+        limits = InvocationLimits(settings.denied, settings.max_result_bytes)
+        invocations = InvocationService(rows, presence, parts, limits)
         app.state.registry = Registry(database, maker, sessions, invocations, settings.denied)
         try:
             yield

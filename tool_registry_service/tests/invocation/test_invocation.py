@@ -142,11 +142,11 @@ async def test_a_caller_that_goes_away_does_not_end_the_call(
 async def leave_running(database_url: str, body: JsonObject) -> None:
     """What a registry that was killed in the middle of a call leaves behind."""
     query = """
-        INSERT INTO tools.invocations (id, owner_id, agent_id, run_id, tool_call_id, idempotency_key, tool, arguments,
-            fingerprint, runner, outcome, started_at)
-        VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, %s, '{}', %s, gen_random_uuid(), 'running', now())
+        INSERT INTO tools.invocations (id, owner_id, principal, agent_id, run_id, tool_call_id, idempotency_key, tool,
+            arguments, fingerprint, runner, outcome, started_at)
+        VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, %s, %s, '{}', %s, gen_random_uuid(), 'running', now())
     """
-    names = ("owner_id", "agent_id", "run_id", "tool_call_id", "idempotency_key", "name")
+    names = ("owner_id", "principal", "agent_id", "run_id", "tool_call_id", "idempotency_key", "name")
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         await connection.execute(query, (*(body[name] for name in names), fingerprint(body["name"], body["arguments"])))
 

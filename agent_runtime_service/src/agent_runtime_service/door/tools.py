@@ -67,8 +67,12 @@ class ToolCaller:
             return "completed", ToolCallResult(content=f"There is no tool named {call.name} here.", is_error=True)
         request = InvokeToolRequest(
             owner_id=plan.owner_id,
+            principal=run.principal,
             agent_id=run.agent_id,
+            agent_name=run.agent_name,
+            agent_version=run.version,
             run_id=run.run_id,
+            conversation_id=run.conversation_id,
             tool_call_id=call.id,
             idempotency_key=key,
             name=call.name,

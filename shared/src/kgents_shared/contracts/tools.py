@@ -1,10 +1,14 @@
 """What the runtime asks of the tool registry (DESIGN §7)."""
 
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from kgents_shared.contracts.model import Contract
 from kgents_shared.contracts.worker import ToolDefinition
+
+SideEffect = Literal["none", "read", "write", "external"]
+"""What a call does outside: nothing, reads, changes what can be changed back, or has an effect on the world."""
 
 
 class ResolveToolsRequest(Contract):
@@ -35,14 +39,38 @@ class KnownTools(Contract):
 
 
 class InvokeToolRequest(Contract):
-    """Body of `POST /internal/tools/invoke`. The answer is a `ToolCallResult`."""
+    """Body of `POST /internal/tools/invoke`: one call, by an agent's run or by a person (then it has no agent).
+
+    `owner_id` is whose tools are meant, `principal` the subject of who asked. `allow` and `deny` are the agent's
+    patterns. `hops` are the agents whose runs led here, the first one first.
+    """
 
     owner_id: str
-    agent_id: UUID
-    run_id: UUID
+    principal: str
+    agent_id: UUID | None = None
+    agent_name: str | None = None
+    agent_version: int | None = None
+    run_id: UUID | None = None
+    conversation_id: UUID | None = None
     tool_call_id: str
     idempotency_key: str
     name: str
     arguments: dict[str, Any]
     allow: list[str]
     deny: list[str]
+    hops: tuple[UUID, ...] = ()
+
+
+class ApprovalWait(Contract):
+    """A call that waits for a person."""
+
+    approval_id: UUID
+    expires_at: datetime
+
+
+class InvokeToolAnswer(Contract):
+    """What came of a call. One that waits is asked for again, with the same key, once its approval is decided."""
+
+    content: str
+    is_error: bool = False
+    waiting: ApprovalWait | None = None

@@ -45,3 +45,9 @@ def fingerprint(name: str, arguments: Mapping[str, Any]) -> str:
     """SHA-256 of the exact call, so that a key used for another one is noticed."""
     text = json.dumps([name, arguments], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def payload_hash(name: str, definition_hash: str, arguments: Mapping[str, Any]) -> str:
+    """SHA-256 of what an approval is bound to: the exact call of the tool as it is defined, in canonical JSON."""
+    text = json.dumps([name, definition_hash, arguments], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,20 +1,24 @@
 """The table of tool calls."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, Float, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import JSON, DateTime, Float, Index, Integer, Numeric, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from kgents_shared.contracts.tools import SideEffect
 from tool_registry_service.database import Base
 
 
 class Invocation(Base):
-    """One call: who, what, and how it went. Written before the call goes out.
+    """One call: who, for whom, what, and how it went. Written before the call goes out.
 
-    `outcome` is `running`, `completed`, `tool_error`, or the name of what kept it from a result. `runner` is the
-    process that makes the call; `latency_ms` and `result_bytes` (before cutting) are null until it ended.
+    `principal` asked for it, through an agent's run or by themselves (then there is no agent). `outcome` is `running`,
+    `waiting_approval`, `completed`, `tool_error`, or the name of what kept it from a result; `denied_by` says which
+    rule. `runner` is the process that makes the call; `latency_ms` and `result_bytes` (before cutting) are null until
+    it ended. `cost` is what the tool's owner says that a call costs, in `cost_currency`.
     """
 
     __tablename__ = "invocations"
@@ -25,8 +29,12 @@ class Invocation(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     owner_id: Mapped[str] = mapped_column(Text)
-    agent_id: Mapped[UUID]
-    run_id: Mapped[UUID]
+    principal: Mapped[str] = mapped_column(Text)
+    agent_id: Mapped[UUID | None]
+    agent_name: Mapped[str | None] = mapped_column(Text)
+    agent_version: Mapped[int | None]
+    run_id: Mapped[UUID | None]
+    conversation_id: Mapped[UUID | None]
     tool_call_id: Mapped[str] = mapped_column(Text)
     idempotency_key: Mapped[str] = mapped_column(Text)
     tool: Mapped[str] = mapped_column(Text)
@@ -34,6 +42,11 @@ class Invocation(Base):
     fingerprint: Mapped[str] = mapped_column(Text)
     runner: Mapped[UUID]
     outcome: Mapped[str] = mapped_column(Text)
+    side_effect: Mapped[SideEffect | None] = mapped_column(Text)
+    approval_id: Mapped[UUID | None]
+    denied_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    cost: Mapped[Decimal | None] = mapped_column(Numeric(18, 6))
+    cost_currency: Mapped[str | None] = mapped_column(Text)
     is_error: Mapped[bool | None]
     result: Mapped[str | None] = mapped_column(Text)
     result_bytes: Mapped[int | None] = mapped_column(Integer)

@@ -4,28 +4,30 @@ import asyncio
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from kgents_shared.contracts.tools import InvokeToolRequest, SideEffect
 from kgents_shared.db import HotPool
 from kgents_shared.http.vault import CredentialUse
+from tool_registry_service.calls import CallableTool
 from tool_registry_service.mcp_client.targets import ServerTarget
 
 _FINISH_PAUSES_S = (0.1, 0.3, 1.0, 2.0, 4.0)
 
 _TOOL = """
-SELECT t.remote_name, t.state, t.definition_hash, t.side_effect, t.input_schema,
-       s.id, s.name, s.transport, s.url, s.command, s.args, s.credential_ref, s.owner_id
-FROM tools.tools t JOIN tools.mcp_servers s ON s.id = t.server_id
+SELECT t.id, t.kind, t.remote_name, t.state, t.definition_hash, t.side_effect, t.input_schema, t.output_schema,
+       t.definition, s.id, s.name, s.transport, s.url, s.command, s.args, s.credential_ref, s.owner_id
+FROM tools.tools t LEFT JOIN tools.mcp_servers s ON s.id = t.server_id
 WHERE t.owner_id = %s AND t.name = %s
 """
 _CLAIM = """
-INSERT INTO tools.invocations (id, owner_id, agent_id, run_id, tool_call_id, idempotency_key, tool, arguments,
-    fingerprint, runner, outcome, started_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'running', %s)
+INSERT INTO tools.invocations (id, owner_id, principal, agent_id, agent_name, agent_version, run_id, conversation_id,
+    tool_call_id, idempotency_key, tool, arguments, fingerprint, runner, outcome, started_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'running', %s)
 ON CONFLICT (owner_id, idempotency_key) DO NOTHING RETURNING id
 """
 _STORED = """
@@ -34,7 +36,7 @@ FROM tools.invocations WHERE owner_id = %s AND idempotency_key = %s
 """
 _FINISH = """
 UPDATE tools.invocations SET outcome = %s, is_error = %s, result = %s, result_bytes = %s, latency_ms = %s,
-    ended_at = now()
+    side_effect = %s, denied_by = %s::json, ended_at = now()
 WHERE id = %s AND runner = %s AND outcome = 'running' RETURNING id
 """
 _TAKE_OVER = (
@@ -47,28 +49,11 @@ WHERE owner_id = %s AND name = %s AND definition_hash = %s AND state = 'active'
 
 
 @dataclass(frozen=True, slots=True)
-class CallableTool:
-    """A tool with all that a call of it needs."""
-
-    remote_name: str
-    state: str
-    definition_hash: str
-    side_effect: str
-    input_schema: dict[str, Any]
-    target: ServerTarget
-
-
-@dataclass(frozen=True, slots=True)
 class NewInvocation:
     """A call that is about to be made; `arguments` are masked."""
 
     id: UUID
-    owner_id: str
-    agent_id: UUID
-    run_id: UUID
-    tool_call_id: str
-    idempotency_key: str
-    tool: str
+    call: InvokeToolRequest
     arguments: dict[str, Any]
     fingerprint: str
     runner: UUID
@@ -96,6 +81,8 @@ class Ending:
     result: str
     result_bytes: int
     latency_ms: float
+    side_effect: SideEffect | None = None
+    denied_by: dict[str, Any] | None = None
 
 
 class InvocationRepository:
@@ -109,15 +96,21 @@ class InvocationRepository:
         row = await self._one(_TOOL, (owner_id, name))
         if row is None:
             return None
-        used = None if row[11] is None else CredentialUse(row[11], row[12])
-        target = ServerTarget(row[5], row[6], row[7], row[8], row[9], tuple(row[10]), used)
-        return CallableTool(row[0], row[1], row[2], row[3], cast("dict[str, Any]", row[4]), target)
+        (tool_id, kind, remote_name, state, definition_hash, side_effect, input_schema, output_schema, definition,
+         *server) = row  # fmt: skip
+        return CallableTool(
+            name=name, kind=kind, remote_name=remote_name, state=state, definition_hash=definition_hash,
+            side_effect=side_effect, input_schema=input_schema, output_schema=output_schema, id=tool_id,
+            owner_id=owner_id, target=_target(server), definition=definition,
+        )  # fmt: skip
 
     async def claim(self, new: NewInvocation) -> bool:
         """Write the row of a call; False where one with this key is there already."""
+        call = new.call
         values = (
-            new.id, new.owner_id, new.agent_id, new.run_id, new.tool_call_id, new.idempotency_key, new.tool,
-            json.dumps(new.arguments), new.fingerprint, new.runner, new.started_at,
+            new.id, call.owner_id, call.principal, call.agent_id, call.agent_name, call.agent_version, call.run_id,
+            call.conversation_id, call.tool_call_id, call.idempotency_key, call.name, json.dumps(new.arguments),
+            new.fingerprint, new.runner, new.started_at,
         )  # fmt: skip
         return await self._one(_CLAIM, values) is not None
 
@@ -129,7 +122,8 @@ class InvocationRepository:
     async def finish(self, invocation_id: UUID, runner: UUID, ending: Ending) -> bool:
         """Store how a call ended; False where `runner` no longer has it."""
         values = (
-            ending.outcome, ending.is_error, ending.result, ending.result_bytes, ending.latency_ms, invocation_id,
+            ending.outcome, ending.is_error, ending.result, ending.result_bytes, ending.latency_ms,
+            ending.side_effect, None if ending.denied_by is None else json.dumps(ending.denied_by), invocation_id,
             runner,
         )  # fmt: skip
         for pause_s in _FINISH_PAUSES_S:
@@ -153,3 +147,11 @@ class InvocationRepository:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(query, values)  # pyright: ignore[reportArgumentType, reportCallIssue]
             return await cursor.fetchone()
+
+
+def _target(server: list[Any]) -> ServerTarget | None:
+    server_id, name, transport, url, command, args, credential_ref, owner_id = server
+    if server_id is None:
+        return None
+    used = None if credential_ref is None else CredentialUse(credential_ref, owner_id)
+    return ServerTarget(server_id, name, transport, url, command, tuple(args), used)

@@ -16,9 +16,10 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp import ClientSession, McpError, types
 from mcp.shared.message import SessionMessage
 
+from tool_registry_service.calls import ToolAnswer
 from tool_registry_service.errors import CallTimedOut, ConnectionLost, NeverSent, ToolCallFault
 from tool_registry_service.mcp_client.content import answer_of
-from tool_registry_service.mcp_client.targets import RemoteTool, ToolAnswer
+from tool_registry_service.mcp_client.targets import RemoteTool
 
 _log = structlog.get_logger("kgents.tools.mcp")
 _CLIENT = types.Implementation(name="kgents", version="0.1.0")

@@ -4,7 +4,7 @@ import json
 
 from mcp import types
 
-from tool_registry_service.mcp_client.targets import ToolAnswer
+from tool_registry_service.calls import ToolAnswer
 
 
 def answer_of(result: types.CallToolResult) -> ToolAnswer:
@@ -12,7 +12,7 @@ def answer_of(result: types.CallToolResult) -> ToolAnswer:
     blocks = [_text(block) for block in result.content]
     if not blocks and result.structuredContent is not None:
         blocks = [json.dumps(result.structuredContent, ensure_ascii=False)]
-    return ToolAnswer(_storable("\n".join(blocks)), bool(result.isError))
+    return ToolAnswer(_storable("\n".join(blocks)), bool(result.isError), result.structuredContent)
 
 
 def _text(block: types.ContentBlock) -> str:

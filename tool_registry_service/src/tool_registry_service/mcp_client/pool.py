@@ -10,10 +10,11 @@ from uuid import UUID
 import structlog
 
 from tool_registry_service import heavy_imports
+from tool_registry_service.calls import ToolAnswer
 from tool_registry_service.credentials import Bearers, BearerSource
 from tool_registry_service.errors import CommandNotAllowed, DefinitionChanged, NeverSent, ToolCallFault
 from tool_registry_service.mcp_client.sandbox import StdioSandbox
-from tool_registry_service.mcp_client.targets import RemoteTool, ServerTarget, ToolAnswer
+from tool_registry_service.mcp_client.targets import RemoteTool, ServerTarget
 from tool_registry_service.settings import StdioCommand, ToolsSettings
 
 if TYPE_CHECKING:

@@ -38,11 +38,3 @@ class RemoteTool:
         shown = {"name": self.name, "description": self.description, "input_schema": self.input_schema}
         text = json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class ToolAnswer:
-    """What a tool gave back, as text for a model."""
-
-    text: str
-    is_error: bool

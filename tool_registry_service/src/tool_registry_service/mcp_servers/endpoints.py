@@ -87,7 +87,7 @@ async def refresh_mcp_server(server_id: UUID, _: Empty, principal: ToolsWrite, r
 async def change_tool(
     server_id: UUID, tool: str, change: ToolChange, principal: ToolsWrite, registry: RegistryDep
 ) -> ToolView:
-    """Say whether calls of a tool change anything outside."""
+    """Say what calls of a tool do outside; those of an external one wait for a person's approval."""
     async with registry.tools(principal.owner_ids) as tools:
         return view_of_tool(await tools.set_side_effect(server_id, tool, change.side_effect))
 

@@ -76,7 +76,7 @@ class Comparison:
 def new_tool(server: McpServer, remote: RemoteTool, now: datetime) -> Tool:
     """A first definition, pinned as it is. Hints of the server about effects are not believed: `external`."""
     return Tool(
-        id=new_id(), server_id=server.id, owner_id=server.owner_id, name=f"{server.name}.{remote.name}",
+        id=new_id(), kind="mcp", server_id=server.id, owner_id=server.owner_id, name=f"{server.name}.{remote.name}",
         remote_name=remote.name, description=remote.description, input_schema=remote.input_schema,
         definition_hash=remote.definition_hash, side_effect="external", state="active", pending=None,
         created_at=now, updated_at=now,

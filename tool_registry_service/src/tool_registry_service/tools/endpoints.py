@@ -54,9 +54,17 @@ async def known_tools(owner_id: str, _: ManagementOnly, registry: RegistryDep) -
 def view_of_tool(tool: Tool) -> ToolView:
     """A tool as it goes over the wire."""
     return ToolView(
-        name=tool.name, owner_id=tool.owner_id, server_id=tool.server_id, description=tool.description,
-        input_schema=tool.input_schema, definition_hash=tool.definition_hash, side_effect=tool.side_effect,
+        name=tool.name,
+        kind=tool.kind,
+        owner_id=tool.owner_id,
+        server_id=tool.server_id,
+        description=tool.description,
+        input_schema=tool.input_schema,
+        output_schema=tool.output_schema,
+        definition_hash=tool.definition_hash,
+        side_effect=tool.side_effect,
         state=tool.state,
         pending=None if tool.pending is None else PendingDefinition.model_validate(tool.pending),
-        created_at=tool.created_at, updated_at=tool.updated_at,
-    )  # fmt: skip
+        created_at=tool.created_at,
+        updated_at=tool.updated_at,
+    )

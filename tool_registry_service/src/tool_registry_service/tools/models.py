@@ -4,31 +4,42 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, DateTime, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from kgents_shared.contracts.tools import SideEffect
+from tool_registry_service.calls import ToolKind
 from tool_registry_service.database import Base
 
-SideEffect = Literal["none", "external"]
 ToolState = Literal["active", "changed", "removed"]
 
 
 class Tool(Base):
     """One tool with its pinned definition. `pending` is the changed definition that waits to be accepted.
 
-    `name` is `<server>.<tool>`, `remote_name` what the server calls it. Only an `active` tool is offered and called.
+    `name` is `<server>.<tool>`, `remote_name` what the far side calls it. Only an `active` tool is offered and called.
+    One of kind `mcp` belongs to a server; `definition` is what one of kind `http` is sent as.
     """
 
     __tablename__ = "tools"
-    __table_args__ = (UniqueConstraint("owner_id", "name"), Index("ix_tools_server_id", "server_id"))
+    __table_args__ = (
+        UniqueConstraint("owner_id", "name"),
+        Index("ix_tools_server_id", "server_id"),
+        CheckConstraint("(kind = 'mcp') = (server_id IS NOT NULL)", name="of_a_server"),
+        CheckConstraint("(kind = 'http') = (definition IS NOT NULL)", name="sent_as"),
+        CheckConstraint("side_effect IN ('none', 'read', 'write', 'external')", name="side_effect"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    server_id: Mapped[UUID] = mapped_column(ForeignKey("tools.mcp_servers.id", ondelete="CASCADE"))
+    kind: Mapped[ToolKind] = mapped_column(Text)
+    server_id: Mapped[UUID | None] = mapped_column(ForeignKey("tools.mcp_servers.id", ondelete="CASCADE"))
     owner_id: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text(collation="C"))
     remote_name: Mapped[str] = mapped_column(Text)
     description: Mapped[str] = mapped_column(Text)
     input_schema: Mapped[dict[str, Any]] = mapped_column(JSON)
+    output_schema: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    definition: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     definition_hash: Mapped[str] = mapped_column(Text)
     side_effect: Mapped[SideEffect] = mapped_column(Text)
     state: Mapped[ToolState] = mapped_column(Text)

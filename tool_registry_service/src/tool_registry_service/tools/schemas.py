@@ -7,7 +7,9 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from kgents_shared.contracts.model import Contract
-from tool_registry_service.tools.models import SideEffect, ToolState
+from kgents_shared.contracts.tools import SideEffect
+from tool_registry_service.calls import ToolKind
+from tool_registry_service.tools.models import ToolState
 
 
 class PendingDefinition(Contract):
@@ -22,10 +24,12 @@ class ToolView(Contract):
     """A tool. `definition_hash` is the SHA-256 of the definition that agents see."""
 
     name: str
+    kind: ToolKind
     owner_id: str
-    server_id: UUID
+    server_id: UUID | None
     description: str
     input_schema: dict[str, Any]
+    output_schema: dict[str, Any] | None
     definition_hash: str
     side_effect: SideEffect
     state: ToolState
@@ -35,7 +39,7 @@ class ToolView(Contract):
 
 
 class ToolChange(Contract):
-    """Body of `PATCH /mcp-servers/{id}/tools/{tool}`: does a call change anything outside?"""
+    """Body of `PATCH /mcp-servers/{id}/tools/{tool}`: what does a call do outside?"""
 
     side_effect: SideEffect
 

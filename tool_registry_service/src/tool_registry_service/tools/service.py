@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from kgents_shared.contracts.tool_patterns import decide, matching
-from kgents_shared.contracts.tools import KnownTool
+from kgents_shared.contracts.tools import KnownTool, SideEffect
 from kgents_shared.contracts.worker import ToolDefinition
 from kgents_shared.db import PageRequest
 from tool_registry_service.errors import NothingToAccept, ToolNotFound
-from tool_registry_service.tools.models import SideEffect, Tool
+from tool_registry_service.tools.models import Tool
 from tool_registry_service.tools.repository import ToolRepository
 
 
@@ -32,7 +32,7 @@ class ToolService:
         return tool
 
     async def set_side_effect(self, server_id: UUID, remote_name: str, side_effect: SideEffect) -> Tool:
-        """Say whether calls of a tool change anything outside."""
+        """Say what calls of a tool do outside."""
         tool = await self._of_server(server_id, remote_name)
         tool.side_effect, tool.updated_at = side_effect, datetime.now(UTC)
         return tool
