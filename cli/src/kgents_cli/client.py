@@ -126,6 +126,17 @@ class ApiClient:
             method, f"/api/v1{path}", json=body, params=params, content=content, headers=headers,
             timeout=httpx.Timeout(timeout_s, connect=10),
         )  # fmt: skip
+        return self._answer(request, source)
+
+    def post_once(self, path: str, body: Any, *, key: str, timeout_s: float) -> Any:
+        """POSTs under an idempotency key of one's own: the same key and body again give the same answer."""
+        request = self._http.build_request(
+            "POST", f"/api/v1{path}", json=body, headers={"idempotency-key": key},
+            timeout=httpx.Timeout(timeout_s, connect=10),
+        )  # fmt: skip
+        return self._answer(request, None)
+
+    def _answer(self, request: httpx.Request, source: str | None) -> Any:
         answer = self._send(request)
         if answer.status_code >= 400:
             raise problem_error(answer.status_code, _parsed(answer.text), source=source)
@@ -161,7 +172,7 @@ class ApiClient:
 
     def _send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
         if request.method == "POST":
-            request.headers["idempotency-key"] = str(uuid4())
+            request.headers.setdefault("idempotency-key", str(uuid4()))
         request.headers["authorization"] = f"Bearer {self._token}"
         try:
             answer = self._http.send(request, stream=stream)

@@ -1,0 +1,108 @@
+"""`kgents mcp add|list|inspect|refresh|remove`."""
+
+from typing import Any
+
+import click
+
+from kgents_cli.parameters import Slug
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def command() -> None:
+    """Register, list, inspect, refresh and remove MCP servers, whose tools agents may call.
+
+    A server's definitions are pinned when it is registered: one that changes later is off until you accept it.
+
+    \b
+    Examples:
+      kgents mcp add weather --url https://mcp.example.com/mcp
+      kgents mcp inspect weather
+    """
+
+
+@command.command()
+@click.argument("name")
+@click.argument("args", nargs=-1)
+@click.option("--url", metavar="URL", help="Where it answers, over streamable HTTP.")
+@click.option("--command", metavar="ENTRY", help="An entry of the operator's list of commands; ARGS go to it.")
+@click.option("--credential", "credential_ref", metavar="REF", help="What is sent to it as a bearer (cred_…).")
+@click.option("--organisation", metavar="SLUG", type=Slug(), help="For this organisation, rather than for yourself.")
+@_JSON
+def add(name: str, organisation: str | None, as_json: bool, **given: Any) -> None:
+    """Register an MCP server as NAME and list what it offers. Its tools are called `NAME.<tool>`.
+
+    \b
+    Examples:
+      kgents mcp add weather --url https://mcp.example.com/mcp --credential cred_0199c0de00007000
+      kgents mcp add time --command time
+      kgents mcp add files --command filesystem -- /srv/shared
+    """
+    from kgents_cli.tools.servers import add_server
+
+    if (given["url"] is None) == (given["command"] is None):
+        raise click.UsageError("name either --url or --command")
+    given["args"] = list(given["args"]) or None
+    add_server(name, given, organisation, as_json=as_json)
+
+
+@command.command(name="list")
+@click.option("--organisation", metavar="SLUG", type=Slug(), help="Of this organisation alone.")
+@_JSON
+def list_servers(organisation: str | None, as_json: bool) -> None:
+    """List your MCP servers, and those of your organisations.
+
+    \b
+    Examples:
+      kgents mcp list
+      kgents mcp list --json
+    """
+    from kgents_cli.tools.servers import list_servers as run
+
+    run(organisation, as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@_JSON
+def inspect(name: str, as_json: bool) -> None:
+    """Show the server NAME (or its id), how it is reached, and its tools.
+
+    \b
+    Examples:
+      kgents mcp inspect weather
+    """
+    from kgents_cli.tools.servers import inspect_server
+
+    inspect_server(name, as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@_JSON
+def refresh(name: str, as_json: bool) -> None:
+    """Ask the server NAME for its definitions again; what has changed is off until you accept it.
+
+    \b
+    Examples:
+      kgents mcp refresh weather
+    """
+    from kgents_cli.tools.servers import refresh_server
+
+    refresh_server(name, as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+def remove(name: str, yes: bool) -> None:
+    """Forget the server NAME with its tools.
+
+    \b
+    Examples:
+      kgents mcp remove weather --yes
+    """
+    from kgents_cli.tools.servers import remove_server
+
+    remove_server(name, yes=yes)

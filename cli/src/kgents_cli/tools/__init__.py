@@ -1,0 +1,1 @@
+"""Tools and MCP servers over the API."""

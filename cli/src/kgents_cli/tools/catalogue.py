@@ -1,0 +1,103 @@
+"""What tools there are, what each of them takes, and taking a changed definition."""
+
+import difflib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from kgents_cli.client import ApiClient, path_below
+from kgents_cli.faults import CliError, as_called
+from kgents_cli.listing import show_list
+from kgents_cli.secret_input import confirmed
+from kgents_cli.tables import day
+from kgents_cli.terminal import harmless, style
+
+Item = Mapping[str, Any]
+PATH = "/tools"
+_NONE_YET = "No tools yet. Register a server with: kgents mcp add NAME --url URL, or see: kgents tools add --help"
+
+
+def list_tools(params: Mapping[str, str], *, as_json: bool, none_yet: str = _NONE_YET) -> None:
+    """What `kgents tools list` and `search` print."""
+    show_list(
+        PATH,
+        {
+            "name": lambda tool: tool["name"],
+            "kind": lambda tool: tool.get("kind"),
+            "state": lambda tool: tool["state"],
+            "effect": lambda tool: tool["side_effect"],
+            "description": lambda tool: tool["description"].partition("\n")[0],
+        },
+        none_yet=none_yet,
+        as_json=as_json,
+        params=params,
+    )
+
+
+def show_tool(name: str, *, as_json: bool) -> None:
+    """What `kgents tools show` prints."""
+    with ApiClient() as api:
+        tool = api.call("GET", path_below(PATH, name))
+    if as_json:
+        click.echo(json.dumps(tool))
+        return
+    lines = [
+        f"{tool['name']}: {tool['state']}, side effect {tool['side_effect']}",
+        *([tool["description"]] if tool["description"] else []),
+        "",
+        f"kind        {tool.get('kind', 'mcp')}",
+        f"changed     {day(tool['updated_at'])}",
+        f"definition  {tool['definition_hash']}",
+        "arguments",
+        json.dumps(tool["input_schema"], indent=2, ensure_ascii=False),
+    ]
+    click.echo(harmless("\n".join(lines)))
+    if tool["pending"] is not None:
+        click.echo(as_called(f"It has changed; see how, and take it, with: kgents tools accept {name}"), err=True)
+
+
+def set_side_effect(name: str, side_effect: str, *, as_json: bool) -> None:
+    """Say what a tool does outside."""
+    with ApiClient() as api:
+        tool = api.call("GET", path_below(PATH, name))
+        changed = api.call("PATCH", _below(tool), body={"side_effect": side_effect})
+    click.echo(json.dumps(changed) if as_json else f"{name}: side effect {changed['side_effect']}.")
+
+
+def accept(name: str, *, yes: bool, as_json: bool) -> None:
+    """Show how a definition has changed, and take it once somebody has said yes."""
+    with ApiClient() as api:
+        tool = api.call("GET", path_below(PATH, name))
+        pending = tool["pending"]
+        if pending is None:
+            raise CliError(f"{name} has no changed definition: it is {tool['state']}", exit_code=2)
+        for line in differences(tool, pending):
+            click.echo(line, err=True)
+        if not yes and not confirmed(f"Accept this definition of {name}?", f"kgents tools accept {name} --yes"):
+            raise CliError("nothing was accepted")
+        body = {"definition_hash": pending["definition_hash"]}
+        taken = api.call("POST", f"{_below(tool)}/accept", body=body)
+    click.echo(json.dumps(taken) if as_json else f"{name} is accepted and {taken['state']}.")
+
+
+def differences(pinned: Item, pending: Item) -> Iterator[str]:
+    """The lines in which two definitions differ, as a model is shown them."""
+    before, after = (_written(definition).splitlines() for definition in (pinned, pending))
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    for line in difflib.unified_diff(before, after, "pinned", "changed", lineterm=""):
+        yield style(harmless(line), colours[line[0]], sys.stderr) if line[:1] in colours else harmless(line)
+
+
+def _written(definition: Item) -> str:
+    schema = json.dumps(definition["input_schema"], indent=2, sort_keys=True, ensure_ascii=False)
+    return f"{definition['description']}\n{schema}"
+
+
+def _below(tool: Item) -> str:
+    """Where a tool is changed: below its server, or at its own address where it has none."""
+    if tool.get("server_id") is None:
+        return path_below(PATH, tool["name"])
+    return path_below(f"/mcp-servers/{tool['server_id']}/tools", tool["name"].partition(".")[2])

@@ -1,0 +1,157 @@
+"""MCP servers over the API: from what a command was given to bodies, and back to lines."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import click
+
+from kgents_cli.client import ApiClient, path_below
+from kgents_cli.faults import ApiFault, BadInput, CliError, as_called
+from kgents_cli.listing import show_list
+from kgents_cli.secret_input import confirmed
+from kgents_cli.tables import day, show_table
+from kgents_cli.terminal import harmless, progress
+
+Item = Mapping[str, Any]
+PATH = "/mcp-servers"
+_OF = "~"
+
+
+def list_servers(organisation: str | None, *, as_json: bool) -> None:
+    """What `kgents mcp list` prints."""
+    show_list(
+        PATH,
+        {
+            "name": lambda server: server["name"],
+            "id": lambda server: server["id"],
+            "transport": lambda server: server["transport"],
+            "refreshed": lambda server: day(server["refreshed_at"]),
+            "reached by": _reached_by,
+        },
+        none_yet="No MCP servers yet. Register one with: kgents mcp add NAME --url URL",
+        as_json=as_json,
+        params=_of(organisation),
+    )
+
+
+def add_server(name: str, given: Mapping[str, Any], organisation: str | None, *, as_json: bool) -> None:
+    """Register one; what doesn't fit is the server's to say."""
+    body = {"name": name, **{key: value for key, value in given.items() if value not in (None, ())}}
+    body["transport"] = "stdio" if "command" in body else "streamable_http"
+    with ApiClient() as api, progress(f"{name}: asking what it offers"):
+        made = api.call("POST", PATH, body=body, params=_of(organisation), timeout_s=120)
+        tools = list(api.pages("/tools", {"server_id": made["id"]}))
+    if as_json:
+        click.echo(json.dumps(made))
+        return
+    click.echo(f"The server {name} is registered with {len(tools)} tools, id {made['id']}.")
+    _warn(made["warnings"])
+    asking = [tool["name"] for tool in tools if tool["side_effect"] == "external"]
+    if asking:
+        click.echo(
+            as_called(
+                f"{len(asking)} of them ask for an approval at each call. If one has no effect outside: "
+                f"kgents tools set {asking[0]} --side-effect read"
+            ),
+            err=True,
+        )
+
+
+def inspect_server(name: str, *, as_json: bool) -> None:
+    """What `kgents mcp inspect` prints: the server, its tools, and how it is doing where that is known."""
+    with ApiClient() as api:
+        server = find_server(api, name)
+        tools = list(api.pages("/tools", {"server_id": server["id"]}))
+        health = _if_there_is(api, path_below(PATH, server["id"], "health"))
+    if as_json:
+        click.echo(json.dumps({**server, "tools": tools, "health": health}))
+        return
+    lines = [
+        f"{server['name']}  {server['id']}",
+        f"reached by  {_reached_by(server)}",
+        f"refreshed   {day(server['refreshed_at'])}",
+        *([f"credential  {server['credential_ref']}"] if server["credential_ref"] else []),
+        *(f"{key:11} {_shown(value)}" for key, value in (health or {}).items()),
+    ]
+    click.echo(harmless("\n".join(lines)))
+    if tools:
+        rows = [(tool["name"], tool["state"], tool["side_effect"], tool["description"]) for tool in tools]
+        show_table(("tool", "state", "effect", "description"), rows)
+    _warn(server["warnings"])
+
+
+def refresh_server(name: str, *, as_json: bool) -> None:
+    """Ask a server for its definitions again, and say what became of them."""
+    with ApiClient() as api, progress(f"{name}: asking what it offers now"):
+        found = api.call("POST", path_below(PATH, find_server(api, name)["id"], "refresh"), body={}, timeout_s=120)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for state in ("added", "changed", "removed", "unchanged"):
+        for tool in found[state]:
+            click.echo(f"{state:9}  {harmless(tool)}")
+    if found["changed"]:
+        click.echo(
+            as_called(f"What changed is off until you take it: kgents tools accept {found['changed'][0]}"), err=True
+        )
+    _warn(found["server"]["warnings"])
+
+
+def remove_server(name: str, *, yes: bool) -> None:
+    """Forget a server with its tools, once somebody has said yes."""
+    with ApiClient() as api:
+        server = find_server(api, name)
+        question = f"Forget the server {name} with its tools?"
+        if not yes and not confirmed(question, f"kgents mcp remove {name} --yes"):
+            raise CliError("nothing was removed")
+        api.call("DELETE", path_below(PATH, server["id"]))
+    click.echo(f"The server {name} is removed.")
+
+
+def find_server(api: ApiClient, name: str) -> dict[str, Any]:
+    """The server of this id, name or `organisation~name`.
+
+    Raises:
+        BadInput: there is none, or several of that name.
+    """
+    try:
+        return dict(api.call("GET", path_below(PATH, str(UUID(name)))))
+    except ValueError:
+        organisation, _, rest = name.rpartition(_OF)
+    found = [server for server in api.pages(PATH, _of(organisation or None)) if server["name"] == rest]
+    if not found:
+        raise BadInput(f"there is no MCP server named {name}", hint="see what there is with: kgents mcp list")
+    if len(found) > 1:
+        ids = ", ".join(server["id"] for server in found)
+        raise BadInput(f"several servers are named {name}", hint=f"name it by its id, one of: {ids}")
+    return found[0]
+
+
+def _of(organisation: str | None) -> dict[str, str]:
+    return {} if organisation is None else {"organisation": organisation}
+
+
+def _reached_by(server: Item) -> str:
+    words: Sequence[Any] = (server["url"],) if server["url"] else (server["command"] or "", *server["args"])
+    return " ".join(str(word) for word in words)
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        click.echo(f"warning: {harmless(warning)}", err=True)
+
+
+def _if_there_is(api: ApiClient, path: str) -> dict[str, Any] | None:
+    """An answer that not every server gives."""
+    try:
+        return dict(api.call("GET", path))
+    except ApiFault as fault:
+        if fault.status == 404:
+            return None
+        raise
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,190 @@
+"""What `kgents tools …` and `kgents mcp …` ask of the API, and how they show what that answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from kgents_cli.tools.examples import example_arguments
+
+from .conftest import Answer, Api, Kgents
+
+TOOLS, SERVERS, CALLS = "/api/v1/tools", "/api/v1/mcp-servers", "/api/v1/tools/invocations"
+HASH = "a" * 64
+SERVER_ID = "0199c0de-0000-7000-8000-000000000001"
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"zone": {"type": "string", "examples": ["UTC"]}, "hours": {"type": "integer"}},
+    "required": ["zone"],
+}
+TOOL: dict[str, Any] = {
+    "name": "time.now", "kind": "mcp", "owner_id": "p-1", "server_id": SERVER_ID, "description": "The time.\nOf day.",
+    "input_schema": SCHEMA, "definition_hash": HASH, "side_effect": "external", "state": "active", "pending": None,
+    "created_at": "2026-11-21T10:00:00Z", "updated_at": "2026-11-21T10:00:00Z",
+}  # fmt: skip
+SERVER: dict[str, Any] = {
+    "id": SERVER_ID, "name": "time", "owner_id": "p-1", "transport": "stdio", "url": None, "command": "time",
+    "args": ["--utc"], "credential_ref": None, "warnings": ["'x y' is left out"],
+    "created_at": "2026-11-21T10:00:00Z", "refreshed_at": "2026-11-21T10:00:00Z",
+}  # fmt: skip
+CALL: dict[str, Any] = {
+    "id": "c-1", "started_at": "2026-11-21T10:00:00.5Z", "tool": "time.now", "outcome": "completed",
+    "latency_ms": 12.4, "agent_name": None, "principal": "p-1",
+}  # fmt: skip
+
+
+def page(*items: Any) -> Answer:
+    return Answer(200, {"items": list(items), "next_cursor": None})
+
+
+@pytest.fixture
+def stored(api: Api) -> Api:
+    api.will("GET", TOOLS, page(TOOL))
+    api.will("GET", f"{TOOLS}/time.now", Answer(200, TOOL))
+    api.will("GET", SERVERS, page(SERVER))
+    api.will("POST", SERVERS, Answer(201, SERVER))
+    api.will("DELETE", f"{SERVERS}/{SERVER_ID}", Answer(204))
+    api.will("POST", f"{TOOLS}/time.now/call", Answer(200, {"content": "12:00", "is_error": False, "waiting": None}))
+    return api
+
+
+def sent(api: Api, method: str, path: str) -> Any:
+    (body,) = api.bodies(method, path)
+    return json.loads(body)
+
+
+def test_tools_are_listed_searched_and_shown(kgents: Kgents, stored: Api):
+    rows = [line.split() for line in kgents("tools", "list", "--server", "time").out.splitlines()]
+    assert rows == [["NAME", "KIND", "STATE", "EFFECT", "DESCRIPTION"],
+                    ["time.now", "mcp", "active", "external", "The", "time."]]  # fmt: skip
+    assert stored.seen[-1].path == f"{TOOLS}?server_id={SERVER_ID}"
+    assert kgents("tools", "search", "what time").code == 0
+    assert stored.seen[-1].path == f"{TOOLS}?q=what+time"
+    shown = kgents("tools", "show", "time.now").out
+    assert '"zone"' in shown
+    assert "active, side effect external" in shown
+
+
+def test_a_tool_is_called_with_what_was_written(kgents: Kgents, stored: Api):
+    ran = kgents("tools", "call", "time.now", '{"hours": 2}', "--argument", "zone=UTC", "--argument", "hours=3")
+    assert (ran.code, ran.out) == (0, "12:00\n")
+    assert sent(stored, "POST", f"{TOOLS}/time.now/call") == {"arguments": {"zone": "UTC", "hours": 3}}
+
+
+def test_a_call_that_waits_says_who_decides_and_how_it_goes_on(kgents: Kgents, stored: Api):
+    waiting = {"approval_id": "a-1", "expires_at": "2026-11-28T10:00:00Z"}
+    answer = Answer(202, {"content": "", "is_error": False, "waiting": waiting})
+    stored.will("POST", f"{TOOLS}/time.now/call", answer)
+    ran = kgents("tools", "call", "time.now", "{}", "--key", "my-key")
+    assert ran.code == 1
+    assert "waits for approval a-1" in ran.err
+    assert "kgents approvals approve a-1" in ran.err
+    assert "--key my-key" in ran.err
+    assert {name.lower(): value for name, value in stored.seen[-1].headers.items()}["idempotency-key"] == "my-key"
+
+
+def test_a_tool_that_fails_is_a_failure_of_the_command(kgents: Kgents, stored: Api):
+    stored.will("POST", f"{TOOLS}/time.now/call", Answer(200, {"content": "no such zone", "is_error": True}))
+    ran = kgents("tools", "call", "time.now", "{}")
+    assert (ran.code, "no such zone" in ran.err) == (1, True)
+
+
+def test_a_tool_is_tested_with_arguments_made_from_its_schema(kgents: Kgents, stored: Api):
+    assert kgents("tools", "test", "time.now", "--show", "--json").json == {"zone": "UTC"}
+    assert stored.bodies("POST", f"{TOOLS}/time.now/call") == []
+    ran = kgents("tools", "test", "time.now")
+    assert (ran.code, ran.out, ran.err) == (0, "12:00\n", 'time.now {"zone": "UTC"}\n')
+
+
+def test_a_changed_definition_is_shown_before_it_is_accepted(kgents: Kgents, stored: Api):
+    pending = {"description": "The time, and your files.", "input_schema": SCHEMA, "definition_hash": "b" * 64}
+    stored.will("GET", f"{TOOLS}/time.now", Answer(200, TOOL | {"state": "changed", "pending": pending}))
+    stored.will("POST", f"{SERVERS}/{SERVER_ID}/tools/now/accept", Answer(200, TOOL))
+    ran = kgents("tools", "accept", "time.now", "--yes")
+    assert (ran.code, ran.out) == (0, "time.now is accepted and active.\n")
+    assert "+The time, and your files." in ran.err
+    assert sent(stored, "POST", f"{SERVERS}/{SERVER_ID}/tools/now/accept") == {"definition_hash": "b" * 64}
+    stored.will("GET", f"{TOOLS}/time.now", Answer(200, TOOL))
+    assert kgents("tools", "accept", "time.now", "--yes").code == 2
+
+
+def test_what_a_tool_does_outside_is_set(kgents: Kgents, stored: Api):
+    stored.will("PATCH", f"{SERVERS}/{SERVER_ID}/tools/now", Answer(200, TOOL | {"side_effect": "none"}))
+    assert kgents("tools", "set", "time.now", "--side-effect", "none").out == "time.now: side effect none.\n"
+    assert sent(stored, "PATCH", f"{SERVERS}/{SERVER_ID}/tools/now") == {"side_effect": "none"}
+
+
+def test_calls_are_listed_by_what_is_asked_for(kgents: Kgents, stored: Api):
+    stored.will("GET", CALLS, page(CALL, CALL))
+    stored.will("GET", f"{CALLS}/c-1", Answer(200, CALL))
+    lines = kgents("tools", "invocations", "--outcome", "completed", "--most", "1").out.splitlines()
+    assert lines[1].split() == ["c-1", "2026-11-21", "10:00:00", "time.now", "completed", "12", "p-1"]
+    assert len(lines) == 2
+    assert stored.seen[-1].path == f"{CALLS}?limit=1&outcome=completed"
+    assert kgents("tools", "invocation", "c-1").json == CALL
+
+
+def test_a_server_is_registered_inspected_and_removed(kgents: Kgents, stored: Api):
+    ran = kgents("mcp", "add", "time", "--command", "time", "--", "--utc")
+    assert (ran.code, "registered with 1 tools" in ran.out) == (0, True)
+    assert "is left out" in ran.err
+    assert "kgents tools set time.now" in ran.err
+    assert sent(stored, "POST", SERVERS) == {
+        "name": "time", "transport": "stdio", "command": "time", "args": ["--utc"],
+    }  # fmt: skip
+    assert "reached by  time --utc" in kgents("mcp", "inspect", "time").out
+    assert "time" in kgents("mcp", "list").out
+    assert kgents("mcp", "remove", "time", "--yes").out == "The server time is removed.\n"
+    assert kgents("mcp", "inspect", "nowhere").code == 2
+
+
+def test_a_refresh_says_what_became_of_each_tool(kgents: Kgents, stored: Api):
+    found = {"server": SERVER, "added": ["time.zones"], "changed": ["time.now"], "removed": [], "unchanged": []}
+    stored.will("POST", f"{SERVERS}/{SERVER_ID}/refresh", Answer(200, found))
+    ran = kgents("mcp", "refresh", "time")
+    assert ran.out.splitlines() == ["added      time.zones", "changed    time.now"]
+    assert "kgents tools accept time.now" in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("mcp", "add", "x"), ("mcp", "add", "x", "--url", "http://a", "--command", "b"),
+        ("tools", "call", "time.now", "[1]"), ("tools", "call", "time.now", "{"),
+        ("tools", "call", "time.now", "--argument", "zone"), ("tools", "call", ""),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_asked_is_bad_input(kgents: Kgents, stored: Api, arguments: tuple[str, ...]):
+    assert kgents(*arguments).code == 2
+    assert [seen for seen in stored.seen if seen.path.startswith("/api/")] == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object"},
+        {"type": "object", "required": ["a"], "properties": {"a": {"enum": ["x", "y"]}}},
+        {"type": "object", "required": ["n"], "properties": {"n": {"type": "number", "exclusiveMinimum": 4}}},
+        {"type": "object", "required": ["n"], "properties": {"n": {"type": ["null", "integer"], "minimum": 7}}},
+        {"type": "object", "required": ["t"], "properties": {"t": {"type": "string", "minLength": 20}}},
+        {"type": "object", "required": ["t"], "properties": {"t": {"type": "string", "maxLength": 2}}},
+        {"type": "object", "required": ["l"], "properties": {"l": {"type": "array", "minItems": 2, "items": {}}}},
+        {"type": "object", "required": ["o"], "properties": {"o": {"anyOf": [{"type": "null"}, {"type": "boolean"}]}}},
+        {"type": "object", "required": ["p"], "properties": {"p": {"$ref": "#/$defs/place"}},
+         "$defs": {"place": {"type": "object", "required": ["x"], "properties": {"x": {"type": "integer"}}}}},
+        {"type": "object", "required": ["unnamed"]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_arguments_made_from_a_schema_are_what_it_takes(schema: dict[str, Any]):
+    assert list(Draft202012Validator(schema).iter_errors(example_arguments(schema))) == []
+
+
+def test_a_schema_that_leads_round_in_circles_ends():
+    round_and_round = {"$ref": "#"}
+    assert example_arguments(round_and_round) == {}
+    endless = {"type": "object", "required": ["next"], "properties": {"next": {"$ref": "#"}}}
+    assert "next" in example_arguments(endless)
