@@ -11,7 +11,7 @@ import pytest
 
 from kgents_shared.testing.model_server import ModelServer
 from tests.e2e.running_platform import RunningPlatform, publish_agent
-from tests.external.mcp_time import mcp_time_command
+from tests.external.real_mcp_servers import mcp_time_command
 
 
 @pytest.fixture(scope="module")

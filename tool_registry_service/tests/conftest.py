@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.external.mcp_time import mcp_time_command
+from tests.external.real_mcp_servers import mcp_time_command
 from tests.external.running_registry import RunningRegistry, running_registry
 from tests.external.scripted_mcp import ScriptedServer, stdio_words
 from tool_registry_service.main import SERVICE

@@ -39,8 +39,9 @@ _WHOLE: Mapping[str, tuple[str, ...]] = {
     "bench.txt": ("--all-packages", "--group", "bench"),
     "build.txt": ("--only-group", "build"),
 }
-# What flows run on, which fits no member's environment: its requirements stand beside its lock.
-_LANGFLOW = "langflow-runtime"
+# What fits no member's environment, with its requirements beside its lock: what flows run on; MCP servers of others,
+# and the Node.js for those of npm, for the tests.
+_APART = ("langflow-runtime", "mcp-servers", "nodejs")
 
 
 @dataclass(slots=True)
@@ -111,14 +112,19 @@ def find_faults(root: Path) -> list[str]:
 
 def _compiled(root: Path) -> list[str]:
     """The locks that are no export of `uv.lock`."""
-    return ["uv.txt", *([f"{_LANGFLOW}.txt"] if (root / "locks" / f"{_LANGFLOW}.in").is_file() else [])]
+    return ["uv.txt", *(f"{name}.txt" for name in _apart(root))]
+
+
+def _apart(root: Path) -> list[str]:
+    return [name for name in _APART if (root / "locks" / f"{name}.in").is_file()]
 
 
 def _requirements_for(root: Path, lock: str) -> Iterable[tuple[str, Requirement]]:
     members: dict[str, Path] = {str(_project(root / m)["name"]): root / m for m in workspace_members(root)}
-    if lock == f"{_LANGFLOW}.txt":
-        lines = (root / "locks" / f"{_LANGFLOW}.in").read_text(encoding="utf-8").splitlines()
-        yield from ((f"{_LANGFLOW}.in", Requirement(line)) for line in lines if line and not line.startswith("#"))
+    name = lock.removesuffix(".txt")
+    if name in _APART:
+        lines = (root / "locks" / f"{name}.in").read_text(encoding="utf-8").splitlines()
+        yield from ((f"{name}.in", Requirement(line)) for line in lines if line and not line.startswith("#"))
         return
     if lock in ("uv.txt", "build.txt"):
         return
@@ -206,15 +212,15 @@ class LockMaker:
             words = ("pip", "compile", "uv.in", "--universal", "--generate-hashes", "--no-header", "--no-annotate")
             return _HEADER + self._run(Path(folder), *words, "--quiet", "--python-version", "3.11")
 
-    def langflow_text(self, *, upgrade: bool) -> str:
-        """The content of the lock of what flows run on; what is pinned keeps its version unless `upgrade`."""
+    def text_apart(self, name: str, *, upgrade: bool) -> str:
+        """The content of the lock made of `locks/<name>.in`; what is pinned keeps its version unless `upgrade`."""
         locks = self._root / "locks"
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copy(locks / f"{_LANGFLOW}.in", folder)
-            made = Path(folder) / f"{_LANGFLOW}.txt"
+            shutil.copy(locks / f"{name}.in", folder)
+            made = Path(folder) / f"{name}.txt"
             if (locks / made.name).exists() and not upgrade:
                 shutil.copy(locks / made.name, made)
-            words = ("pip", "compile", f"{_LANGFLOW}.in", "--universal", "--generate-hashes", "--no-header")
+            words = ("pip", "compile", f"{name}.in", "--universal", "--generate-hashes", "--no-header")
             self._run(Path(folder), *words, "--no-annotate", "--quiet", "--python-version", "3.11", "-o", made.name)
             return _HEADER + made.read_text(encoding="utf-8")
 
@@ -263,8 +269,7 @@ def write_locks(root: Path, *, upgrade: bool = False) -> list[str]:
     maker.resolve(upgrade=upgrade)
     changed: list[str] = []
     made = {**maker.texts(), "uv.txt": maker.uv_text(upgrade=upgrade)}
-    if f"{_LANGFLOW}.txt" in _compiled(root):
-        made[f"{_LANGFLOW}.txt"] = maker.langflow_text(upgrade=upgrade)
+    made |= {f"{name}.txt": maker.text_apart(name, upgrade=upgrade) for name in _apart(root)}
     for name, text in made.items():
         file = root / "locks" / name
         if not file.exists() or file.read_text(encoding="utf-8") != text:

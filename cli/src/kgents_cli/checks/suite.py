@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -13,13 +13,14 @@ from kgents_cli.checks.lint import run_lint
 from kgents_cli.langflow import LOCK
 
 _MOST_PROCESSES = 4
+_SERVERS_OF_TESTS = "tests/external/real_mcp_servers.py"
 LANGFLOW_OF_TESTS = Path(".kgents/tools/langflow/environment")
 """What flows run on in the tests, below the checkout: installed once, for every home that they make."""
 
 
 def run_suite(root: Path, pytest_args: Sequence[str], *, with_lint: bool) -> int:
     """What `kgents test` does; the exit code is lint's if that failed, else pytest's."""
-    with _langflow_installed_meanwhile(root):
+    with _installed_meanwhile(root):
         if with_lint and (code := run_lint(root)) != 0:
             click.echo("lint failed, so the tests were not run (kgents test --no-lint runs them anyway)", err=True)
             return code
@@ -29,15 +30,19 @@ def run_suite(root: Path, pytest_args: Sequence[str], *, with_lint: bool) -> int
 
 
 @contextmanager
-def _langflow_installed_meanwhile(root: Path) -> Generator[None]:
-    """Half a minute's work on a fresh checkout, mostly waiting for the network; tests of flows wait for its end."""
-    if not (root / LOCK).is_file():
-        yield
-        return
+def _installed_meanwhile(root: Path) -> Generator[None]:
+    """What flows run on, and MCP servers of others: half a minute's work on a fresh checkout, mostly waiting for the
+    network. Tests that need one of them wait for its end, or install it where this failed, and say why it can't be."""
     env = {**os.environ, "DEPLOYMENT_LANGFLOW_DIR": str(root / LANGFLOW_OF_TESTS)}
-    command = [sys.executable, "-m", "kgents_cli", "langflow", "install"]
-    quiet = subprocess.DEVNULL  # a test that needs it installs it where this failed, and says why it can't
-    with subprocess.Popen(command, cwd=root, env=env, stdin=quiet, stdout=quiet, stderr=quiet):
+    wanted = {LOCK: ("kgents_cli", "langflow", "install"), _SERVERS_OF_TESTS: ("tests.external.real_mcp_servers",)}
+    quiet = subprocess.DEVNULL
+    with ExitStack() as running:
+        for file, words in wanted.items():
+            if (root / file).is_file():
+                command = [sys.executable, "-m", *words]
+                running.enter_context(
+                    subprocess.Popen(command, cwd=root, env=env, stdin=quiet, stdout=quiet, stderr=quiet)
+                )
         yield
 
 
