@@ -1,0 +1,1 @@
+"""What agents keep from one conversation to the next."""
