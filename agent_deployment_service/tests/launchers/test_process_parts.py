@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from agent_deployment_service.launchers.process import landlock, verification, wire
-from agent_deployment_service.launchers.process.cgroups import CgroupTree
 from agent_deployment_service.launchers.process.code_trees import read_only_trees
 from agent_deployment_service.launchers.process.limits import Limits
 from agent_deployment_service.launchers.process.logs import BURST_BYTES, LogPipe
+from kgents_shared.isolation.cgroups import CgroupTree
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ def test_a_control_group_is_made_limited_and_removed():
     tree = CgroupTree.find("kgents-test-parts")
     if tree is None:
         pytest.skip("this user may not make control groups")
-    group = tree.create("one")
-    tree.limit(group, Limits(memory_mb=64))
+    group = tree.create("one", processes=64)
+    tree.limit(group, memory_mb=64)
     limits = [path.read_text().strip() for folder in group.folders for path in folder.glob("memory.*limit_in_bytes")]
     limits += [path.read_text().strip() for folder in group.folders for path in folder.glob("memory.max")]
     assert "memory" not in group.controllers or str(64 * 1024 * 1024) in limits

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from agent_deployment_service.launchers.process import seccomp
-from agent_deployment_service.launchers.process.seccomp import REFUSED, Instruction, encode, program
+from kgents_shared.isolation import seccomp
+from kgents_shared.isolation.seccomp import REFUSED, Instruction, encode, program
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 EPERM, ENOSYS = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
@@ -87,6 +87,23 @@ def test_without_a_network_namespace_only_unix_sockets_pass(name: str):
     assert answer(name, "socket", int(socket.AF_INET), int(socket.SOCK_STREAM), inet=False) == EPERM
     assert answer(name, "socketpair", int(socket.AF_UNIX), int(socket.SOCK_STREAM)) == ALLOW
     assert answer(name, "socketpair", int(socket.AF_INET), int(socket.SOCK_STREAM)) == EPERM
+
+
+def test_a_program_may_start_others_and_reach_no_unix_socket_where_that_is_asked_for(name: str):
+    instructions = program(name, inet=True, unix=False, programs=True)
+
+    def told(number: int, *arguments: int) -> int:
+        return run(instructions, MACHINES[name], number, *arguments)
+
+    column = 0 if name == "x86_64" else 1
+    for call, numbers in REFUSED.items():
+        number = numbers[column]
+        if number is not None:
+            assert told(number) == (ALLOW if call in ("execve", "execveat") else EPERM), call
+    family = {"unix": int(socket.AF_UNIX), "inet": int(socket.AF_INET)}
+    assert told(NUMBERS[name]["socket"], family["unix"], int(socket.SOCK_STREAM)) == EPERM
+    assert told(NUMBERS[name]["socketpair"], family["unix"], int(socket.SOCK_STREAM)) == ALLOW
+    assert told(NUMBERS[name]["socket"], family["inet"], int(socket.SOCK_STREAM)) == ALLOW
 
 
 def test_a_fork_passes_and_a_fork_into_new_namespaces_does_not(name: str):

@@ -19,12 +19,13 @@ from typing import Final
 
 import setproctitle
 
-from agent_deployment_service.launchers.process import kernel, sandbox, verification, wire
-from agent_deployment_service.launchers.process.cgroups import CgroupOfInstance
+from agent_deployment_service.launchers.process import sandbox, verification, wire
 from agent_deployment_service.launchers.process.filesystem import Owner
 from agent_deployment_service.launchers.process.limits import Limits
 from agent_deployment_service.launchers.process.namespaces import Isolation
 from agent_deployment_service.launchers.process.sandbox import Applied, SandboxPlan
+from kgents_shared.isolation import kernel
+from kgents_shared.isolation.cgroups import CgroupOfInstance
 
 REFUSED_CODE: Final = 120
 """Exit code of a child that could not be shut in; the reason went to the launcher."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent_deployment_service.launchers.process import kernel
+from kgents_shared.isolation import kernel
 
 INSTANCE_INSIDE: Final = "/run/kgents/instance"
 DOOR_INSIDE: Final = "/run/kgents/door"

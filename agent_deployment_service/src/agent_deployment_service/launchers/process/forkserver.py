@@ -25,11 +25,10 @@ from typing import Any, Final, cast
 
 import setproctitle
 
-from agent_deployment_service.launchers.process import child, filesystem, kernel, landlock, seccomp, wire
-from agent_deployment_service.launchers.process.cgroups import CgroupOfInstance, CgroupTree
+from agent_deployment_service.launchers.process import child, filesystem, landlock, wire
 from agent_deployment_service.launchers.process.code_trees import read_only_trees
 from agent_deployment_service.launchers.process.filesystem import Owner
-from agent_deployment_service.launchers.process.limits import Limits
+from agent_deployment_service.launchers.process.limits import MAX_PROCESSES
 from agent_deployment_service.launchers.process.namespaces import (
     Isolation,
     PidNamespaces,
@@ -38,6 +37,8 @@ from agent_deployment_service.launchers.process.namespaces import (
 )
 from agent_deployment_service.launchers.process.sandbox import SandboxPlan
 from kgents_shared.contracts.worker import WorkerConfig
+from kgents_shared.isolation import kernel, seccomp
+from kgents_shared.isolation.cgroups import CgroupOfInstance, CgroupTree
 
 _SPARE_AFTER_MS: Final = 200  # whoever was just launched has the processor to itself first
 
@@ -149,7 +150,7 @@ class ForkServer:
             self._keep_spare(None)
             owner = self._owner(Path(request.body["folder"]))
             if item.group and self._cgroups:
-                self._cgroups.limit(item.group, Limits(memory_mb=int(request.body["memory_mb"])))
+                self._cgroups.limit(item.group, memory_mb=int(request.body["memory_mb"]))
             item.instance_id, item.uid = instance_id, owner.uid
             wire.send(item.channel, {**request.body, "uid": owner.uid, "gid": owner.gid}, request.descriptors)
             item.channel.close()
@@ -165,7 +166,7 @@ class ForkServer:
 
     def _fork(self) -> _Child:
         self._forked += 1
-        group = self._cgroups.create(str(self._forked)) if self._cgroups else None
+        group = self._cgroups.create(str(self._forked), processes=MAX_PROCESSES) if self._cgroups else None
         ours, theirs = socket.socketpair()
         pid = self._pid_namespaces.fork() if self._pid_namespaces else os.fork()
         if pid == 0:

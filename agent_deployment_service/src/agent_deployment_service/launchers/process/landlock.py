@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from agent_deployment_service.launchers.process import kernel
+from kgents_shared.isolation import kernel
 
 EXECUTE: Final = 1 << 0
 WRITE_FILE: Final = 1 << 1

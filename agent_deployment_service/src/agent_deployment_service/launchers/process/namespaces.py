@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from agent_deployment_service.launchers.process import kernel
+from kgents_shared.isolation import kernel
 
 INSIDE_ID: Final = 1000
 """User and group id of a worker, as it sees itself."""

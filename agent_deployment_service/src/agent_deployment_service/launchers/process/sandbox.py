@@ -13,11 +13,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from agent_deployment_service.launchers.process import filesystem, kernel, landlock, namespaces, seccomp
-from agent_deployment_service.launchers.process.cgroups import CgroupOfInstance
+from agent_deployment_service.launchers.process import filesystem, landlock, namespaces
 from agent_deployment_service.launchers.process.filesystem import Owner
 from agent_deployment_service.launchers.process.limits import Limits, apply_limits, limit_processes
 from agent_deployment_service.launchers.process.namespaces import Isolation
+from kgents_shared.isolation import kernel, seccomp
+from kgents_shared.isolation.cgroups import CgroupOfInstance
 
 
 class Step(StrEnum):

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from agent_deployment_service.launchers.process import kernel
-from agent_deployment_service.launchers.process.cgroups import CgroupOfInstance
 from agent_deployment_service.launchers.process.limits import MAX_PROCESSES
+from kgents_shared.isolation import kernel
+from kgents_shared.isolation.cgroups import CgroupOfInstance
 
 _NAMESPACES: Final = {
     "user": "user_namespace",

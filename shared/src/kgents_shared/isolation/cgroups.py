@@ -1,7 +1,7 @@
-"""Control groups of the sandboxes, v1 or v2, where this process may make them.
+"""Control groups of what is shut in, v1 or v2, where this process may make them.
 
 `CgroupTree.find()` looks for a place once; each instance then gets a group per hierarchy. Where nothing is writable
-(an ordinary user without delegation) there is no tree, and `protections()` says so.
+(an ordinary user without delegation) there is no tree, and whoever asked says so.
 """
 
 from __future__ import annotations
@@ -10,52 +10,65 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent_deployment_service.launchers.process.limits import MAX_PROCESSES, Limits
-
 _ROOT: Final = Path("/sys/fs/cgroup")
-_CONTROLLERS: Final = ("memory", "pids")
+_MOST: Final = ("memory", "pids")
+_CPU_PERIOD_US: Final = 100_000
 _REMOVAL_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class CgroupTree:
-    """Where the groups of one fork server are made: controller → folder. v2 has one folder for both."""
+    """Where the groups of one process's children are made: controller → folder. v2 has one folder for all."""
 
     folders: dict[str, Path]
     unified: bool
 
     @classmethod
-    def find(cls, name: str) -> CgroupTree | None:
-        """Makes an empty tree called `name` where possible, clearing what an earlier server left there."""
+    def find(cls, name: str, controllers: Sequence[str] = _MOST) -> CgroupTree | None:
+        """Makes an empty tree called `name` where possible, clearing what an earlier server left there.
+
+        `controllers` are those that it should have, of `memory`, `pids` and `cpu`; it may get fewer.
+        """
         if (_ROOT / "cgroup.controllers").exists():
-            return _find_unified(name)
+            return _find_unified(name, controllers)
         folders: dict[str, Path] = {}
         for controller, path in _own_groups().items():
             folder = _ROOT / controller / path / name
-            if controller in _CONTROLLERS and _made_empty(folder):
+            if controller in controllers and _made_empty(folder):
                 folders[controller] = folder
         return cls(folders, unified=False) if folders else None
 
-    def create(self, name: str) -> CgroupOfInstance:
-        """Makes the groups of one child; OSError when the kernel refuses."""
+    def create(self, name: str, *, processes: int) -> CgroupOfInstance:
+        """Makes the groups of one child with at most so many processes and threads; OSError when the kernel refuses."""
         folders = {folder / name for folder in self.folders.values()}
         group = CgroupOfInstance(tuple(sorted(folders)), frozenset(self.folders))
         for folder in group.folders:
             folder.mkdir(exist_ok=True)
         if "pids" in self.folders:
-            _write(self.folders["pids"] / name / "pids.max", str(MAX_PROCESSES))
+            _write(self.folders["pids"] / name / "pids.max", str(processes))
         return group
 
-    def limit(self, group: CgroupOfInstance, limits: Limits) -> None:
-        """Sets what the group's processes may use together, before they run anything of an agent."""
-        if "memory" not in self.folders:
-            return
-        folder = next(item for item in group.folders if item.parent == self.folders["memory"])
-        size = limits.memory_mb * 1024 * 1024
+    def limit(self, group: CgroupOfInstance, *, memory_mb: int, cpus: float | None = None) -> None:
+        """Sets what the group's processes may use together, before they run anything that isn't ours."""
+        if "memory" in self.folders:
+            self._limit_memory(self._of(group, "memory"), memory_mb * 1024 * 1024)
+        if "cpu" in self.folders and cpus is not None:
+            folder, quota = self._of(group, "cpu"), int(cpus * _CPU_PERIOD_US)
+            if self.unified:
+                _write(folder / "cpu.max", f"{quota} {_CPU_PERIOD_US}")
+            else:
+                _write(folder / "cpu.cfs_period_us", str(_CPU_PERIOD_US))
+                _write(folder / "cpu.cfs_quota_us", str(quota))
+
+    def _of(self, group: CgroupOfInstance, controller: str) -> Path:
+        return next(item for item in group.folders if item.parent == self.folders[controller])
+
+    def _limit_memory(self, folder: Path, size: int) -> None:
         if self.unified:
             _write(folder / "memory.max", str(size))
             _write(folder / "memory.oom.group", "1")  # half a sandbox is of no use to anyone
@@ -76,7 +89,7 @@ class CgroupTree:
 
 @dataclass(frozen=True, slots=True)
 class CgroupOfInstance:
-    """The groups that one instance's processes are in; `controllers` are those of `memory` and `pids` that are on."""
+    """The groups that one instance's processes are in; `controllers` are those that are on."""
 
     folders: tuple[Path, ...]
     controllers: frozenset[str]
@@ -101,21 +114,22 @@ class CgroupOfInstance:
             _remove(folder)
 
 
-def _find_unified(name: str) -> CgroupTree | None:
+def _find_unified(name: str, controllers: Sequence[str]) -> CgroupTree | None:
+    wanted = " ".join(f"+{controller}" for controller in controllers)
     own = _own_groups().get("", "")
     parents = [_ROOT / own]
     if own:
         parents.append((_ROOT / own).parent)  # systemd's DelegateSubgroup= leaves the delegated group one above
     for parent in parents:
         try:
-            _write(parent / "cgroup.subtree_control", "+memory +pids")
+            _write(parent / "cgroup.subtree_control", wanted)
             folder = parent / name
             if not _made_empty(folder):
                 continue
-            _write(folder / "cgroup.subtree_control", "+memory +pids")
+            _write(folder / "cgroup.subtree_control", wanted)
         except OSError:
             continue
-        return CgroupTree(dict.fromkeys(_CONTROLLERS, folder), unified=True)
+        return CgroupTree(dict.fromkeys(controllers, folder), unified=True)
     return None
 
 

@@ -1,9 +1,9 @@
 """The system call filter of a sandbox: a classic BPF program, built here and installed with prctl(2).
 
-It refuses what a worker never needs: new programs, mounts, namespaces, other processes' memory, kernel interfaces
-with a history of holes, and every socket family but Unix and (in an empty network namespace) inet stream and
-datagram. Refused calls answer EPERM; `clone3` answers ENOSYS, because its flags lie in memory where a filter
-can't look, and the C library then falls back to `clone`.
+It refuses what nothing that is shut in needs: new programs (unless they are allowed), mounts, namespaces, other
+processes' memory, kernel interfaces with a history of holes, and every socket family but Unix and (in an empty
+network namespace) inet stream and datagram. Refused calls answer EPERM; `clone3` answers ENOSYS, because its flags lie
+in memory where a filter can't look, and the C library then falls back to `clone`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import socket
 import struct
 from typing import Final, NamedTuple
 
-from agent_deployment_service.launchers.process import kernel
+from kgents_shared.isolation import kernel
 
 _LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _AND: Final = 0x54  # BPF_ALU | BPF_AND | BPF_K
@@ -118,7 +118,10 @@ REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     "fanotify_mark": (301, 263),
     "memfd_secret": (447, 447),
 }
-"""What no worker calls: name → number on (x86_64, aarch64), None where the machine has no such call."""
+"""What is refused: name → number on (x86_64, aarch64), None where the machine has no such call."""
+
+
+_STARTS_PROGRAMS: Final = frozenset({"execve", "execveat"})
 
 
 class Instruction(NamedTuple):
@@ -168,13 +171,15 @@ def _socket_rules(families: list[int]) -> list[Instruction]:
     ]
 
 
-def program(machine: str, *, inet: bool) -> list[Instruction]:
+def program(machine: str, *, inet: bool, unix: bool = True, programs: bool = False) -> list[Instruction]:
     """The filter for `machine` (`x86_64` or `aarch64`).
 
     `inet` allows inet sockets: only where the network namespace is an empty one, so that they reach loopback alone.
+    Without `unix` no Unix socket can be made but a connected pair: those of other programs stay out of reach, wherever
+    they lie. `programs` allows to start some.
     """
     column = 0 if machine == "x86_64" else 1
-    families = [int(socket.AF_UNIX)]
+    families = [int(socket.AF_UNIX)] if unix else []
     if inet:
         families += [int(socket.AF_INET), int(socket.AF_INET6)]
     instructions = [
@@ -185,9 +190,9 @@ def program(machine: str, *, inet: bool) -> list[Instruction]:
     ]
     if machine == "x86_64":
         instructions += [Instruction(_GREATER_EQUAL, 0, 1, _X32_BIT), _answer(_REFUSE)]
-    for numbers in REFUSED.values():
+    for name, numbers in REFUSED.items():
         number = numbers[column]
-        if number is not None:
+        if number is not None and not (programs and name in _STARTS_PROGRAMS):
             instructions += _guarded(number, [_answer(_REFUSE)])
     instructions += _guarded(_CLONE3, [_answer(_UNKNOWN)])
     instructions += _guarded(

@@ -1,0 +1,1 @@
+"""Shutting processes in: kernel calls, system call filters, control groups. Linux; imports anywhere."""
