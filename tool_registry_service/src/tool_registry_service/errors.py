@@ -79,6 +79,22 @@ class ConnectionLost(ToolCallFault):
     outcome = "unknown"
 
 
+class AnsweredForAnother(ConnectionLost):
+    """The server answered a call, or a session, that was not the one it was asked in: what it says is not used."""
+
+
+class CallRefused(ToolCallFault):
+    """The server took the call in and refused it."""
+
+    outcome = "refused"
+
+
+class WantsAuthorization(NeverSent):
+    """The server lets nobody in without authorization, or not with the one that it was shown."""
+
+    outcome = "unauthorized"
+
+
 class CallTimedOut(ToolCallFault):
     """No answer in time: whether the call had an effect is not known."""
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tool_registry_service.credentials import BearerSource
     from tool_registry_service.mcp_client.connection import McpConnection, McpTransport
@@ -31,12 +31,14 @@ async def load() -> None:
             await asyncio.to_thread(import_module, module)
 
 
-async def connection(transport: McpTransport, *, connect_timeout_s: float) -> McpConnection:
+async def connection(
+    transport: McpTransport, *, connect_timeout_s: float, on_list_changed: Callable[[], None] | None = None
+) -> McpConnection:
     """A session over `transport`, not open yet."""
     await load()
     from tool_registry_service.mcp_client.connection import McpConnection  # noqa: PLC0415 -- see the module's text
 
-    return McpConnection(transport, connect_timeout_s=connect_timeout_s)
+    return McpConnection(transport, connect_timeout_s=connect_timeout_s, on_list_changed=on_list_changed)
 
 
 async def streamable_http(target: ServerTarget, settings: ToolsSettings, bearers: BearerSource | None) -> McpTransport:

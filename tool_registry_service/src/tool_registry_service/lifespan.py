@@ -17,8 +17,9 @@ from tool_registry_service.invocation.presence import RunnerPresence
 from tool_registry_service.invocation.repository import InvocationRepository
 from tool_registry_service.invocation.service import InvocationLimits, InvocationParts, InvocationService
 from tool_registry_service.mcp_client.executor import McpExecutor
-from tool_registry_service.mcp_client.pool import SessionPool, TransportMaker
+from tool_registry_service.mcp_client.pool import SessionPool
 from tool_registry_service.mcp_client.sandbox import StdioSandbox
+from tool_registry_service.mcp_client.transports import TransportMaker
 from tool_registry_service.registry import Registry
 from tool_registry_service.settings import ToolsSettings
 

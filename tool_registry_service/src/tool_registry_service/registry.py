@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from kgents_shared.db import Database
 from tool_registry_service.invocation.service import InvocationService
-from tool_registry_service.mcp_client.pool import SessionPool, TransportMaker
+from tool_registry_service.mcp_client.pool import SessionPool
+from tool_registry_service.mcp_client.transports import TransportMaker
 from tool_registry_service.mcp_servers.repository import McpServerRepository
 from tool_registry_service.mcp_servers.service import McpServerService
 from tool_registry_service.tools.repository import ToolRepository

@@ -55,3 +55,5 @@ class ToolsSettings(ServiceSettings):
     max_result_bytes: int = Field(default=65_536, ge=256)
     max_tools_per_server: int = Field(default=200, ge=1)
     max_sessions: int = Field(default=64, ge=1)
+    max_sessions_per_server: int = Field(default=4, ge=1)
+    busy_session_calls: int = Field(default=16, ge=1)

@@ -4,9 +4,13 @@ The SDK's contexts must be left by the task that entered them, and a transport t
 So a task of its own enters them and stays until the end, and each call races its answer against that end.
 """
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -17,7 +21,14 @@ from mcp import ClientSession, McpError, types
 from mcp.shared.message import SessionMessage
 
 from tool_registry_service.calls import ToolAnswer
-from tool_registry_service.errors import CallTimedOut, ConnectionLost, NeverSent, ToolCallFault
+from tool_registry_service.errors import (
+    CallRefused,
+    CallTimedOut,
+    ConnectionLost,
+    NeverSent,
+    ToolCallFault,
+    WantsAuthorization,
+)
 from tool_registry_service.mcp_client.content import answer_of
 from tool_registry_service.mcp_client.targets import RemoteTool
 
@@ -26,11 +37,24 @@ _CLIENT = types.Implementation(name="kgents", version="0.1.0")
 _MAX_LIST_PAGES = 50
 _SESSION_GONE = 32600
 _CLOSE_WITHIN_S = 8.0
+_TOLD_WITHIN_S = 5.0
+_MOST_GIVEN_UP = 1000
+_FOREVER = timedelta(hours=1)
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 IDEMPOTENCY_META = "kgents/idempotency-key"
 
 T = TypeVar("T")
+PageT = TypeVar("PageT", bound=types.PaginatedResult)
 Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
-Tell = Callable[[Exception], None]
+Progress = Callable[[float, float | None, str | None], Awaitable[None]]
+
+
+class Tell(Protocol):
+    """Told of what ends the session from the far side, or of why one `request` of it will have no answer."""
+
+    def __call__(self, error: Exception, request: types.RequestId | None = None) -> None:
+        """`error` says what happened."""
+        ...
 
 
 class McpTransport(Protocol):
@@ -41,23 +65,84 @@ class McpTransport(Protocol):
         ...
 
 
-class McpConnection:
-    """A session with an MCP server. Once `is_open` is false it stays so; open another."""
+@dataclass(frozen=True, slots=True)
+class ServerAbout:
+    """What a server says of itself at the start of a session."""
 
-    def __init__(self, transport: McpTransport, *, connect_timeout_s: float) -> None:
+    name: str
+    version: str
+    protocol: str
+    offers: frozenset[str]
+
+
+class _Session(ClientSession):
+    """The SDK's session, for which an answer that comes after its caller has left is nothing special."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._given_up: OrderedDict[types.RequestId, None] = OrderedDict()
+
+    @property
+    def next_request(self) -> types.RequestId:
+        """The id that the next request will have."""
+        return self._request_id
+
+    def give_up(self, request: types.RequestId) -> None:
+        """Nobody waits for the answer to `request` any more."""
+        self._given_up[request] = None
+        if len(self._given_up) > _MOST_GIVEN_UP:
+            self._given_up.popitem(last=False)
+
+    async def _handle_response(self, message: SessionMessage) -> None:
+        root = message.message.root
+        known = isinstance(root, types.JSONRPCResponse | types.JSONRPCError)
+        if known and self._normalize_request_id(root.id) in self._given_up:
+            return
+        await super()._handle_response(message)
+
+
+class McpConnection:
+    """A session with an MCP server. Once `is_open` is false it stays so; open another.
+
+    `on_list_changed` is called when the server says that its tools are others now.
+    """
+
+    def __init__(
+        self, transport: McpTransport, *, connect_timeout_s: float, on_list_changed: Callable[[], None] | None = None
+    ) -> None:
         self._transport = transport
         self._connect_timeout_s = connect_timeout_s
-        self._session: ClientSession | None = None
+        self._on_list_changed = on_list_changed
+        self._session: _Session | None = None
         self._ending = asyncio.Event()
         self._ended: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._owner: asyncio.Task[None] | None = None
-        self._in_flight = 0
+        self._notifying: set[asyncio.Task[None]] = set()
+        self._faults: dict[types.RequestId, Exception] = {}
+        self._is_retired = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.in_flight = 0
         self.definitions_are_old = False
+        self.about: ServerAbout | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether calls can go through it."""
-        return self._session is not None and not self._ending.is_set() and not self._ended.done()
+        """Whether new calls can go through it."""
+        return self._session is not None and not (self._is_retired or self.is_over)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, or is about to."""
+        return self._ending.is_set() or self._ended.done()
+
+    async def drained(self) -> None:
+        """Wait until no call is out any more."""
+        await self._idle.wait()
+
+    def retire(self) -> None:
+        """Take no new call; those that are out go on."""
+        self._is_retired = True
 
     async def open(self) -> None:
         """Connect and initialize.
@@ -86,6 +171,12 @@ class McpConnection:
             self._owner.cancel()
             await asyncio.wait({self._owner})
 
+    def _tell(self, error: Exception, request: types.RequestId | None = None) -> None:
+        if request is None:
+            self._end(error)
+        else:
+            self._faults.setdefault(request, error)
+
     def _end(self, error: Exception) -> None:
         if not self._ended.done():
             self._ended.set_result(error)
@@ -94,24 +185,32 @@ class McpConnection:
     async def _own(self, ready: asyncio.Future[None]) -> None:
         try:
             async with (
-                self._transport.streams(self._end) as (read, write),
-                ClientSession(read, write, message_handler=self._on_message, client_info=_CLIENT) as session,
+                self._transport.streams(self._tell) as (read, write),
+                _Session(read, write, message_handler=self._on_message, client_info=_CLIENT) as session,
             ):
                 opened = asyncio.create_task(self._initialize(session, ready))
                 await self._ending.wait()
                 opened.cancel()
-                await asyncio.gather(opened, return_exceptions=True)
+                await asyncio.gather(opened, *self._notifying, return_exceptions=True)
         except* Exception as group:  # noqa: BLE001 -- whatever ended the session, its callers are told
             self._end(_first(group))
         finally:
             self._end(ConnectionLost("The session with the server ended."))
 
-    async def _initialize(self, session: ClientSession, ready: asyncio.Future[None]) -> None:
+    async def _initialize(self, session: _Session, ready: asyncio.Future[None]) -> None:
+        first = session.next_request
         try:
-            await session.initialize()
+            said = await session.initialize()
         except (McpError, RuntimeError, ValueError) as error:
-            self._end(NeverSent(f"The server doesn't speak MCP: {_sentence(error)}"))
+            fault = self._faults.pop(first, None)
+            if fault is None:
+                self._end(NeverSent(f"The server doesn't speak MCP: {_sentence(error)}"))
+            else:
+                # What was sent asked for nothing to be done, whatever became of it.
+                told = _as_fault(fault)
+                self._end(NeverSent(str(told)) if isinstance(told, ConnectionLost) else told)
             return
+        self.about = _about(said)
         self._session = session
         if not ready.done():
             ready.set_result(None)
@@ -123,6 +222,8 @@ class McpConnection:
             message.root, types.ToolListChangedNotification
         ):
             self.definitions_are_old = True
+            if self._on_list_changed is not None:
+                self._on_list_changed()
 
     async def list_tools(self, *, limit: int, within_s: float) -> list[RemoteTool]:
         """Every tool of the server, over all pages.
@@ -133,27 +234,33 @@ class McpConnection:
         self.definitions_are_old = False
         found: list[RemoteTool] = []
         async with asyncio.timeout(within_s):
-            async for tool in self._listed(within_s):
-                found.append(RemoteTool(tool.name, tool.description or "", dict(tool.inputSchema)))
+            async for page in self.pages(_list_tools, types.ListToolsResult, within_s):
+                found += [_remote(tool) for tool in page.tools]
                 if len(found) > limit:
                     raise ToolCallFault(f"The server offers more than {limit} tools, the most that is taken.")
         return found
 
-    async def _listed(self, within_s: float) -> AsyncIterator[types.Tool]:
+    async def pages(
+        self,
+        request: Callable[[types.PaginatedRequestParams | None], types.ClientRequest],
+        answer: type[PageT],
+        within_s: float,
+    ) -> AsyncIterator[PageT]:
+        """Every page of a list. Raises `ToolCallFault`, also for a list without end."""
         cursor: str | None = None
         for _ in range(_MAX_LIST_PAGES):
             params = types.PaginatedRequestParams(cursor=cursor) if cursor is not None else None
-            request = types.ClientRequest(types.ListToolsRequest(params=params))
-            page = await self._race(self._request(request, types.ListToolsResult), within_s)
-            for tool in page.tools:
-                yield tool
+            page = await self.ask(request(params), answer, within_s)
+            yield page
             cursor = page.nextCursor
             if not cursor:
                 return
-        raise ToolCallFault(f"The server's list of tools has no end after {_MAX_LIST_PAGES} pages.")
+        raise ToolCallFault(f"The server's list has no end after {_MAX_LIST_PAGES} pages.")
 
-    async def call(self, name: str, arguments: dict[str, Any], *, key: str, within_s: float) -> ToolAnswer:
-        """Call a tool once.
+    async def call(
+        self, name: str, arguments: dict[str, Any], *, key: str, within_s: float, progress: Progress | None = None
+    ) -> ToolAnswer:
+        """Call a tool once; a caller who leaves, and one who has waited long enough, has the server told so.
 
         Raises:
             ToolCallFault: it gave no result; the kind says whether it may have had an effect.
@@ -161,60 +268,124 @@ class McpConnection:
         meta = types.RequestParams.Meta.model_validate({IDEMPOTENCY_META: key})
         params = types.CallToolRequestParams(name=name, arguments=arguments, _meta=meta)
         request = types.ClientRequest(types.CallToolRequest(params=params))
-        return answer_of(await self._race(self._request(request, types.CallToolResult), within_s))
+        return answer_of(await self.ask(request, types.CallToolResult, within_s, progress))
 
-    async def _request(self, request: types.ClientRequest, answer: type[T]) -> T:
-        if self._session is None:
+    async def ask(
+        self, request: types.ClientRequest, answer: type[T], within_s: float, progress: Progress | None = None
+    ) -> T:
+        """Send one request. Raises `ToolCallFault`."""
+        session = self._session
+        if session is None:
             raise NeverSent("The session is not open.")
-        return await self._session.send_request(request, answer, timedelta(hours=1))  # pyright: ignore[reportArgumentType, reportReturnType]
-
-    async def _race(self, work: Coroutine[Any, Any, T], within_s: float) -> T:
         if self._ended.done():
-            work.close()
             raise NeverSent(_sentence(self._ended.result()))
-        task = asyncio.ensure_future(work)
-        self._in_flight += 1
-        alone = self._in_flight == 1
+        sent_as: list[types.RequestId] = []
+
+        async def send() -> T:
+            sent_as.append(session.next_request)
+            return await session.send_request(request, answer, _FOREVER, progress_callback=progress)  # pyright: ignore[reportArgumentType, reportReturnType]
+
+        task = asyncio.ensure_future(send())
+        self.in_flight += 1
+        self._idle.clear()
         try:
             await asyncio.wait({task, self._ended}, timeout=within_s, return_when="FIRST_COMPLETED")
-            alone = alone and self._in_flight == 1
-            if task.done():
-                return self._result(task, alone)
         finally:
-            self._in_flight -= 1
+            self.in_flight -= 1
+            if self.in_flight == 0:
+                self._idle.set()
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+                if sent_as:
+                    self._give_up(session, sent_as[0])
+            fault = self._faults.pop(sent_as[0], None) if sent_as else None
+        if not task.cancelled():
+            return self._result(task, fault)
         if self._ended.done():
-            raise self._fault(self._ended.result(), alone)
+            raise _lost(self._ended.result())
         raise CallTimedOut(f"The tool did not answer within {within_s:g} s; whether it took effect is not known.")
 
-    def _result(self, task: asyncio.Future[T], alone: bool) -> T:
+    def _give_up(self, session: _Session, request: types.RequestId) -> None:
+        """Tell the server that nobody waits for `request` any more."""
+        if self._ended.done():
+            return
+        session.give_up(request)
+        params = types.CancelledNotificationParams(requestId=request, reason="the caller no longer waits")
+        told = types.ClientNotification(types.CancelledNotification(params=params))
+
+        async def tell() -> None:
+            try:
+                async with asyncio.timeout(_TOLD_WITHIN_S):
+                    await session.send_notification(told)
+            except Exception as error:  # noqa: BLE001 -- the session is no good any more: whoever is next has another
+                _log.info("mcp_cancellation_not_taken", error=type(error).__name__)
+                self.retire()
+
+        task = asyncio.create_task(tell(), name="mcp-cancelled")
+        self._notifying.add(task)
+        task.add_done_callback(self._notifying.discard)
+
+    def _result(self, task: asyncio.Future[T], fault: Exception | None) -> T:
         error = task.exception()
         if error is None:
             return task.result()
+        if fault is not None:
+            found = _as_fault(fault)
+            if isinstance(found, NeverSent | ConnectionLost):
+                # The next one finds out anew whether the server is there.
+                self.retire()
+            raise found from fault
         if isinstance(error, McpError):
-            if error.error.code == types.CONNECTION_CLOSED:
-                raise self._fault(self._ended.result() if self._ended.done() else error, alone) from error
+            if error.error.code == types.CONNECTION_CLOSED and self._ended.done():
+                raise _lost(self._ended.result()) from error
             if error.error.code == _SESSION_GONE and error.error.message == "Session terminated":
-                self._end(NeverSent("The server forgot the session."))
+                self.retire()
                 raise NeverSent("The server forgot the session.") from error
-            raise ToolCallFault(f"The server refused the call: {error.error.message[:500]}") from error
+            raise CallRefused(f"The server refused the call: {error.error.message[:500]}") from error
         if isinstance(error, ToolCallFault):
             raise error
         raise ToolCallFault(f"The server's answer can't be read: {_sentence(error)}") from error
 
-    @staticmethod
-    def _fault(error: Exception, alone: bool) -> ToolCallFault:
-        """What an ended session means for a call that waited. A failed dial is this call's own only if it was alone."""
-        if isinstance(error, NeverSent | httpx.ConnectError | httpx.ConnectTimeout) and alone:
-            return error if isinstance(error, ToolCallFault) else NeverSent(_sentence(error))
-        if isinstance(error, ToolCallFault) and not isinstance(error, NeverSent):
-            return error
-        return ConnectionLost(
-            f"The connection broke before the answer came ({_sentence(error)}); "
-            "whether the call took effect is not known."
-        )
+
+def _list_tools(params: types.PaginatedRequestParams | None) -> types.ClientRequest:
+    return types.ClientRequest(types.ListToolsRequest(params=params))
+
+
+def _remote(tool: types.Tool) -> RemoteTool:
+    output = None if tool.outputSchema is None else dict(tool.outputSchema)
+    return RemoteTool(tool.name, tool.description or "", dict(tool.inputSchema), output)
+
+
+def _about(said: types.InitializeResult) -> ServerAbout:
+    offers = frozenset(said.capabilities.model_dump(exclude_none=True))
+    return ServerAbout(said.serverInfo.name[:200], said.serverInfo.version[:200], str(said.protocolVersion), offers)
+
+
+def _as_fault(error: Exception) -> ToolCallFault:
+    """What the transport met, as a fault of the one call that it happened to."""
+    if isinstance(error, ToolCallFault):
+        return error
+    if isinstance(error, _NOT_SENT):
+        return NeverSent(_sentence(error))
+    if isinstance(error, httpx.HTTPStatusError):
+        status = error.response.status_code
+        if status in (401, 403):
+            return WantsAuthorization(f"The server does not let this call in: it answered {status}.")
+        if status < 500:
+            return CallRefused(f"The server refused the call: it answered {status}.")
+    if isinstance(error, ValueError):
+        return ToolCallFault(f"The server's answer can't be read: {_sentence(error)}")
+    return _lost(error)
+
+
+def _lost(error: Exception) -> ToolCallFault:
+    """What an ended session means for a call that waited: it may have been made."""
+    if isinstance(error, ToolCallFault) and not isinstance(error, NeverSent):
+        return error
+    return ConnectionLost(
+        f"The connection broke before the answer came ({_sentence(error)}); whether the call took effect is not known."
+    )
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

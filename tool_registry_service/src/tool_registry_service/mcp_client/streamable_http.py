@@ -1,15 +1,15 @@
 """Streamable HTTP, through the client that checks every address."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
-from mcp.client.streamable_http import streamable_http_client
 
 from tool_registry_service.credentials import BearerSource
 from tool_registry_service.errors import ToolCallFault
 from tool_registry_service.mcp_client.connection import Streams, Tell
+from tool_registry_service.mcp_client.http_session import HttpSession
 from tool_registry_service.outgoing.client import OutgoingHttp
 
 
@@ -19,7 +19,7 @@ class _Bearer(httpx.Auth):
     One that is refused may have been rotated: it is fetched anew and the request, which had no effect, sent again.
     """
 
-    def __init__(self, bearers: BearerSource, tell: Tell) -> None:
+    def __init__(self, bearers: BearerSource, tell: Callable[[Exception], None]) -> None:
         self._bearers = bearers
         self._tell = tell
 
@@ -53,8 +53,9 @@ class StreamableHttp:
     @asynccontextmanager
     async def streams(self, tell: Tell) -> AsyncGenerator[Streams]:
         """Open it; the SDK follows redirects within the endpoint's origin only."""
-        async with (
-            self.outgoing.client(tell=tell, auth=None if self.bearers is None else _Bearer(self.bearers, tell)) as http,
-            streamable_http_client(self.url, http_client=http) as (read, write, _),
-        ):
-            yield read, write
+        session = HttpSession(self.url, tell)
+        auth = None if self.bearers is None else _Bearer(self.bearers, session.told)
+        async with self.outgoing.client(tell=session.told, auth=auth) as http:
+            http.event_hooks["response"].append(session.check)
+            async with session.streams(http) as streams:
+                yield streams

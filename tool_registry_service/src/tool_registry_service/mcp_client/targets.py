@@ -31,10 +31,15 @@ class RemoteTool:
     name: str
     description: str
     input_schema: dict[str, Any]
+    output_schema: dict[str, Any] | None = None
 
     @property
     def definition_hash(self) -> str:
-        """SHA-256 over what a model is shown of the tool, in canonical JSON; what pinning compares."""
-        shown = {"name": self.name, "description": self.description, "input_schema": self.input_schema}
+        """SHA-256 over what a model is shown and what results are held against, in canonical JSON; what is pinned."""
+        shown: dict[str, Any] = {
+            "name": self.name, "description": self.description, "input_schema": self.input_schema,
+        }  # fmt: skip
+        if self.output_schema is not None:
+            shown["output_schema"] = self.output_schema
         text = json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
