@@ -15,6 +15,7 @@ TOOLS tool_registry_service tools
 DEPLOYMENT agent_deployment_service deployments
 RUNTIME agent_runtime_service runtime
 NL nl_agent_service nl
+GOVERNANCE governance_service governance
 '
 
 run() {

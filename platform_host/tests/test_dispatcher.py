@@ -12,7 +12,7 @@ from kgents_shared.contracts.path_table import load_path_table
 from platform_host.dispatcher import Dispatcher
 from platform_host.private import PrivateRouter
 
-SERVICES = ("auth", "management", "tools", "deployment", "runtime", "nl")
+SERVICES = ("auth", "management", "tools", "deployment", "runtime", "nl", "governance")
 
 
 def mirror(name: str) -> ASGIApp:

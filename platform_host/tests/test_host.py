@@ -21,7 +21,7 @@ from platform_host.embedded.nats import EmbeddedNats
 from platform_host.embedded.postgres import EmbeddedPostgres
 
 UP = [sys.executable, "-m", "platform_host", "up"]
-SERVICES = {"auth", "management", "tools", "deployment", "runtime", "nl"}
+SERVICES = {"auth", "management", "tools", "deployment", "runtime", "nl", "governance"}
 AWAY = (httpx.TransportError, FileNotFoundError, json.JSONDecodeError)
 
 

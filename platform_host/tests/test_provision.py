@@ -25,6 +25,7 @@ SERVICES = [
     Service("deployment", "agent_deployment_service", "deployments"),
     Service("runtime", "agent_runtime_service", "runtime"),
     Service("nl", "nl_agent_service", "nl"),
+    Service("governance", "governance_service", "governance"),
 ]
 PAIRS = list(itertools.permutations(SERVICES, 2))
 

@@ -41,6 +41,7 @@ PUBLIC = {
     "runtime": ["GET /health"],
     "deployment": ["GET /health"],
     "nl": ["GET /health"],
+    "governance": ["GET /health"],
 }
 
 

@@ -24,6 +24,7 @@ from auth_service.tokens.endpoints import router as tokens_router
 from auth_service.tokens.inspection_endpoints import router as inspection_router
 from auth_service.tokens.oauth_errors import OAuthError, on_oauth_error
 from auth_service.users.admin_endpoints import router as people_admin_router
+from auth_service.users.endpoints import internal_router as people_standing_router
 from auth_service.users.endpoints import router as users_router
 from auth_service.vault.control_plane.endpoints import router as control_plane_router
 from auth_service.vault.credentials.endpoints import internal_router as resolve_router
@@ -58,6 +59,7 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
                 clients_router,
                 clients_admin_router,
                 users_router,
+                people_standing_router,
                 roles_router,
                 people_admin_router,
                 organisations_router,

@@ -39,7 +39,7 @@ _log = structlog.get_logger("kgents.host")
 # Stopped from the back: workers before the front that they talk to, tokens last.
 _PUBLIC_GRACE_S = 3
 _FIRST_ALONE_S = 2.0
-_ORDER = ("auth", "management", "tools", "runtime", "deployment", "nl")
+_ORDER = ("auth", "governance", "management", "tools", "runtime", "deployment", "nl")
 
 
 class Composition:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DEFAULT_PORT = 8080
-SECTIONS = ("auth", "management", "tools", "deployment", "runtime", "nl")
+SECTIONS = ("auth", "management", "tools", "deployment", "runtime", "nl", "governance")
 _ENVIRONMENT = {
     "port": "KGENTS_PORT",
     "bind": "KGENTS_BIND",

@@ -20,7 +20,7 @@ from tests.e2e.running_platform import RunningPlatform
 from tests.e2e.tenants import Tenant, furnish, person, service_token
 from tests.external.scripted_mcp import ScriptedServer
 
-SERVICES = ("auth", "deployment", "management", "nl", "runtime", "tools")
+SERVICES = ("auth", "deployment", "governance", "management", "nl", "runtime", "tools")
 PUBLIC = [row for row in rows() if row.opens_to == "public"]
 OF_PEOPLE = [row for row in rows() if row.callers is None and row.opens_to != "public"]
 OF_SERVICES = [row for row in rows() if row.callers is not None]
@@ -261,6 +261,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/mcp-servers/{server_id}/refresh": {},
     "PATCH /api/v1/mcp-servers/{server_id}/tools/{tool}": {"side_effect": "none"},
     "POST /api/v1/mcp-servers/{server_id}/tools/{tool}/accept": {"definition_hash": "0" * 64},
+    "POST /api/v1/tools/{name}/call": {"arguments": {}},
     "POST /api/v1/agents/{agent}/message": {"text": "Hello"},
     "POST /api/v1/nl/agents": {"description": "An agent.", "llm": {"credential_ref": "{credential_ref}"}},
 }

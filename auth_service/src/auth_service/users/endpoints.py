@@ -1,17 +1,21 @@
-"""GET|PUT /users/me."""
+"""GET|PUT /users/me, and what the siblings ask about people."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 
 from auth_service.dependencies import InPerson, PartsDep
 from auth_service.users import service
 from auth_service.users.schemas import ProfileChange, UserView
-from kgents_shared.auth import Principal, require
+from kgents_shared.auth import Principal, require, require_service
+from kgents_shared.contracts.standing import Standing
 from kgents_shared.http.openapi import refusals
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
+internal_router = APIRouter(prefix="/internal/people", include_in_schema=False)
 Anyone = Annotated[Principal, Depends(require())]
+GovernanceCalls = Annotated[Principal, Depends(require_service("governance"))]
+Subject = Annotated[str, Path(max_length=200, description="a token's `sub`")]
 
 
 @router.get("/me", responses=refusals(404))
@@ -26,6 +30,13 @@ async def put_my_profile(body: ProfileChange, principal: InPerson, parts: PartsD
     """Change what people may change of themselves: the name."""
     async with parts.storage.transaction() as work:
         return _view(await service.rename(work, principal.subject, body.name))
+
+
+@internal_router.get("/{subject}/standing")
+async def get_standing(subject: Subject, _: GovernanceCalls, parts: PartsDep) -> Standing:
+    """What a person may at this moment, by their roles and organisations, whatever their tokens say."""
+    async with parts.storage.transaction() as work:
+        return await service.standing(work, subject)
 
 
 def _view(profile: service.Profile) -> UserView:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from auth_service.storage import Work
 from auth_service.users.repository import UserRecord
+from kgents_shared.contracts.standing import Standing
 from kgents_shared.errors import NotFound
 
 
@@ -29,6 +30,16 @@ async def rename(work: Work, subject: str, name: str) -> Profile:
     found = await profile(work, subject)
     await work.users.rename(found.user.id, name)
     return await profile(work, subject)
+
+
+async def standing(work: Work, subject: str) -> Standing:
+    """What the person of that subject may now; machines, the disabled and those who aren't there may nothing."""
+    try:
+        found = await profile(work, subject)
+    except NotFound:
+        return Standing(active=False)
+    organisations = await work.organisations.of(found.user.id)
+    return Standing(active=True, scopes=sorted(found.scopes), organisations=organisations)
 
 
 def _user_id(subject: str) -> UUID:

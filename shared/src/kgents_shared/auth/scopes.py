@@ -10,8 +10,11 @@ SCOPES: Mapping[str, str] = {
     "deployments:write": "Restart what runs.",
     "tools:read": "See MCP servers and tools.",
     "tools:write": "Register MCP servers, accept and delete their tools.",
+    "tools:invoke": "Call tools oneself, without an agent.",
     "runs:read": "See runs.",
     "conversations:read": "Read conversations.",
+    "approvals:read": "See what agents ask people for, and what was decided.",
+    "approvals:decide": "Approve or reject what agents ask for.",
     "credentials:read": "See which credentials there are, never their secrets.",
     "credentials:write": "Store, rotate and delete credentials.",
     "keys:read": "See one's own API keys.",
@@ -37,9 +40,18 @@ ROLE_SCOPES: dict[str, frozenset[str]] = {
     # Keeps what others made running: no definitions, no secrets.
     "operator": _READS - {"credentials:read"} | {"deployments:write", "agents:invoke", "keys:write"},
     "viewer": _READS,
-    # Sees what is asked of an agent and what it did; what it decides comes with approvals.
+    # Sees what is asked of an agent, what it did and what it wants to do, and decides on that.
     "approver": frozenset(
-        {"agents:read", "tools:read", "runs:read", "conversations:read", "keys:read", "organisations:read"}
+        {
+            "agents:read",
+            "tools:read",
+            "runs:read",
+            "conversations:read",
+            "approvals:read",
+            "approvals:decide",
+            "keys:read",
+            "organisations:read",
+        }
     ),
 }
 ROLE_DESCRIPTIONS: Mapping[str, str] = {
@@ -47,5 +59,5 @@ ROLE_DESCRIPTIONS: Mapping[str, str] = {
     "developer": "Makes agents, tools and credentials; what everybody who registers gets.",
     "operator": "Keeps running what others made.",
     "viewer": "Reads.",
-    "approver": "Reads what is to be decided.",
+    "approver": "Decides on what agents ask for.",
 }

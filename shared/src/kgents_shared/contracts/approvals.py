@@ -54,9 +54,21 @@ class ConsumeApproval(Contract):
 
 
 class ApprovalStates(Contract):
-    """Answer of `GET /internal/approvals/states`."""
+    """Answer of `GET /internal/approvals/states?ids=…&ids=…`, 200 at most; those that aren't there are left out."""
 
     approvals: tuple[ApprovalState, ...]
+
+
+class CancelApprovals(Contract):
+    """Body of `POST /internal/approvals/cancel`: the run has ended, and nothing of it is to be carried out."""
+
+    run_id: UUID
+
+
+class ApprovalsCancelled(Contract):
+    """The answer: how many were cancelled."""
+
+    cancelled: int
 
 
 class ApprovalDecided(Contract):

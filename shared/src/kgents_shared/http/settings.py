@@ -44,6 +44,7 @@ class ServiceSettings(BaseSettings):
     tools_url: str = "http://tools:8000"
     deployment_url: str = "http://deployment:8000"
     runtime_url: str = "http://runtime:8000"
+    governance_url: str = "http://governance:8000"
     cors_origins: list[str] = []
     trusted_proxies: list[IPvAnyNetwork] = []
     database_pool_size: int = 8

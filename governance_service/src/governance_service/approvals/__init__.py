@@ -1,0 +1,1 @@
+"""Approvals: one exact payload, carried out once, because a person said so."""

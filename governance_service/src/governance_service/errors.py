@@ -1,0 +1,77 @@
+"""This service's errors: one status and one stable code each."""
+
+from kgents_shared.errors import Conflict, Forbidden, NotFound, TooManyRequests
+
+
+class ApprovalNotFound(NotFound):
+    """404, the same for an approval that isn't there and for another owner's."""
+
+    default_code = "approval_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such approval.")
+
+
+class AlreadyDecided(Conflict):
+    """409: it is pending no longer; `status` says what became of it."""
+
+    default_code = "approval_decided"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"There is nothing left to decide: the approval is {status}.", extra={"status": status})
+
+
+class NotInPerson(Forbidden):
+    """403: no login of a person's own."""
+
+    default_code = "not_in_person"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only a person decides, with a login of their own: no key, no application, nobody who acts for somebody."
+        )
+
+
+class OwnRequest(Forbidden):
+    """403: an organisation's approval is decided by somebody else than who asked."""
+
+    default_code = "own_request"
+
+    def __init__(self) -> None:
+        super().__init__("You asked for this: in an organisation somebody else who may decides on it.")
+
+
+class NotUsable(Conflict):
+    """409: the approval doesn't let this be carried out; `reason` says why, `status` where it stands."""
+
+    default_code = "approval_not_usable"
+
+    def __init__(self, reason: str, sentence: str, status: str) -> None:
+        super().__init__(sentence, extra={"reason": reason, "status": status})
+
+
+class AlreadyConsumed(Conflict):
+    """409: this very request consumed it before."""
+
+    default_code = "approval_consumed"
+
+    def __init__(self) -> None:
+        super().__init__("This request consumed the approval before.", extra={"status": "consumed"})
+
+
+class RequestKeyReused(Conflict):
+    """409: the request key stands for an approval of something else."""
+
+    default_code = "approval_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("This request key stands for the approval of something else.")
+
+
+class TooManyApprovals(TooManyRequests):
+    """429: as many approvals wait for the owner as may."""
+
+    default_code = "too_many_approvals"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} approvals wait already: decide on some of them first.", retry_after_s=60)
