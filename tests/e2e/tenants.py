@@ -57,6 +57,8 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     credential = await post("/credentials", {"name": name, "type": "mcp", "secret": f"secret of {name}"})
     server = await post("/mcp-servers", {"name": name, "transport": "streamable_http", "url": mcp.url})
     tools = (await tenant.http.get("/api/v1/tools", params={"server_id": server["id"]})).json()["items"]
+    called = await tenant.http.post(f"/api/v1/tools/{tools[0]['name']}/call", json={})
+    assert called.status_code in {200, 202}, called.text
     ghost = await post("/kinds/ghosts", {"name": name, "system_prompt": "Answer briefly."})
     model = await post("/kinds/models", {"name": name, "api_key_ref": credential["credential_ref"]})
     shell = await post("/kinds/shells", {"name": name})
@@ -83,6 +85,8 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         "user_id": [profile["id"]],
         "conversation_id": [said["conversation_id"]],
         "run_id": [said["run_id"]],
+        "run": [said["run_id"]],
+        "invocation_id": [called.json()["invocation_id"]],
         "key_id": [key["id"]],
         "client_id": [client["client_id"]],
         "secret_id": [client["secrets"][0]["id"]],

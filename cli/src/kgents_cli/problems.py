@@ -17,6 +17,8 @@ _CREDENTIAL = "the server's own settings are meant: OPENAI_API_KEY and OPENAI_BA
 _NEXT_BY_CODE: Mapping[str, str] = {
     "agent_not_found": "see what there is with: kgents agents list",
     "template_not_found": "see what there is with: kgents templates list",
+    "tool_not_found": "see what there is with: kgents tools list",
+    "invocation_not_found": "see what there is with: kgents tools invocations",
     "version_not_found": "see what there is with: kgents agents versions NAME",
     "not_found": "see what there is with: kgents agents list",
     "no_such_organisation": "see yours with: kgents organisations list",

@@ -9,6 +9,7 @@ from tool_registry_service.registry import Registry
 
 ToolsRead = Annotated[Principal, Depends(require("tools:read"))]
 ToolsWrite = Annotated[Principal, Depends(require("tools:write"))]
+ToolsInvoke = Annotated[Principal, Depends(require("tools:invoke"))]
 RuntimeOnly = Annotated[Principal, Depends(require_service("runtime"))]
 ManagementOnly = Annotated[Principal, Depends(require_service("management"))]
 

@@ -15,6 +15,12 @@ class ToolNotFound(NotFound):
     default_code = "tool_not_found"
 
 
+class InvocationNotFound(NotFound):
+    """No recorded call of this id is of a tool of the caller's."""
+
+    default_code = "invocation_not_found"
+
+
 class CredentialNotFound(NotFound):
     """No credential of this reference belongs to the caller."""
 

@@ -11,6 +11,8 @@ from kgents_shared.http.background import BackgroundTasks
 from kgents_shared.http.client import ServiceSession
 from kgents_shared.http.vault import HttpVault
 from tool_registry_service.credentials import Bearers
+from tool_registry_service.direct_calls.repository import DirectCallRepository
+from tool_registry_service.direct_calls.service import DirectCallService
 from tool_registry_service.invocation.gates import PinnedDefinition, ValidArguments
 from tool_registry_service.invocation.lookup import EveryTool
 from tool_registry_service.invocation.presence import RunnerPresence
@@ -19,6 +21,7 @@ from tool_registry_service.invocation.service import InvocationLimits, Invocatio
 from tool_registry_service.mcp_client.executor import McpExecutor
 from tool_registry_service.mcp_client.pool import SessionPool
 from tool_registry_service.mcp_client.sandbox import StdioSandbox
+from tool_registry_service.records.retention import Retention
 from tool_registry_service.mcp_client.transports import TransportMaker
 from tool_registry_service.registry import Registry
 from tool_registry_service.settings import ToolsSettings
@@ -50,7 +53,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         )
         limits = InvocationLimits(settings.denied, settings.max_result_bytes)
         invocations = InvocationService(rows, presence, parts, limits)
-        app.state.registry = Registry(database, maker, sessions, invocations, settings.denied)
+        background.start("tools-records", Retention(database, settings.calls_kept_days).run)
+        direct_calls = DirectCallService(invocations, DirectCallRepository(pool))
+        app.state.registry = Registry(database, maker, sessions, invocations, settings.denied, direct_calls)
         try:
             yield
         finally:

@@ -5,9 +5,11 @@ from fastapi import FastAPI
 from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
+from tool_registry_service.direct_calls import endpoints as direct_calls
 from tool_registry_service.invocation import endpoints as invocation
 from tool_registry_service.lifespan import lifespan
 from tool_registry_service.mcp_servers import endpoints as mcp_servers
+from tool_registry_service.records import endpoints as records
 from tool_registry_service.settings import ToolsSettings
 from tool_registry_service.tools import endpoints as tools
 
@@ -20,7 +22,14 @@ def create_app(settings: ToolsSettings | None = None, *, identity: IdentitySourc
             title="Kgents tool registry",
             settings=settings or ToolsSettings(),  # pyright: ignore[reportCallIssue] -- from the environment
             lifespan=lifespan,
-            routers=(mcp_servers.router, tools.router, tools.internal_router, invocation.internal_router),
+            routers=(
+                mcp_servers.router,
+                records.router,
+                tools.router,
+                direct_calls.router,
+                tools.internal_router,
+                invocation.internal_router,
+            ),
             identity=identity,
         )
     )

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from kgents_shared.db import Database
+from tool_registry_service.direct_calls.service import DirectCallService
 from tool_registry_service.invocation.service import InvocationService
 from tool_registry_service.mcp_client.pool import SessionPool
 from tool_registry_service.mcp_client.transports import TransportMaker
 from tool_registry_service.mcp_servers.repository import McpServerRepository
 from tool_registry_service.mcp_servers.service import McpServerService
+from tool_registry_service.records.repository import RecordRepository
 from tool_registry_service.tools.repository import ToolRepository
 from tool_registry_service.tools.service import ToolService
 
@@ -23,12 +25,19 @@ class Registry:
     sessions: SessionPool
     invocations: InvocationService
     denied: Sequence[str]
+    direct_calls: DirectCallService
 
     @asynccontextmanager
     async def servers(self, owner_ids: Collection[str]) -> AsyncGenerator[McpServerService]:
         """The MCP servers of these owners."""
         async with self.database.transaction() as session:
             yield McpServerService(McpServerRepository(session, owner_ids), ToolRepository(session, owner_ids))
+
+    @asynccontextmanager
+    async def records(self, owner_ids: Collection[str]) -> AsyncGenerator[RecordRepository]:
+        """The calls of these owners' tools."""
+        async with self.database.transaction() as session:
+            yield RecordRepository(session, owner_ids)
 
     @asynccontextmanager
     async def tools(self, owner_ids: Collection[str]) -> AsyncGenerator[ToolService]:

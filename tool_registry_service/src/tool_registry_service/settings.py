@@ -38,6 +38,7 @@ class ToolsSettings(ServiceSettings):
     `ssrf_allowed_hosts` lists hosts (`name` or `name:port`, as they stand in a server's URL) that may have loopback
     or private addresses. `stdio_allowed` maps a name to a command; a registration names the name. `stdio_hidden`
     lists folders that stdio servers must not see. `denied` lists tool patterns that no agent may call.
+    `calls_kept_days`: recorded calls are forgotten then, but for those that somebody may still have to look at.
     Times are seconds, sizes bytes.
     """
 
@@ -54,6 +55,7 @@ class ToolsSettings(ServiceSettings):
     max_answer_bytes: int = Field(default=4_194_304, ge=1024)
     max_result_bytes: int = Field(default=65_536, ge=256)
     max_tools_per_server: int = Field(default=200, ge=1)
+    calls_kept_days: int = Field(default=90, ge=1)
     max_sessions: int = Field(default=64, ge=1)
     max_sessions_per_server: int = Field(default=4, ge=1)
     busy_session_calls: int = Field(default=16, ge=1)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, Float, Index, Integer, Numeric, Text, UniqueConstraint
+from sqlalchemy import JSON, DateTime, Float, Index, Integer, Numeric, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kgents_shared.contracts.tools import SideEffect
@@ -25,6 +25,12 @@ class Invocation(Base):
     __table_args__ = (
         UniqueConstraint("owner_id", "idempotency_key"),
         Index("ix_invocations_owner_id_run_id", "owner_id", "run_id"),
+        Index("ix_invocations_owner_id_id", "owner_id", "id"),
+        Index("ix_invocations_started_at", "started_at"),
+        Index(
+            "ix_invocations_waiting", "owner_id", "principal", "fingerprint",
+            postgresql_where=text("outcome = 'waiting_approval'"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

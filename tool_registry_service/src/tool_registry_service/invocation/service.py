@@ -72,6 +72,10 @@ class InvocationService:
         self._limits = limits
         self._running: dict[tuple[str, str], tuple[str, asyncio.Task[InvokeToolAnswer]]] = {}
 
+    async def tool(self, owner_id: str, name: str) -> CallableTool | None:
+        """The tool that a call of this name would go to."""
+        return await self._lookup.tool(owner_id, name)
+
     async def invoke(self, call: InvokeToolRequest) -> InvokeToolAnswer:
         """The result of a call, or the sentence that says why there is none (`is_error`).
 

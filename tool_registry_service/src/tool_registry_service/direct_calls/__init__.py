@@ -1,0 +1,1 @@
+"""Calls of tools that a person or a machine makes without an agent."""
