@@ -39,6 +39,30 @@ class NothingToAccept(Conflict):
     default_code = "nothing_to_accept"
 
 
+class RuleNotFound(NotFound):
+    """No permission rule of this id that the caller may take back."""
+
+    default_code = "permission_rule_not_found"
+
+
+class CapabilityNotFound(NotFound):
+    """No capability of this name."""
+
+    default_code = "capability_not_found"
+
+
+class CapabilityInUse(Conflict):
+    """A rule names the capability."""
+
+    default_code = "capability_in_use"
+
+
+class TooManyRules(Conflict):
+    """The owner has as many rules, or capabilities, as they may."""
+
+    default_code = "too_many_rules"
+
+
 class CommandNotAllowed(InvalidInput):
     """The stdio command is not on the operator's list."""
 
@@ -117,6 +141,12 @@ class AddressRefused(NeverSent):
     """An address that outgoing calls may not reach."""
 
     outcome = "address_refused"
+
+
+class ArgumentRefused(NeverSent):
+    """An argument that the schema lets pass and that can't be sent."""
+
+    outcome = "invalid_arguments"
 
 
 class CredentialRefused(NeverSent):

@@ -1,0 +1,1 @@
+"""Tools that are HTTP requests: single ones, and those of APIs that an OpenAPI document describes."""
