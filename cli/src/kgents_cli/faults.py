@@ -11,7 +11,7 @@ EXIT_NOT_RUNNING = 3
 
 # Every command: none is imported here, so a test compares.
 _NAMED = (
-    "agents|bench|chaos|clients|completion|create|credentials|demo|dev|doctor|explain|keys|kinds|langflow|lint|locks"
+    "agents|approvals|bench|chaos|clients|completion|create|credentials|demo|dev|doctor|explain|keys|kinds|langflow|lint|locks"
     "|login|logout|logs|man|mcp|message|migrate|organisations|profiles|roles|schema|server|templates|test|test-agent"
     "|token|tools|up|users|validate|version|whoami|wrappers"
 )

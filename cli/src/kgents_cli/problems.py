@@ -17,6 +17,10 @@ _CREDENTIAL = "the server's own settings are meant: OPENAI_API_KEY and OPENAI_BA
 _NEXT_BY_CODE: Mapping[str, str] = {
     "agent_not_found": "see what there is with: kgents agents list",
     "template_not_found": "see what there is with: kgents templates list",
+    "approval_not_found": "see what there is with: kgents approvals list --status all",
+    "approval_decided": "see what was said with: kgents approvals show ID",
+    "not_in_person": "log in as yourself with: kgents login",
+    "own_request": "kgents approvals list shows it to everybody else of the organisation who may decide",
     "tool_not_found": "see what there is with: kgents tools list",
     "invocation_not_found": "see what there is with: kgents tools invocations",
     "version_not_found": "see what there is with: kgents agents versions NAME",
