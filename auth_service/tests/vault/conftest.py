@@ -13,6 +13,7 @@ from kgents_shared.testing.polling import eventually
 from tests.external.running_auth import RUNTIME_SECRET, TOOLS_SECRET, RunningAuth
 
 CREDENTIALS = "/api/v1/credentials"
+KEEP = "/internal/credentials"
 RESOLVE = "/internal/credentials/resolve"
 
 

@@ -4,17 +4,18 @@ import asyncio
 import base64
 import json
 import re
+import secrets
 import uuid
 from typing import Any
 
 import pytest
 
-from auth_service.vault.credentials.service import RESOLVERS
+from auth_service.vault.credentials.service import KEEPERS, RESOLVERS
 from kgents_shared.testing.polling import eventually
 from tests.external.running_auth import ADMIN_EMAIL, ADMIN_PASSWORD, RunningAuth
 from tests.external.subscriptions import listening
 
-from .conftest import CREDENTIALS, RESOLVE, Keeper, a_canary, keeper_of, resolve, service_headers
+from .conftest import CREDENTIALS, KEEP, RESOLVE, Keeper, a_canary, keeper_of, resolve, service_headers
 
 
 async def test_a_kept_secret_comes_back_as_a_reference_alone(keeper: Keeper):
@@ -196,6 +197,8 @@ async def test_named_services_alone_resolve_and_only_the_types_that_are_theirs(a
     ):
         assert (await auth.client.post(RESOLVE, json=body, headers=headers)).status_code == status
     for kind, services in RESOLVERS.items():
+        if kind in KEEPERS:
+            continue  # what services keep, people can't
         made = await keeper.keep("x", type=kind)
         for service in ("runtime", "tools"):
             answer = await resolve(auth, made["credential_ref"], keeper.owner_id, by=service)
@@ -291,3 +294,34 @@ async def dump(auth: RunningAuth) -> str:
         lines.append(table)
         lines += [row[0] for row in await auth.rows(f'SELECT t::text FROM identity."{table}" AS t')]  # noqa: S608
     return "\n".join(lines)
+
+
+async def test_what_a_service_got_for_an_owner_is_kept_by_that_service_alone(auth: RunningAuth, keeper: Keeper):
+    canary, name = a_canary(), f"mcp-oauth-{secrets.token_hex(8)}"
+    body = {"owner_id": keeper.owner_id, "name": name, "type": "mcp_oauth", "secret": {"tokens": canary}}
+    as_tools, as_runtime = await service_headers(auth, "tools"), await service_headers(auth, "runtime")
+    for headers, status in (({}, 401), (keeper.headers, 404), (as_runtime, 403)):
+        assert (await auth.client.put(KEEP, json=body, headers=headers)).status_code == status
+    kept = await auth.client.put(KEEP, json=body, headers=as_tools)
+    again = await auth.client.put(KEEP, json=body | {"secret": {"tokens": f"{canary}2"}}, headers=as_tools)
+    ref = kept.json()["credential_ref"]
+    assert again.json() == {"credential_ref": ref, "version": 2}
+    assert (await resolve(auth, ref, keeper.owner_id, by="tools")).json()["secret"] == {"tokens": f"{canary}2"}
+    assert (await resolve(auth, ref, keeper.owner_id, by="runtime")).status_code == 403
+    assert canary not in (await keeper.ask("GET", f"{CREDENTIALS}/{ref}")).text
+    gone = {"owner_id": keeper.owner_id, "credential_ref": ref}
+    for _ in range(2):
+        assert (await auth.client.post(f"{KEEP}/forget", json=gone, headers=as_tools)).status_code == 204
+    assert (await keeper.ask("GET", f"{CREDENTIALS}/{ref}")).status_code == 404
+
+
+async def test_a_service_takes_nothing_of_a_persons_away(auth: RunningAuth, keeper: Keeper):
+    made = await keeper.keep("of a person", name="theirs", type="mcp")
+    as_tools = await service_headers(auth, "tools")
+    body = {"owner_id": keeper.owner_id, "name": "theirs", "type": "mcp_oauth", "secret": {"tokens": "x"}}
+    taken = await auth.client.put(KEEP, json=body, headers=as_tools)
+    assert (taken.status_code, taken.json()["code"]) == (409, "name_taken")
+    gone = {"owner_id": keeper.owner_id, "credential_ref": made["credential_ref"]}
+    assert (await auth.client.post(f"{KEEP}/forget", json=gone, headers=as_tools)).status_code == 403
+    by_hand = await keeper.ask("POST", CREDENTIALS, {"name": "x", "type": "mcp_oauth", "secret": {"tokens": "x"}})
+    assert by_hand.status_code == 422

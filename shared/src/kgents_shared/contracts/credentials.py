@@ -8,7 +8,11 @@ from kgents_shared.contracts.model import Contract
 
 CREDENTIAL_REF = r"^cred_[0-9a-f]{32}$"
 CredentialRef = Annotated[str, StringConstraints(pattern=CREDENTIAL_REF, max_length=37)]
-CredentialType = Literal["llm_provider", "platform", "exchange", "mcp", "generic"]
+GivenCredentialType = Literal["llm_provider", "platform", "exchange", "mcp", "generic"]
+"""What people keep in the vault."""
+CredentialType = Literal[GivenCredentialType, "mcp_oauth"]
+"""What is kept there: `mcp_oauth` is what an MCP server's authorization server gave, kept by the tool registry."""
+OwnerId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 Purpose = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,200}$")]
 
 
@@ -16,7 +20,7 @@ class ResolveCredentialRequest(Contract):
     """Body of `POST /internal/credentials/resolve`. `purpose` is kept with the use: what it is for, in few words."""
 
     credential_ref: CredentialRef
-    owner_id: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
+    owner_id: OwnerId
     purpose: Purpose
 
 
@@ -35,3 +39,30 @@ class ResolvedCredential(Contract):
         if isinstance(secret, SecretStr):
             return secret.get_secret_value()
         return {name: value.get_secret_value() for name, value in secret.items()}
+
+
+class KeepCredentialRequest(Contract):
+    """Body of `PUT /internal/credentials`: what a service keeps for an owner, in place of what was under that name."""
+
+    owner_id: OwnerId
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,100}$")]
+    type: Literal["mcp_oauth"]
+    secret: Annotated[dict[str, SecretStr], Field(min_length=1, max_length=32)]
+
+    @field_serializer("secret", when_used="json")
+    def _reveal(self, secret: dict[str, SecretStr]) -> dict[str, str]:
+        return {name: value.get_secret_value() for name, value in secret.items()}
+
+
+class KeptCredential(Contract):
+    """The answer: where it is."""
+
+    credential_ref: CredentialRef
+    version: int
+
+
+class ForgetCredentialRequest(Contract):
+    """Body of `POST /internal/credentials/forget`: what a service kept is of no use any more."""
+
+    owner_id: OwnerId
+    credential_ref: CredentialRef

@@ -3,11 +3,17 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
-from kgents_shared.contracts.credentials import ResolveCredentialRequest, ResolvedCredential
+from kgents_shared.contracts.credentials import (
+    ForgetCredentialRequest,
+    KeepCredentialRequest,
+    KeptCredential,
+    ResolveCredentialRequest,
+    ResolvedCredential,
+)
 from kgents_shared.errors import ApiError
 from kgents_shared.http.client import CallFailed, ServiceClient
 
@@ -48,6 +54,18 @@ class Vault(Protocol):
         ...
 
 
+class KeepingVault(Vault, Protocol):
+    """A vault in which a service keeps what it gets for an owner."""
+
+    async def keep(self, owner_id: str, name: str, secret: dict[str, SecretStr]) -> str:
+        """Keep `secret` in place of what was under `name`; its reference. Raises `CredentialFault`."""
+        ...
+
+    async def forget(self, use: CredentialUse) -> None:
+        """Delete what was kept, if it is there. Raises `CredentialFault`."""
+        ...
+
+
 class HttpVault:
     """The vault over HTTP; each use is written down there."""
 
@@ -71,6 +89,26 @@ class HttpVault:
         except (ApiError, ValidationError):
             # Not chained: what could not be read may hold the secret.
             raise VaultAway("The credential can't be had right now.") from None
+
+    async def keep(self, owner_id: str, name: str, secret: dict[str, SecretStr]) -> str:
+        """`PUT /internal/credentials`."""
+        body = KeepCredentialRequest(owner_id=owner_id, name=name, type="mcp_oauth", secret=secret)
+        answer = await self._told("PUT", "/internal/credentials", body.model_dump(mode="json"))
+        try:
+            return KeptCredential.model_validate(answer).credential_ref
+        except ValidationError:
+            raise VaultAway("What was to be kept could not be kept.") from None
+
+    async def forget(self, use: CredentialUse) -> None:
+        """`POST /internal/credentials/forget`."""
+        body = ForgetCredentialRequest(owner_id=use.owner_id, credential_ref=use.credential_ref)
+        await self._told("POST", "/internal/credentials/forget", body.model_dump(mode="json"))
+
+    async def _told(self, method: str, path: str, body: dict[str, Any]) -> object:
+        try:
+            return await self._auth.request_json(method, path, json=body)
+        except ApiError:
+            raise VaultAway("The vault can't be told right now.") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,16 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from auth_service.dependencies import PartsDep
 from auth_service.vault.credentials.repository import CredentialRecord, NewCredentialRow, UseRecord
 from auth_service.vault.credentials.schemas import CredentialView, NewCredential, NewSecret, UseView
-from auth_service.vault.credentials.service import SERVICES, ref_of
+from auth_service.vault.credentials.service import KEEPING_SERVICES, SERVICES, ref_of
 from kgents_shared.auth import OfOrganisation, Principal, owner_of_new, owners_listed, require, require_service
-from kgents_shared.contracts.credentials import CredentialType, ResolveCredentialRequest, ResolvedCredential
+from kgents_shared.contracts.credentials import (
+    CredentialType,
+    ForgetCredentialRequest,
+    KeepCredentialRequest,
+    KeptCredential,
+    ResolveCredentialRequest,
+    ResolvedCredential,
+)
 from kgents_shared.db import Page, PageQuery, make_page, new_id
 from kgents_shared.http.openapi import refusals
 
@@ -19,6 +26,7 @@ CredentialsRead = Annotated[Principal, Depends(require("credentials:read"))]
 CredentialsWrite = Annotated[Principal, Depends(require("credentials:write"))]
 OfType = Annotated[CredentialType | None, Query(alias="type", description="this type alone")]
 ResolvingService = Annotated[Principal, Depends(require_service(*sorted(SERVICES)))]
+KeepingService = Annotated[Principal, Depends(require_service(*sorted(KEEPING_SERVICES)))]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=refusals(409))
@@ -89,6 +97,22 @@ async def resolve_credential(
         resolved = await parts.credentials.resolve(work, body, service=service.subject)
     response.headers["Cache-Control"] = "no-store"
     return resolved
+
+
+@internal_router.put("", responses=refusals(409))
+async def keep_credential(body: KeepCredentialRequest, service: KeepingService, parts: PartsDep) -> KeptCredential:
+    """Keep what a service got for an owner; the same name again has another secret under the same reference."""
+    new = NewCredentialRow(new_id(), body.owner_id, body.name, body.type)
+    async with parts.storage.transaction() as work:
+        record = await parts.credentials.keep(work, new, body.secret, service=service.subject)
+    return KeptCredential(credential_ref=ref_of(record.id), version=record.version)
+
+
+@internal_router.post("/forget", status_code=status.HTTP_204_NO_CONTENT)
+async def forget_credential(body: ForgetCredentialRequest, service: KeepingService, parts: PartsDep) -> None:
+    """Delete what a service kept; nothing happens where it is gone already."""
+    async with parts.storage.transaction() as work:
+        await parts.credentials.forget(work, body.credential_ref, body.owner_id, service=service.subject)
 
 
 def view_of(record: CredentialRecord) -> CredentialView:

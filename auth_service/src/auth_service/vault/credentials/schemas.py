@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from yarl import URL
 
-from kgents_shared.contracts.credentials import CredentialType
+from kgents_shared.contracts.credentials import CredentialType, GivenCredentialType
 
 MAX_SECRET_CHARS = 16_384
 MAX_FIELDS = 32
@@ -88,7 +88,7 @@ class NewCredential(SecretBody):
     """Body of `POST /credentials`. `secret` is a text, or an object of texts; `base_url` is for llm_provider alone."""
 
     name: CredentialName
-    type: CredentialType
+    type: GivenCredentialType
     secret: Secret
     provider: Slug | None = None
     base_url: BaseUrl | None = None

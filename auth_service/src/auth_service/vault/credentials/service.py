@@ -38,8 +38,12 @@ RESOLVERS: Mapping[CredentialType, frozenset[str]] = {
     "exchange": frozenset({"tools"}),
     "mcp": frozenset({"tools"}),
     "generic": frozenset({"runtime", "tools"}),
+    "mcp_oauth": frozenset({"tools"}),
 }
 SERVICES = frozenset[str]().union(*RESOLVERS.values())
+# What services keep themselves, and which.
+KEEPERS: Mapping[CredentialType, frozenset[str]] = {"mcp_oauth": frozenset({"tools"})}
+KEEPING_SERVICES = frozenset[str]().union(*KEEPERS.values())
 
 
 def ref_of(credential_id: UUID) -> str:
@@ -130,6 +134,26 @@ class Credentials:
             return found
         return await self._next_version(work, found, secret, by)
 
+    async def keep(self, work: Work, new: NewCredentialRow, secret: SecretValue, *, service: str) -> CredentialRecord:
+        """What `service` got for the owner, under the name that it chose.
+
+        Raises:
+            Conflict: the owner has a credential of another type by that name.
+            Forbidden: the service keeps no credentials of that type.
+        """
+        _check_keeper(new.type, service)
+        found = await work.credentials.find_named(new.owner_id, new.name)
+        if found is not None and found.type != new.type:
+            raise Conflict(f'There is a credential "{new.name}" of another type.', code="name_taken")
+        return await self.put(work, new, secret, by=service)
+
+    async def forget(self, work: Work, credential_ref: str, owner_id: str, *, service: str) -> None:
+        """Delete what `service` kept for the owner; raises `Forbidden` for what it didn't."""
+        found = await work.credentials.find(id_of(credential_ref), {owner_id}, lock=True)
+        if found is not None:
+            _check_keeper(found.type, service)
+            await self.delete(work, credential_ref, {owner_id}, by=service)
+
     async def resolve(self, work: Work, asked: ResolveCredentialRequest, *, service: str) -> ResolvedCredential:
         """The secret behind a reference, for `service`; written down before it is given away.
 
@@ -175,6 +199,11 @@ class Credentials:
         record = await work.credentials.replace(found.id, label.version, await self._cipher.seal(work, label, secret))
         await _tell(work, CREDENTIAL_ROTATED, record, by)
         return record
+
+
+def _check_keeper(type_: CredentialType, service: str) -> None:
+    if service not in KEEPERS.get(type_, frozenset()):
+        raise Forbidden(f"{service} may not keep credentials of type {type_}.", code="service_not_allowed")
 
 
 async def _tell(work: Work, event: str, record: CredentialRecord, by: str) -> None:
