@@ -7,6 +7,7 @@ from alembic import context
 from agent_runtime_service.conversations import models as conversations
 from agent_runtime_service.gateway import models as gateway
 from agent_runtime_service.instances import models as instances
+from agent_runtime_service.memories import models as memories
 from agent_runtime_service.metadata import METADATA
 from agent_runtime_service.runs import models as runs
 from kgents_shared.db.migrations import run_env
@@ -16,6 +17,7 @@ TABLES = (
     conversations.StepRow,
     gateway.ModelCallRow,
     instances.InstanceRow,
+    memories.MemoryRow,
     runs.RunRow,
     runs.ToolCallRow,
 )

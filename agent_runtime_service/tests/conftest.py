@@ -65,11 +65,13 @@ def make_settings(
             "management_url": siblings.url,
             "tools_url": siblings.url,
             "deployment_url": siblings.url,
+            "governance_url": siblings.url,
             "openai_base_url": model.base_url,
             "openai_api_key": SecretStr("sk-canary-key"),
             "default_model": "fake-model",
             "lease_s": 1.5,
             "recovery_every_s": 0.2,
+            "approvals_every_s": 0.1,
             "starting_wait_s": 0.3,
             "shutdown_patience_s": 2.0,
         }

@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
+from uuid import UUID, uuid4
 
 from aiohttp import web
 
+from kgents_shared.contracts.approvals import ApprovalStatus, CancelApprovals
 from kgents_shared.contracts.credentials import ResolveCredentialRequest
 from kgents_shared.contracts.published_agent import PublishedAgent
 from kgents_shared.contracts.tools import InvokeToolRequest
@@ -32,9 +35,21 @@ async def tell_arguments(request: InvokeToolRequest) -> ToolCallResult:
 
 
 @dataclass
+class Approval:
+    """One that a call of a tool waits for."""
+
+    call: InvokeToolRequest
+    id: UUID = field(default_factory=uuid4)
+    status: ApprovalStatus = "pending"
+    note: str = ""
+
+
+@dataclass
 class RuntimeSiblings:
     """Auth's token endpoint and vault, management's `resolve`, and the tool registry's two calls, on one port; and
     the deployment service's, which runs a version that is asked for by number as `run_version` does.
+
+    A call of a tool that is `gated` waits until its approval, one of `approvals`, has another status.
 
     `agents` are found by (owner, name or id). `invocations` holds every call of a tool in its order; `effects` holds
     one entry per Idempotency-Key, as a registry that keeps its promise does.
@@ -46,6 +61,10 @@ class RuntimeSiblings:
     invocations: list[InvokeToolRequest] = field(default_factory=list[InvokeToolRequest])
     effects: dict[str, ToolCallResult] = field(default_factory=dict[str, ToolCallResult])
     resolutions: int = 0
+    gated: set[str] = field(default_factory=set[str])
+    approvals: dict[str, Approval] = field(default_factory=dict[str, Approval])
+    forgotten: set[str] = field(default_factory=set[str])
+    cancelled_runs: list[UUID] = field(default_factory=list[UUID])
     credentials: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     versions_wanted: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     run_version: RunVersion | None = None
@@ -66,6 +85,8 @@ class RuntimeSiblings:
         app.router.add_post("/internal/tools/resolve", self._resolve_tools)
         app.router.add_post("/internal/tools/invoke", self._invoke_tool)
         app.router.add_post("/internal/credentials/resolve", self._resolve_credential)
+        app.router.add_get("/internal/approvals/states", self._approval_states)
+        app.router.add_post("/internal/approvals/cancel", self._cancel_approvals)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
@@ -114,10 +135,41 @@ class RuntimeSiblings:
     async def _invoke_tool(self, request: web.Request) -> web.Response:
         call = InvokeToolRequest.model_validate_json(await request.read())
         self.invocations.append(call)
+        approval = self._approval_for(call)
+        if approval is not None and approval.status == "pending":
+            waiting = {"approval_id": str(approval.id), "expires_at": "2099-01-01T00:00:00Z"}
+            return web.json_response({"content": "", "is_error": False, "waiting": waiting})
+        if approval is not None and approval.status != "approved":
+            return web.json_response({"content": f"{approval.status}: {approval.note}", "is_error": True})
         if call.idempotency_key not in self.effects:
             self.effects[call.idempotency_key] = await self.invoke(call)
         result = self.effects[call.idempotency_key]
         return web.json_response({"content": result.content, "is_error": result.is_error})
+
+    def _approval_for(self, call: InvokeToolRequest) -> Approval | None:
+        if call.name not in self.gated:
+            return None
+        return self.approvals.setdefault(call.idempotency_key, Approval(call))
+
+    @property
+    def pending(self) -> list[Approval]:
+        """What nobody has decided."""
+        return [approval for approval in self.approvals.values() if approval.status == "pending"]
+
+    async def _approval_states(self, request: web.Request) -> web.Response:
+        known = {str(approval.id): approval.status for approval in self.approvals.values()}
+        expires_at = (datetime.now(UTC) + timedelta(days=7)).isoformat()
+        rows = [
+            # Of other tests' runs, which wait in the same database, nobody has decided anything.
+            {"id": asked, "status": known.get(asked, "pending"), "expires_at": expires_at}
+            for asked in request.query.getall("ids")
+            if asked not in self.forgotten
+        ]
+        return web.json_response({"approvals": rows})
+
+    async def _cancel_approvals(self, request: web.Request) -> web.Response:
+        self.cancelled_runs.append(CancelApprovals.model_validate_json(await request.read()).run_id)
+        return web.json_response({"cancelled": 1})
 
 
 class Gate:

@@ -1,14 +1,14 @@
 """The siblings that the runtime asks, as Protocols with an HTTP implementation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
 from agent_runtime_service.errors import AgentNotFound, AgentStopped, TooManyVersions, VersionNotFound
 from kgents_shared.auth import Reference
+from kgents_shared.contracts.approvals import ApprovalState, ApprovalStates
 from kgents_shared.contracts.published_agent import PublishedAgent
-from kgents_shared.contracts.tools import InvokeToolRequest, ResolvedTools, ResolveToolsRequest
-from kgents_shared.contracts.worker import ToolCallResult
+from kgents_shared.contracts.tools import InvokeToolAnswer, InvokeToolRequest, ResolvedTools, ResolveToolsRequest
 from kgents_shared.errors import ApiError
 from kgents_shared.http.client import CallFailed, ServiceClient
 
@@ -43,8 +43,20 @@ class ToolRegistry(Protocol):
         """The tools that the patterns allow; raises `Unavailable`."""
         ...
 
-    async def invoke(self, request: InvokeToolRequest, timeout_s: float) -> ToolCallResult:
+    async def invoke(self, request: InvokeToolRequest, timeout_s: float) -> InvokeToolAnswer:
         """Carry out one call; raises `Unavailable` where its answer is not known, `CallFailed` where refused."""
+        ...
+
+
+class Approvals(Protocol):
+    """What became of the approvals that runs wait for."""
+
+    async def states(self, ids: Sequence[UUID]) -> Sequence[ApprovalState]:
+        """Of those that are known; raises `Unavailable`."""
+        ...
+
+    async def cancel(self, run_id: UUID) -> None:
+        """A run has ended: nobody needs to decide on it any more, and nothing may be done in its name."""
         ...
 
 
@@ -96,9 +108,26 @@ class HttpToolRegistry:
             await self._client.request_json("POST", "/internal/tools/resolve", json=body, timeout_s=30)
         )
 
-    async def invoke(self, request: InvokeToolRequest, timeout_s: float) -> ToolCallResult:
+    async def invoke(self, request: InvokeToolRequest, timeout_s: float) -> InvokeToolAnswer:
         """`POST /internal/tools/invoke`."""
         body = request.model_dump(mode="json")
-        return ToolCallResult.model_validate(
+        return InvokeToolAnswer.model_validate(
             await self._client.request_json("POST", "/internal/tools/invoke", json=body, timeout_s=timeout_s)
         )
+
+
+class HttpApprovals:
+    """The governance service."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def states(self, ids: Sequence[UUID]) -> Sequence[ApprovalState]:
+        """`GET /internal/approvals/states`."""
+        query = {"ids": [str(approval_id) for approval_id in ids]}
+        found = await self._client.request_json("GET", "/internal/approvals/states", params=query)
+        return ApprovalStates.model_validate(found).approvals
+
+    async def cancel(self, run_id: UUID) -> None:
+        """`POST /internal/approvals/cancel`."""
+        await self._client.request_json("POST", "/internal/approvals/cancel", json={"run_id": str(run_id)})

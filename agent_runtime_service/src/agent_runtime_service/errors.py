@@ -84,6 +84,18 @@ class ModelNeeded(Conflict):
     default_code = "model_needed"
 
 
+class MemoryFull(Conflict):
+    """The agent keeps as many texts as it may."""
+
+    default_code = "memory_full"
+
+
+class MemoryNotFound(NotFound):
+    """The agent keeps nothing of that id for the caller."""
+
+    default_code = "memory_not_found"
+
+
 class VersionNotFound(NotFound):
     """The agent has no version of that number."""
 

@@ -11,16 +11,18 @@ from aiohttp.abc import AbstractResolver
 from fastapi import FastAPI
 from psycopg_pool import PoolTimeout
 
-from agent_runtime_service.clients import HttpAgentCatalog, HttpToolRegistry, HttpVersionRunner
+from agent_runtime_service.clients import HttpAgentCatalog, HttpApprovals, HttpToolRegistry, HttpVersionRunner
 from agent_runtime_service.completions.service import CompletionService
 from agent_runtime_service.conversations.repository import ConversationRepository
 from agent_runtime_service.door.service import DoorService
 from agent_runtime_service.door.tools import ToolCaller
 from agent_runtime_service.execution.active import ActiveRuns
 from agent_runtime_service.execution.driver import RunDriver
+from agent_runtime_service.execution.news import News
 from agent_runtime_service.execution.plan import Planner
 from agent_runtime_service.execution.recovery import Recovery
 from agent_runtime_service.execution.repository import RunJournal
+from agent_runtime_service.execution.waiting import WaitingRuns
 from agent_runtime_service.gateway.choice import ModelDefaults, default_provider
 from agent_runtime_service.gateway.echo import EchoProvider
 from agent_runtime_service.gateway.ledger import ModelCallLedger
@@ -32,6 +34,7 @@ from agent_runtime_service.instances.directory import InstanceDirectory
 from agent_runtime_service.instances.repository import InstanceRepository
 from agent_runtime_service.instances.service import InstanceService
 from agent_runtime_service.instances.versions_in_use import VersionsInUse
+from agent_runtime_service.memories.repository import MemoryRepository
 from agent_runtime_service.messages.finder import AgentFinder
 from agent_runtime_service.messages.places import Places
 from agent_runtime_service.messages.service import MessageService
@@ -76,14 +79,22 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.instances = instances
         app.state.run_repository = stored
         app.state.conversations = ConversationRepository(pool)
+        app.state.memories = MemoryRepository(pool, settings.max_memories_of_agent)
         places = Places(settings.max_active_runs_of_owner)
         app.state.messages = MessageService(finder, journal, driver, runs, stored, settings.max_active_runs, places)
         app.state.completions = CompletionService(gateway, ledger, places)
         app.state.door = DoorService(directory, runs, journal, gateway, ToolCaller(journal, registry))
         app.state.health_probes["database"] = lambda: _answers(pool)
         recovery = Recovery(journal, runs, driver)
+        approvals = HttpApprovals(siblings.client(settings.governance_url, "governance"))
+        waiting = WaitingRuns(journal, driver, approvals)
         async with BackgroundTasks() as tasks:
-            app.state.event_bus = await _start_background(tasks, stack, settings, recovery, ledger)
+            bus = await _start_background(tasks, stack, settings, recovery, ledger)
+            app.state.event_bus = bus
+            news = News(bus, waiting, planner)
+            tasks.start("runtime waiting runs", lambda: waiting.keep_asking(settings.approvals_every_s))
+            tasks.start("runtime decisions", news.hear_decisions)
+            tasks.start("runtime changed tools", news.hear_changed_tools)
             tasks.start("runtime instances", instances.keep_current)
             tasks.start("runtime versions in use", versions.keep)
             yield

@@ -6,6 +6,8 @@ from agent_runtime_service.completions.endpoints import router as completions_ro
 from agent_runtime_service.conversations.endpoints import router as conversations_router
 from agent_runtime_service.instances.endpoints import router as instances_router
 from agent_runtime_service.lifespan import lifespan
+from agent_runtime_service.memories.endpoints import internal_router as internal_memories_router
+from agent_runtime_service.memories.endpoints import router as memories_router
 from agent_runtime_service.messages.endpoints import router as messages_router
 from agent_runtime_service.metadata import SCHEMA
 from agent_runtime_service.runs.endpoints import router as runs_router
@@ -23,7 +25,15 @@ def create_app(settings: RuntimeSettings | None = None, *, identity: IdentitySou
             title="Kgents agent runtime",
             settings=settings or RuntimeSettings.model_validate({}),
             lifespan=lifespan,
-            routers=[messages_router, conversations_router, runs_router, instances_router, completions_router],
+            routers=[
+                messages_router,
+                conversations_router,
+                runs_router,
+                memories_router,
+                instances_router,
+                completions_router,
+                internal_memories_router,
+            ],
             identity=identity,
         )
     )

@@ -30,7 +30,8 @@ class RuntimeSettings(ServiceSettings):
     `ssrf_allowed_hosts` lists hosts (`name` or `name:port`) of such addresses that may be loopback or private. A
     lease is renewed every third of `lease_s`; a run whose front fell silent for longer is taken over. A version that
     runs because it is asked for by number is asked for again every `version_renew_s`, while somebody talks to it; the
-    deployment service ends it after a minute at the least.
+    deployment service ends it after a minute at the least. What runs wait for is asked of the governance service every
+    `approvals_every_s`, for the events that were lost.
     """
 
     model_config = SettingsConfigDict(env_prefix="RUNTIME_", populate_by_name=True)
@@ -57,6 +58,7 @@ class RuntimeSettings(ServiceSettings):
     ssrf_allowed_hosts: Words = Field(default_factory=list[str])
     lease_s: float = 10.0
     recovery_every_s: float = 2.0
+    approvals_every_s: Annotated[float, Field(gt=0)] = 5.0
     version_renew_s: Annotated[float, Field(gt=0, le=30)] = 20.0
     starting_wait_s: float = 2.0
     instance_wait_s: float = 30.0
@@ -64,4 +66,5 @@ class RuntimeSettings(ServiceSettings):
     shutdown_patience_s: float = 10.0
     max_active_runs: int = 1000
     max_active_runs_of_owner: int = 500
+    max_memories_of_agent: Annotated[int, Field(ge=1)] = 10_000
     hot_pool_size: int = 12

@@ -205,3 +205,25 @@ async def test_a_front_that_is_stopped_lets_its_runs_go_at_once(stage: Stage, mo
     await stage.front.start()
     assert (await stage.until_answered("Hello", "key-1"))["text"] == "You said: Hello [2 messages seen]"
     gate.open()
+
+
+async def test_a_run_that_waits_for_an_approval_survives_its_front(
+    stage: Stage, model: ModelServer, siblings: RuntimeSiblings
+):
+    siblings.gated.add("time.now")
+    model.script(Reply(tool_calls=(ToolCall("time_now"),)))
+    told = await stage.send("Hello", "key-1")
+    assert told.status_code == 202, told.text
+    await stage.front.kill()
+    [approval] = siblings.pending
+    approval.status = "approved"
+    await stage.front.start()
+
+    async def completed() -> bool:
+        run = await stage.request("GET", f"/api/v1/runs/{told.json()['run_id']}")
+        return run.status_code == 200 and run.json()["status"] == "completed"
+
+    await eventually(completed, timeout=30, retry_on=(httpx.TransportError,), describe="the run goes on")
+    answer = await stage.until_answered("Hello", "key-1")
+    assert answer["text"] == "The tool answered: time.now {} [4 messages seen]"
+    assert (len(siblings.effects), len(model.completions)) == (1, 2)

@@ -53,6 +53,8 @@ class DoorService:
         run = self._runs.get(run_id) if run_id is not None else None
         if run is None or run.instance_id != instance_id or headers.get(b"x-kgents-epoch") != b"%d" % run.epoch:
             raise StaleLease
+        if run.suspension is not None:  # in the database the epoch is another already
+            raise StaleLease
         return run
 
     async def store_step(self, run: ActiveRun, body: bytes) -> int:

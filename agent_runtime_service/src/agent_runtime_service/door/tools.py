@@ -2,15 +2,17 @@
 
 import asyncio
 import hashlib
+from typing import NoReturn
 
 import orjson
 import structlog
 
 from agent_runtime_service.clients import ToolRegistry
-from agent_runtime_service.execution.active import ActiveRun
+from agent_runtime_service.errors import RunWaiting
+from agent_runtime_service.execution.active import ActiveRun, AwaitedApproval
 from agent_runtime_service.execution.feed import FeedEvent
 from agent_runtime_service.execution.repository import RunJournal
-from kgents_shared.contracts.tools import InvokeToolRequest
+from kgents_shared.contracts.tools import ApprovalWait, InvokeToolAnswer, InvokeToolRequest
 from kgents_shared.contracts.worker import Message, ToolCall, ToolCallRequest, ToolCallResult
 from kgents_shared.errors import ApiError, Conflict, InvalidInput, Unavailable
 
@@ -29,7 +31,10 @@ class ToolCaller:
         self._registry = registry
 
     async def call(self, run: ActiveRun, request: ToolCallRequest) -> ToolCallResult:
-        """The result of a call that the run's last step asked for."""
+        """The result of a call that the run's last step asked for.
+
+        Raises `RunWaiting` where it needs a person's word: the run waits, and whoever asked is let go.
+        """
         call = run.waiting_calls.get(request.tool_call_id)
         if call is None or call.name != request.name or call.arguments != request.arguments:
             raise InvalidInput("No stored step asks for this tool call.", code="unknown_tool_call")
@@ -56,15 +61,22 @@ class ToolCaller:
         if state != "dispatched" and stored is not None:
             message = Message.model_validate_json(stored)
             return ToolCallResult(content=message.text, is_error=message.is_error)
-        state, result = await self._carry_out(run, call, key)
-        result = ToolCallResult(content=_storable(result.content), is_error=result.is_error)
+        state, answer = await self._carry_out(run, call, key)
+        if answer.waiting is not None:
+            await self._suspend(run, call, answer.waiting)
+        result = ToolCallResult(content=_storable(answer.content), is_error=answer.is_error)
         await self._store(run, call, state, result)
         return result
 
-    async def _carry_out(self, run: ActiveRun, call: ToolCall, key: str) -> tuple[str, ToolCallResult]:
+    async def _suspend(self, run: ActiveRun, call: ToolCall, waiting: ApprovalWait) -> NoReturn:
+        awaited = AwaitedApproval(waiting.approval_id, call.name, waiting.expires_at)
+        run.suspend(await self._journal.suspend(run, call.id, awaited))
+        raise RunWaiting("The run waits for an approval; it goes on with another request.")
+
+    async def _carry_out(self, run: ActiveRun, call: ToolCall, key: str) -> tuple[str, InvokeToolAnswer]:
         plan = run.plan
         if plan is None or all(tool.name != call.name for tool in plan.tools):
-            return "completed", ToolCallResult(content=f"There is no tool named {call.name} here.", is_error=True)
+            return "completed", InvokeToolAnswer(content=f"There is no tool named {call.name} here.", is_error=True)
         request = InvokeToolRequest(
             owner_id=plan.owner_id,
             principal=run.principal,
@@ -88,8 +100,8 @@ class ToolCaller:
                 _log.warning("tool_answer_missing", tool=call.name, run_id=str(run.run_id), error=away.detail)
                 await asyncio.sleep(_RETRY_PAUSE_S)
             except ApiError as error:
-                return "completed", ToolCallResult(content=error.detail, is_error=True)
-        return "unknown", ToolCallResult(content=_UNKNOWN, is_error=True)
+                return "completed", InvokeToolAnswer(content=error.detail, is_error=True)
+        return "unknown", InvokeToolAnswer(content=_UNKNOWN, is_error=True)
 
     async def _store(self, run: ActiveRun, call: ToolCall, state: str, result: ToolCallResult) -> None:
         message = Message(role="tool", text=result.content, tool_call_id=call.id, is_error=result.is_error)

@@ -1,8 +1,10 @@
 """The runs that this front drives right now: what the door checks a worker's calls against."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -15,6 +17,7 @@ from kgents_shared.errors import ApiError
 from kgents_shared.http.vault import CredentialUse
 
 _TRANSCRIPT = TypeAdapter(list[Message])
+WAITING: Final = "waiting_approval"
 
 
 @dataclass(slots=True)
@@ -32,6 +35,12 @@ class Usage:
         self.completion_tokens += completion_tokens
         self.model_calls += 1
         self.estimated = self.estimated or estimated
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any] | None) -> "Usage":
+        """What `as_json` gave."""
+        known = stored or {}
+        return cls(**{name: known[name] for name in cls.__slots__ if name in known})
 
     def as_json(self) -> dict[str, Any]:
         """The shape on the wire and in `runs.usage`."""
@@ -69,13 +78,34 @@ class RunFault:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitedApproval:
+    """A tool call that waits for a person."""
+
+    approval_id: UUID
+    tool: str
+    expires_at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape on the wire."""
+        return {
+            "approval_id": str(self.approval_id),
+            "tool": self.tool,
+            "expires_at": self.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ended: `completed` with its text, or `failed` or `cancelled` with the fault."""
+    """How a run ended: `completed` with its text, or `failed` or `cancelled` with the fault.
+
+    Or that it is `waiting_approval` and so has ended here for now: somebody takes it up once that is decided.
+    """
 
     status: str
     text: str = ""
     fault: RunFault | None = None
     final_seq: int | None = None
+    approvals: tuple[AwaitedApproval, ...] = ()
 
 
 class DrivenElsewhere(Exception):
@@ -118,6 +148,8 @@ class ActiveRun:
     model_fault: ApiError | None = None
     model_requests: int = 0
     door_calls: "set[asyncio.Task[Any]]" = field(default_factory=set[asyncio.Task[Any]])
+    limit: asyncio.Timeout | None = None  # of the attempt that is under way
+    suspension: RunEnd | None = None
 
     def time_left(self) -> float:
         """Seconds until the deadline."""
@@ -139,6 +171,12 @@ class ActiveRun:
                 self.waiting_calls = {call.id: call for call in message.tool_calls if call.id not in answered}
                 break
             answered.add(message.tool_call_id)
+
+    def suspend(self, approvals: Sequence[AwaitedApproval]) -> None:
+        """Stop driving: it is stored that the run waits, and its worker is let go at once."""
+        self.suspension = RunEnd(WAITING, approvals=tuple(approvals))
+        if self.limit is not None and not self.limit.expired():
+            self.limit.reschedule(asyncio.get_running_loop().time())
 
     def close_door(self) -> None:
         """End what is under way at the door: the epoch is over, or the run is."""

@@ -10,7 +10,14 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from agent_runtime_service.errors import StaleLease
-from agent_runtime_service.execution.active import ActiveRun, ActiveRuns, DrivenElsewhere, RunEnd, RunFault
+from agent_runtime_service.execution.active import (
+    WAITING,
+    ActiveRun,
+    ActiveRuns,
+    DrivenElsewhere,
+    RunEnd,
+    RunFault,
+)
 from agent_runtime_service.execution.feed import FeedEvent
 from agent_runtime_service.execution.plan import Planner
 from agent_runtime_service.execution.repository import RunJournal
@@ -68,11 +75,11 @@ class RunDriver:
 
     async def _drive(self, run: ActiveRun) -> None:
         try:
-            if run.queued:
-                await self._wait_turn(run)
-            end = await self._attempts(run)
+            waits = await self._wait_turn(run) if run.queued else None
+            end = waits or await self._attempts(run)
             run.close_door()
-            await self._journal.end(run, end)
+            if end.status != WAITING:
+                await self._journal.end(run, end)
             _resolve(run, end)
         except StaleLease:
             _give_up(run, DrivenElsewhere())
@@ -99,9 +106,13 @@ class RunDriver:
         else:
             _resolve(run, end)
 
-    async def _wait_turn(self, run: ActiveRun) -> None:
-        while not await self._journal.patiently(lambda: self._journal.promote(run)):
+    async def _wait_turn(self, run: ActiveRun) -> RunEnd | None:
+        """Return when it is the run's turn; with its end where the one before it waits for a person, maybe for days."""
+        while (turn := await self._journal.patiently(lambda: self._journal.promote(run))) != "mine":
+            if turn == "waiting":
+                return RunEnd("failed", fault=_fault_of(await self._journal.run_waiting(run.conversation_id)))
             await self._runs.wait_turn(run.conversation_id, _TURN_POLL_S)
+        return None
 
     async def _attempts(self, run: ActiveRun) -> RunEnd:
         while True:
@@ -111,8 +122,11 @@ class RunDriver:
             if instance is None:
                 return _failed("agent_unavailable", "No instance of the agent became ready in time.", 503, 5)
             try:
-                return await self._attempt(run, instance)
+                end = await self._attempt(run, instance)
+                return run.suspension or end
             except WorkerLost as lost:
+                if run.suspension is not None:
+                    return run.suspension
                 _log.warning("worker_lost", run_id=str(run.run_id), agent=run.agent_name, error=str(lost))
                 instance.suspect = True
                 run.close_door()
@@ -144,11 +158,12 @@ class RunDriver:
             return _failed("conversation_too_long", detail, 422)
         instance.runs += 1
         try:
-            async with asyncio.timeout(left + _GRACE_S):
+            async with asyncio.timeout(left + _GRACE_S) as run.limit:
                 return await self._listen(run, instance, body)
         except TimeoutError:
-            return _out_of_time(run)
+            return run.suspension or _out_of_time(run)
         finally:
+            run.limit = None
             await instance.release()
 
     async def _listen(self, run: ActiveRun, instance: Instance, body: bytes) -> RunEnd:

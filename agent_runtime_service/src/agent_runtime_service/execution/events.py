@@ -1,4 +1,4 @@
-"""What other services are told of a run's end (CloudEvents 1.0)."""
+"""What other services are told of a run's end, and of its waiting (CloudEvents 1.0)."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from agent_runtime_service.metadata import SCHEMA
 
 
 def run_event(event_id: UUID, run: ActiveRun, end: RunEnd) -> str:
-    """The JSON of `run.completed`, `run.failed` or `run.cancelled`.
+    """The JSON of `run.completed`, `run.failed`, `run.cancelled` or `run.waiting_approval`.
 
     Data: run_id, conversation_id, owner_id, agent_id, agent_name, version, status, usage, error (a code or null). No
     text: what was said stays in this service. Written by hand, since a model's validation is felt on the hot path; a

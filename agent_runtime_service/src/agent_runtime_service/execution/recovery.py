@@ -1,6 +1,7 @@
 """Leases kept alive, and the runs of fronts that died taken over."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -41,7 +42,7 @@ class Recovery:
         """Take over runs whose lease ran out, now and then again and again."""
         while True:
             for row in await self._journal.adopt(self._runs.ids()):
-                run = _adopted(row)
+                run = driven_run(row)
                 _log.info("run_adopted", run_id=str(run.run_id), epoch=run.epoch, queued=run.queued)
                 if not run.queued:
                     await self._journal.read_transcript(run)
@@ -50,7 +51,8 @@ class Recovery:
             await asyncio.sleep(every_s)
 
 
-def _adopted(row: tuple[Any, ...]) -> ActiveRun:
+def driven_run(row: Sequence[Any]) -> ActiveRun:
+    """A run that was driven before, from the row that taking it over gave."""
     (run_id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch, attempts, text,
      timeout_s, age_s, lane) = row  # fmt: skip
     run = ActiveRun(

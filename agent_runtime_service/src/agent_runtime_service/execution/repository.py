@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import orjson
@@ -15,12 +15,15 @@ from psycopg_pool import PoolTimeout
 
 from agent_runtime_service.errors import ConversationNotFound, RunWaiting, StaleLease
 from agent_runtime_service.execution import statements
-from agent_runtime_service.execution.active import ActiveRun, RunEnd, Usage
+from agent_runtime_service.execution.active import WAITING, ActiveRun, AwaitedApproval, RunEnd, Usage
 from agent_runtime_service.execution.events import run_event
 from kgents_shared.db import HotPool, new_id
 
 _log = structlog.get_logger("kgents.runtime.journal")
 ResultT = TypeVar("ResultT")
+Turn = Literal["mine", "later", "waiting"]
+# What a run may take after a wait, where its own time limit is not shorter.
+LEAST_AFTER_WAITING_S = 30
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 
@@ -70,7 +73,9 @@ class RunJournal:
                 raise ConversationNotFound("There is no such conversation with this agent.")
             waiting, status, seq, messages = row
             if waiting:
-                raise RunWaiting("The conversation waits for an approval; decide it first.")
+                if new.key is not None and await self._key_is_taken(new.run, new.key):
+                    raise KeyTaken
+                raise await self.run_waiting(new.run.conversation_id)
             if status == "running":
                 self._started(new.run, seq + 1, messages)
                 return
@@ -126,8 +131,17 @@ class RunJournal:
         row = await self._row(statements.LANE, {"owner_id": owner_id, "conversation_id": conversation_id})
         return None if row is None else row[0]
 
-    async def promote(self, run: ActiveRun) -> bool:
-        """Start a queued run if it is its turn."""
+    async def run_waiting(self, conversation_id: UUID) -> RunWaiting:
+        """What somebody is told who has to do with a conversation that waits for a person."""
+        return run_waiting(await self.awaited_in(conversation_id))
+
+    async def awaited_in(self, conversation_id: UUID) -> list[AwaitedApproval]:
+        """What the conversation's run waits for; nothing where none does."""
+        rows = await self._rows(statements.AWAITED_IN_CONVERSATION, {"conversation_id": conversation_id})
+        return [AwaitedApproval(*row) for row in rows]
+
+    async def promote(self, run: ActiveRun) -> Turn:
+        """Start a queued run if it is its turn; otherwise say whether it comes `later`, or behind one that waits."""
         values = {
             "run_id": run.run_id,
             "conversation_id": run.conversation_id,
@@ -137,11 +151,11 @@ class RunJournal:
         try:
             row = await self._row(statements.PROMOTE, values)
         except UniqueViolation:
-            return False
-        if row is None:
-            return False
+            return "later"
+        if row is None or row[0] is None:
+            return "waiting" if row is not None and row[2] == WAITING else "later"
         self._started(run, row[0] + 1, row[1])
-        return True
+        return "mine"
 
     async def append_assistant(self, run: ActiveRun, payload: str) -> int:
         """Store an assistant message with tool calls; its place. Raises `StaleLease`."""
@@ -178,6 +192,31 @@ class RunJournal:
         if row is None:
             raise StaleLease
         return row[0], row[1]
+
+    async def suspend(self, run: ActiveRun, tool_call_id: str, awaited: AwaitedApproval) -> list[AwaitedApproval]:
+        """Store that the run waits for this approval, under no lease; all that it waits for. Raises `StaleLease`."""
+        event_id = new_id()
+        values: dict[str, Any] = {
+            "run_id": run.run_id,
+            "epoch": run.epoch,
+            "version": run.version,
+            "usage": orjson.dumps(run.usage.as_json()).decode(),
+            "tool_call_id": tool_call_id,
+            "approval_id": awaited.approval_id,
+            "expires_at": awaited.expires_at,
+            "event_id": event_id,
+            "subject": f"kgents.runtime.run.{WAITING}",
+            "event": run_event(event_id, run, RunEnd(WAITING)),
+        }
+
+        async def store() -> None:
+            if await self._row(statements.SUSPEND, values) is None:
+                row = await self._row(statements.STATUS, values)
+                if row is None or row != (WAITING, run.epoch + 1):
+                    raise StaleLease
+
+        await self.patiently(store)
+        return await self.patiently(lambda: self.awaited_in(run.conversation_id))
 
     async def end(self, run: ActiveRun, end: RunEnd) -> None:
         """Store the end of a run with its event. Raises `StaleLease`; waits for an absent database for a while."""
@@ -239,8 +278,30 @@ class RunJournal:
     async def adopt(self, mine: list[UUID]) -> list[tuple[Any, ...]]:
         """Runs whose lease ran out, now this holder's; `mine` are left alone."""
         values = {"holder": self._holder, "lease": self._lease, "mine": mine}
+        return await self._rows(statements.ADOPT, values)
+
+    async def resume(self, approval_id: UUID) -> tuple[Any, ...] | None:
+        """The run that waits for this approval, now this holder's; None where none does any more."""
+        values = {
+            "approval_id": approval_id, "holder": self._holder, "lease": self._lease, "least_s": LEAST_AFTER_WAITING_S,
+        }  # fmt: skip
+        return await self._row(statements.RESUME, values)
+
+    async def awaited(self, after: UUID) -> list[UUID]:
+        """Some of the approvals that runs wait for, those that come after this one."""
+        return [row[0] for row in await self._rows(statements.AWAITED, {"after": after})]
+
+    async def left_waiting(self) -> list[UUID]:
+        """Some of the runs that ended although they had approvals that nobody used."""
+        return [row[0] for row in await self._rows(statements.LEFT_WAITING, {})]
+
+    async def forget_left(self, run_id: UUID) -> None:
+        """The approvals of such a run are cancelled."""
+        await self._row_less(statements.LEFT, {"run_id": run_id})
+
+    async def _rows(self, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(statements.ADOPT, values)  # pyright: ignore[reportArgumentType] -- our constant
+            cursor = await connection.execute(statement, values)  # pyright: ignore[reportArgumentType] -- our constants
             return await cursor.fetchall()
 
     async def _row_less(self, statement: str, values: Mapping[str, Any]) -> None:
@@ -261,6 +322,19 @@ class RunJournal:
                 _log.warning("database_away", error=repr(error), again_in_s=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+def run_waiting(awaited: list[AwaitedApproval]) -> RunWaiting:
+    """The refusal, with what to do."""
+    what = "Its approval is decided, and the run goes on in a moment: try again."
+    if awaited:
+        tools = ", ".join(sorted({approval.tool for approval in awaited}))
+        what = (
+            f"It wants to call {tools}: decide with POST /api/v1/approvals/{awaited[0].approval_id}/decide or "
+            f"`kgents approvals approve {awaited[0].approval_id}`, or begin another conversation."
+        )
+    extra = {"approvals": [approval.as_json() for approval in awaited]}
+    return RunWaiting(f"A run of this conversation waits for an approval. {what}", extra=extra)
 
 
 def user_payload(text: str) -> str:

@@ -52,10 +52,11 @@ WITH conversation AS (
 SELECT waiting, run.status, last + 1, messages FROM conversation, ahead, transcript LEFT JOIN run ON true
 """
 
-# A queued run whose turn it is. No row: not its turn. A unique violation says the same.
+# A queued run whose turn it is, or a null place where it isn't; then the status of the run whose turn it is. A unique
+# violation says that it isn't.
 PROMOTE = """
 WITH first AS (
-    SELECT id FROM runtime.runs
+    SELECT id, status FROM runtime.runs
     WHERE conversation_id = %(conversation_id)s AND status IN ('queued', 'running', 'waiting_approval')
     ORDER BY status = 'queued', id LIMIT 1
 ), transcript AS (
@@ -70,7 +71,7 @@ WITH first AS (
     INSERT INTO runtime.steps (conversation_id, seq, run_id, kind, payload)
     SELECT %(conversation_id)s, last + 1, run.id, 'user', %(payload)s::json FROM run, transcript
 )
-SELECT last + 1, messages FROM run, transcript
+SELECT last + 1, messages, first.status FROM first LEFT JOIN (run CROSS JOIN transcript) ON true
 """
 
 # No row from any of the three: the lease is stale.
@@ -90,7 +91,8 @@ WITH fence AS (
 )
 INSERT INTO runtime.tool_calls AS kept (run_id, tool_call_id, state, idempotency_key, name, arguments)
 SELECT id, %(tool_call_id)s, 'dispatched', %(key)s, %(name)s, %(arguments)s::json FROM fence
-ON CONFLICT (run_id, tool_call_id) DO UPDATE SET dispatches = kept.dispatches + 1
+ON CONFLICT (run_id, tool_call_id) DO UPDATE SET dispatches = kept.dispatches + 1,
+    state = CASE WHEN kept.state = 'waiting' THEN 'dispatched' ELSE kept.state END
 RETURNING state, result::text
 """
 
@@ -105,6 +107,23 @@ WITH fence AS (
 )
 INSERT INTO runtime.steps (conversation_id, seq, run_id, kind, payload)
 SELECT conversation_id, %(seq)s, id, 'tool', %(payload)s::json FROM call RETURNING seq
+"""
+
+# The run waits for a person from here on, under no lease; what it was driven by has a stale epoch. The approval is kept
+# also where the lease was stale, so that it can be cancelled.
+SUSPEND = """
+WITH call AS (
+    UPDATE runtime.tool_calls SET state = 'waiting', approval_id = %(approval_id)s,
+        approval_expires_at = %(expires_at)s
+    WHERE run_id = %(run_id)s AND tool_call_id = %(tool_call_id)s AND state IN ('dispatched', 'waiting')
+), run AS (
+    UPDATE runtime.runs SET status = 'waiting_approval', epoch = epoch + 1, version = %(version)s,
+        usage = %(usage)s::jsonb, waiting_since = now(), lease_expires_at = now()
+    WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' RETURNING id
+), event AS (
+    INSERT INTO runtime.outbox (id, subject, body) SELECT %(event_id)s, %(subject)s, %(event)s::jsonb FROM run
+)
+SELECT id FROM run
 """
 
 COMPLETE = """
@@ -161,8 +180,50 @@ WHERE id IN (
     ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
 )
 RETURNING id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch, attempts,
-    request_text, timeout_s, extract(epoch FROM now() - started_at)::float,
+    request_text, timeout_s, extract(epoch FROM now() - started_at)::float - waited_s,
     (SELECT lane FROM runtime.conversations WHERE conversations.id = runs.conversation_id)
+"""
+
+# A run whose approval is decided, now ours. What was approved has time to be done in, whatever the run took before.
+RESUME = """
+UPDATE runtime.runs SET status = 'running', epoch = epoch + 1, attempts = 1, lease_holder = %(holder)s,
+    lease_expires_at = now() + %(lease)s, waiting_since = NULL,
+    waited_s = greatest(
+        waited_s + extract(epoch FROM now() - waiting_since),
+        extract(epoch FROM now() - started_at) - timeout_s + least(timeout_s, %(least_s)s)
+    )
+WHERE status = 'waiting_approval'
+    AND id IN (SELECT run_id FROM runtime.tool_calls WHERE approval_id = %(approval_id)s AND state = 'waiting')
+RETURNING id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch, attempts,
+    request_text, timeout_s, extract(epoch FROM now() - started_at)::float - waited_s,
+    (SELECT lane FROM runtime.conversations WHERE conversations.id = runs.conversation_id), usage
+"""
+
+# Approvals that runs wait for, in pages.
+AWAITED = """
+SELECT call.approval_id FROM runtime.tool_calls AS call JOIN runtime.runs AS run ON run.id = call.run_id
+WHERE call.approval_id IS NOT NULL AND call.state = 'waiting' AND run.status = 'waiting_approval'
+    AND call.approval_id > %(after)s
+ORDER BY call.approval_id LIMIT 100
+"""
+
+AWAITED_IN_CONVERSATION = """
+SELECT call.approval_id, call.name, call.approval_expires_at
+FROM runtime.runs AS run JOIN runtime.tool_calls AS call ON call.run_id = run.id
+WHERE run.conversation_id = %(conversation_id)s AND run.status = 'waiting_approval' AND call.state = 'waiting'
+ORDER BY call.created_at, call.tool_call_id
+"""
+
+# Runs that ended although a call of theirs had an approval that nobody used.
+LEFT_WAITING = """
+SELECT DISTINCT call.run_id FROM runtime.tool_calls AS call JOIN runtime.runs AS run ON run.id = call.run_id
+WHERE call.approval_id IS NOT NULL AND call.state IN ('waiting', 'dispatched') AND run.ended_at IS NOT NULL
+LIMIT 100
+"""
+
+LEFT = """
+UPDATE runtime.tool_calls SET state = CASE WHEN state = 'waiting' THEN 'cancelled' ELSE 'unknown' END, ended_at = now()
+WHERE run_id = %(run_id)s AND approval_id IS NOT NULL AND state IN ('waiting', 'dispatched')
 """
 
 RELEASE = """

@@ -2,13 +2,21 @@
 
 from typing import Any
 
-from agent_runtime_service.execution.active import RunEnd
+from agent_runtime_service.execution.active import WAITING, RunEnd
 from agent_runtime_service.messages.service import Accepted, Ended
 from kgents_shared.errors import ApiError
 
 
 def answer_body(accepted: Accepted, ended: Ended) -> dict[str, Any]:
-    """The shape of `MessageAnswer`."""
+    """The shape of `MessageAnswer`, or of `MessageWaiting`."""
+    if ended.end.status == WAITING:
+        return {
+            "run_id": accepted.run_id,
+            "conversation_id": accepted.conversation_id,
+            "status": WAITING,
+            "approvals": [approval.as_json() for approval in ended.end.approvals],
+            "usage": ended.usage,
+        }
     return {
         "run_id": accepted.run_id,
         "conversation_id": accepted.conversation_id,

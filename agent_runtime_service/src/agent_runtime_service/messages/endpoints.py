@@ -7,8 +7,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from agent_runtime_service.dependencies import AgentsInvoke
+from agent_runtime_service.execution.active import WAITING
 from agent_runtime_service.messages.answers import answer_body, failure_of
-from agent_runtime_service.messages.schemas import MessageAnswer, MessageRequest
+from agent_runtime_service.messages.schemas import MessageAnswer, MessageRequest, MessageWaiting
 from agent_runtime_service.messages.service import MessageService
 from agent_runtime_service.messages.streaming import run_events
 from kgents_shared.errors import FaultItem, InvalidInput
@@ -34,14 +35,19 @@ _OPENAPI: dict[str, Any] = {
 @router.post(
     "/{agent}/message",
     response_model=MessageAnswer,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}} | refusals(409, 429, 502, 504),
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        202: {"model": MessageWaiting, "description": "A tool that the agent wants to call needs an approval."},
+    }
+    | refusals(409, 429, 502, 504),
     openapi_extra=_OPENAPI,
 )
 async def send_message(agent: str, body: MessageRequest, principal: AgentsInvoke, request: Request) -> Response:
     """Send a message and wait for the answer; with `Accept: text/event-stream` it streams.
 
     `name@3` asks for version 3, `name@canary` for the canary; a conversation stays with the version that it began with.
-    The run goes on when the client goes away.
+    The run goes on when the client goes away. Where it needs a person's approval it waits, and the answer is a 202 at
+    once (the stream ends with `waiting_approval`); the same request under its Idempotency-Key has the answer later.
     """
     messages = cast("MessageService", request.app.state.messages)
     accepted = await messages.accept(principal, agent, body, _key(request.headers.get("idempotency-key")))
@@ -52,7 +58,8 @@ async def send_message(agent: str, body: MessageRequest, principal: AgentsInvoke
     ended = await messages.outcome(accepted)
     if ended.end.fault is not None:
         raise failure_of(accepted, ended.end)
-    return Response(orjson.dumps(answer_body(accepted, ended)), media_type="application/json")
+    status = 202 if ended.end.status == WAITING else 200
+    return Response(orjson.dumps(answer_body(accepted, ended)), status, media_type="application/json")
 
 
 def _key(given: str | None) -> str | None:

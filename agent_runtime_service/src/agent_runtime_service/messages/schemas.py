@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
+from agent_runtime_service.runs.schemas import AwaitedApprovalView
 from kgents_shared.contracts.agent_spec import Text
 from kgents_shared.contracts.model import Contract
 
@@ -34,4 +35,17 @@ class MessageAnswer(Contract):
     conversation_id: UUID
     status: Literal["completed"]
     text: str
+    usage: dict[str, Any]
+
+
+class MessageWaiting(Contract):
+    """The agent wants to call tools that need a person's word; `usage` is that of the run so far.
+
+    The run goes on by itself once they are decided: `GET /runs/{run_id}` has its answer then.
+    """
+
+    run_id: UUID
+    conversation_id: UUID
+    status: Literal["waiting_approval"]
+    approvals: list[AwaitedApprovalView]
     usage: dict[str, Any]

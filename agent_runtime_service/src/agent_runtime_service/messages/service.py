@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from agent_runtime_service.errors import ConversationElsewhere, KeyReused, TooManyRuns
-from agent_runtime_service.execution.active import ActiveRun, ActiveRuns, DrivenElsewhere, RunEnd
+from agent_runtime_service.execution.active import WAITING, ActiveRun, ActiveRuns, DrivenElsewhere, RunEnd
 from agent_runtime_service.execution.driver import RunDriver
 from agent_runtime_service.execution.repository import KeyTaken, NewRun, RunJournal
 from agent_runtime_service.messages.conversation_lanes import ConversationLanes
@@ -148,13 +148,14 @@ class MessageService:
                 stored = await self._stored.find([accepted.owner_id], accepted.run_id)
                 if stored is None:
                     raise Unavailable("The run was lost before it began; send the message again.", code="run_lost")
-                if stored.ended_at is not None:
+                if stored.ended_at is not None or stored.status == WAITING:
                     return _ended(stored)
                 await asyncio.sleep(_POLL_S)
 
 
 def _ended(stored: StoredRun) -> Ended:
-    return Ended(RunEnd(stored.status, stored.text or "", stored.fault, stored.final_seq), stored.usage or {})
+    end = RunEnd(stored.status, stored.text or "", stored.fault, stored.final_seq, stored.approvals)
+    return Ended(end, stored.usage or {})
 
 
 def _hash(body: MessageRequest, asked: str | None) -> bytes:

@@ -1,4 +1,4 @@
-"""A run as server-sent events (WHATWG HTML §9.2): run, delta, reset, step, completed or failed.
+"""A run as server-sent events (WHATWG HTML §9.2): run, delta, reset, step; completed, failed or waiting_approval.
 
 Only what is stored carries an id: a step, and the answer. Deltas are passing.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from agent_runtime_service.execution.active import WAITING
 from agent_runtime_service.execution.feed import FeedEvent, Listener
 from agent_runtime_service.messages.answers import answer_body, problem_of
 from agent_runtime_service.messages.service import Accepted, MessageService
@@ -40,7 +41,9 @@ async def run_events(service: MessageService, accepted: Accepted, listener: List
         return
     finally:
         ended.cancel()
-    if end.end.fault is None:
+    if end.end.status == WAITING:
+        yield sse(WAITING, answer_body(accepted, end))
+    elif end.end.fault is None:
         yield sse("completed", answer_body(accepted, end), _event_id(accepted, end.end.final_seq))
     else:
         yield sse("failed", problem_of(accepted, end.end))

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from agent_runtime_service.dependencies import RunRepositoryDep, RunsRead
 from agent_runtime_service.errors import RunNotFound
-from agent_runtime_service.runs.schemas import RunView
+from agent_runtime_service.runs.schemas import AwaitedApprovalView, RunView
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 
@@ -26,6 +26,7 @@ async def get_run(run_id: UUID, principal: RunsRead, runs: RunRepositoryDep) -> 
         text=run.text,
         usage=run.usage,
         error=run.error,
+        approvals=[AwaitedApprovalView(**approval.as_json()) for approval in run.approvals],
         started_at=run.started_at,
         ended_at=run.ended_at,
     )

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -38,7 +39,9 @@ class RunStatus(StrEnum):
 class RunRow(Base):
     """One run. `epoch` grows with every takeover; who holds the lease under the newest one may append, nobody else.
 
-    `attempts` counts the workers and fronts that the run was given to. `usage` and `error` are set at its end.
+    `attempts` counts the workers and fronts that the run was given to since it last waited for an approval. `usage`
+    and `error` are set at its end. `waiting_since` is when it began to wait; `waited_s`, how many seconds it has waited
+    before, don't count against its time limit.
     """
 
     __tablename__ = "runs"
@@ -64,6 +67,8 @@ class RunRow(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    waiting_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    waited_s: Mapped[float] = mapped_column(Float, server_default=text("0"))
 
     __table_args__ = (
         CheckConstraint(
@@ -93,7 +98,11 @@ class RunRow(Base):
 
 
 class ToolCallRow(Base):
-    """One tool call, kept before it is dispatched; `unknown` is one whose answer never came."""
+    """One tool call, kept before it is dispatched.
+
+    `waiting` is one that waits for its approval; `unknown` one whose answer never came; `cancelled` one that waited
+    when its run ended.
+    """
 
     __tablename__ = "tool_calls"
 
@@ -107,5 +116,14 @@ class ToolCallRow(Base):
     dispatches: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    approval_id: Mapped[UUID | None]
+    approval_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
-    __table_args__ = (CheckConstraint("state IN ('dispatched', 'completed', 'unknown')", name="state"),)
+    __table_args__ = (
+        CheckConstraint("state IN ('dispatched', 'waiting', 'completed', 'unknown', 'cancelled')", name="state"),
+        Index(
+            "ix_tool_calls_open_approvals",
+            "approval_id",
+            postgresql_where=text("approval_id IS NOT NULL AND state IN ('waiting', 'dispatched')"),
+        ),
+    )

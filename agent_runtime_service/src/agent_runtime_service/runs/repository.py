@@ -6,12 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from agent_runtime_service.execution.active import RunFault
+from agent_runtime_service.execution.active import AwaitedApproval, RunFault
 from kgents_shared.db import HotPool
 
 _COLUMNS = """
     run.id, run.conversation_id, run.agent_name, run.version, run.status, run.usage, run.error, run.started_at,
-    run.ended_at, run.request_hash, final.payload->>'text', final.seq
+    run.ended_at, run.request_hash, final.payload->>'text', final.seq,
+    CASE WHEN run.status = 'waiting_approval' THEN (
+        SELECT json_agg(json_build_array(approval_id, name, approval_expires_at) ORDER BY created_at, tool_call_id)
+        FROM runtime.tool_calls WHERE run_id = run.id AND state = 'waiting'
+    ) END
     FROM runtime.runs AS run LEFT JOIN runtime.steps AS final
         ON final.conversation_id = run.conversation_id AND final.run_id = run.id AND final.kind = 'final'
 """
@@ -38,6 +42,7 @@ class StoredRun:
     request_hash: bytes | None
     text: str | None
     final_seq: int | None
+    approvals: tuple[AwaitedApproval, ...]
 
     @property
     def fault(self) -> RunFault | None:
@@ -66,4 +71,11 @@ class RunRepository:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(statement, values)  # pyright: ignore[reportArgumentType] -- our constants
             row = await cursor.fetchone()
-        return StoredRun(*row) if row is not None else None
+        if row is None:
+            return None
+        *fields, awaited = row
+        return StoredRun(*fields, approvals=tuple(_approval(*values) for values in awaited or ()))
+
+
+def _approval(approval_id: str, tool: str, expires_at: str) -> AwaitedApproval:
+    return AwaitedApproval(UUID(approval_id), tool, datetime.fromisoformat(expires_at))

@@ -4,17 +4,22 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from kgents_shared.contracts.model import Contract
 from kgents_shared.contracts.worker import ToolDefinition
 
 SideEffect = Literal["none", "read", "write", "external"]
 """What a call does outside: nothing, reads, changes what can be changed back, or has an effect on the world."""
 
+TOOLS_CHANGED = "tools.changed"
+
 
 class ResolveToolsRequest(Contract):
-    """Body of `POST /internal/tools/resolve`: an owner's tools that an agent's patterns allow."""
+    """Body of `POST /internal/tools/resolve`: an owner's tools that an agent's patterns and all rules allow."""
 
     owner_id: str
+    agent_name: str | None = None
     allow: list[str]
     deny: list[str]
 
@@ -26,16 +31,17 @@ class ResolvedTools(Contract):
 
 
 class KnownTool(Contract):
-    """A tool of an owner. `denied`: the operator lets no agent call it."""
+    """A tool of an owner. `denied`: the operator, or a rule, lets no agent call it."""
 
     name: str
     state: Literal["active", "changed", "removed", "denied"]
 
 
 class KnownTools(Contract):
-    """Answer of `GET /internal/tools/known`: every tool of an owner, by name."""
+    """Answer of `GET /internal/tools/known`: every tool of an owner, by name, and what its capabilities stand for."""
 
     tools: tuple[KnownTool, ...]
+    capabilities: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
 
 
 class InvokeToolRequest(Contract):
@@ -74,3 +80,12 @@ class InvokeToolAnswer(Contract):
     content: str
     is_error: bool = False
     waiting: ApprovalWait | None = None
+
+
+class ToolsChanged(Contract):
+    """Data of the event `tools.changed`: an owner's tools, or what may be done with them, are not what they were.
+
+    Without an owner it is everybody's.
+    """
+
+    owner_id: str | None

@@ -1,7 +1,8 @@
 """The connection to NATS: made in the background, kept for ever, never waited for at start (DESIGN §9)."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncGenerator, Callable
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,9 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from pydantic import ValidationError
+
+from kgents_shared.contracts.events import CloudEvent
 
 STREAM = "KGENTS"
 _SUBJECTS = ["kgents.>"]
@@ -98,6 +102,25 @@ class EventBus:
         subscription = await self._client.subscribe(subject)
         async for _ in subscription.messages:
             told()
+
+    async def passing(self, subject: str) -> AsyncGenerator[CloudEvent]:
+        """The events on `subject` from now on, for each process that listens; what comes while it is away is lost.
+
+        Raises `nats.errors.Error` or `OSError` while NATS is away, to be called again.
+        """
+        await self.jetstream()
+        if self._client is None:
+            return
+        subscription = await self._client.subscribe(subject)
+        try:
+            async for message in subscription.messages:
+                try:
+                    yield CloudEvent.model_validate_json(message.data)
+                except ValidationError as error:
+                    _log.warning("event_not_understood", subject=subject, faults=error.error_count())
+        finally:
+            with contextlib.suppress(NatsError):
+                await subscription.unsubscribe()
 
     def stream_lost(self) -> None:
         """Make the stream anew at the next use: a server that came back without its data has none."""
