@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tool_registry_service.credentials import BearerSource
     from tool_registry_service.mcp_client.connection import McpConnection, McpTransport
     from tool_registry_service.mcp_client.targets import ServerTarget
+    from tool_registry_service.outgoing.proxy import OutgoingProxy
+    from tool_registry_service.outgoing.proxy_rules import ProxyMeter, ProxyRules
     from tool_registry_service.settings import ToolsSettings
 
 _MODULES = frozenset(
@@ -50,12 +52,21 @@ async def streamable_http(target: ServerTarget, settings: ToolsSettings, bearers
     return StreamableHttp(target.url or "", OutgoingHttp.of(settings), bearers)
 
 
-async def stdio(argv: list[str], environment: dict[str, str], max_answer_bytes: int) -> McpTransport:
-    """The way to a server that is a process of its own."""
+async def stdio(argv: list[str], environment: dict[str, str], max_answer_bytes: int, **kept: Any) -> McpTransport:
+    """The way to a server that is a process of its own; `kept` are further fields of `StdioProcess`."""
     await load()
     from tool_registry_service.mcp_client.stdio import StdioProcess  # noqa: PLC0415
 
-    return StdioProcess(argv, environment, max_answer_bytes)
+    return StdioProcess(argv, environment, max_answer_bytes, **kept)
+
+
+async def proxy(server: str, settings: ToolsSettings, rules: ProxyRules, meter: ProxyMeter) -> OutgoingProxy:
+    """The way out of a server that has no other network."""
+    await load()
+    from tool_registry_service.outgoing.client import OutgoingHttp  # noqa: PLC0415
+    from tool_registry_service.outgoing.proxy import OutgoingProxy  # noqa: PLC0415
+
+    return OutgoingProxy(server, OutgoingHttp.of(settings).network(), rules, meter)
 
 
 async def argument_faults(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:

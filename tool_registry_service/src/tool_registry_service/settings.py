@@ -1,28 +1,53 @@
 """The settings of the tool registry, from the environment under `TOOLS_`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from kgents_shared.http.settings import ServiceSettings, Words, words
 
+Network = Literal["none", "proxy", "open"]
+_HOST = r"^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?(:[0-9]{1,5})?$"
+
+
+def _network(value: object) -> object:
+    """`true` and `false` are how entries said it before there was a proxy."""
+    return {True: "open", False: "none"}[value] if isinstance(value, bool) else value
+
 
 class StdioCommand(BaseModel):
-    """One entry of the operator's allowlist: what really runs, whether it may use the network, where it may write.
+    """One entry of the operator's allowlist: what really runs, and what it may use.
 
     `args` come before those that a server's registration gives. `environment` is all that the process gets beside
-    PATH, HOME, LANG and TZ.
+    PATH, HOME, LANG, TZ and, with a proxy, where that is.
+
+    `network` is `none`; or `proxy`: a network of its own with nothing in it but an HTTP proxy, which reaches public
+    addresses, and of those only `hosts` where any are named (`name`, `name:port`, `*.name`); or `open`: the platform's
+    own network, with all that is reached from there.
+
+    `memory_mb` and `processes` (and threads) bound all of a server's processes together, and `cpus` the processors
+    that they use, where this machine has control groups that the platform may use; else each process by itself.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     command: Path
     args: tuple[str, ...] = ()
-    network: bool = False
+    network: Annotated[Network, BeforeValidator(_network)] = "none"
+    hosts: tuple[Annotated[str, StringConstraints(pattern=_HOST, max_length=260)], ...] = ()
     writable: tuple[Path, ...] = ()
     environment: dict[str, str] = Field(default_factory=dict[str, str])
+    memory_mb: int = Field(default=1024, ge=64, le=1_048_576)
+    processes: int = Field(default=128, ge=2, le=65_536)
+    cpus: float = Field(default=1.0, ge=0.05, le=1024)
+
+    @model_validator(mode="after")
+    def _hosts_of_a_proxy(self) -> Self:
+        if self.hosts and self.network != "proxy":
+            raise ValueError('hosts are for network = "proxy" alone')
+        return self
 
     @field_validator("command")
     @classmethod
@@ -37,8 +62,11 @@ class ToolsSettings(ServiceSettings):
 
     `ssrf_allowed_hosts` lists hosts (`name` or `name:port`, as they stand in a server's URL) that may have loopback
     or private addresses. `stdio_allowed` maps a name to a command; a registration names the name. `stdio_hidden`
-    lists folders that stdio servers must not see. `denied` lists tool patterns that no agent may call.
+    lists folders that stdio servers must not see; `stdio_proxy_max_bytes` bounds one connection each way of those that
+    have a proxy. `denied` lists tool patterns that no agent may call.
     `calls_kept_days`: recorded calls are forgotten then, but for those that somebody may still have to look at.
+    `mcp_…` are of `/mcp`: sessions that a process keeps, open streams of one person, and how often it is looked whether
+    what they are offered has changed.
     Times are seconds, sizes bytes.
     """
 
@@ -47,6 +75,7 @@ class ToolsSettings(ServiceSettings):
     ssrf_allowed_hosts: Words = Field(default_factory=list[str])
     stdio_allowed: dict[str, StdioCommand] = Field(default_factory=dict[str, StdioCommand])
     stdio_hidden: Annotated[list[Path], NoDecode, BeforeValidator(words)] = Field(default_factory=list[Path])
+    stdio_proxy_max_bytes: int = Field(default=67_108_864, ge=65_536)
     denied: Words = Field(default_factory=list[str])
     connect_timeout_s: float = Field(default=15, gt=0)
     call_timeout_s: float = Field(default=30, gt=0)
@@ -55,6 +84,9 @@ class ToolsSettings(ServiceSettings):
     max_answer_bytes: int = Field(default=4_194_304, ge=1024)
     max_result_bytes: int = Field(default=65_536, ge=256)
     max_tools_per_server: int = Field(default=200, ge=1)
+    mcp_sessions: int = Field(default=256, ge=1)
+    mcp_streams_per_person: int = Field(default=16, ge=1)
+    mcp_watch_s: float = Field(default=5, gt=0)
     calls_kept_days: int = Field(default=90, ge=1)
     max_sessions: int = Field(default=64, ge=1)
     max_sessions_per_server: int = Field(default=4, ge=1)

@@ -1,32 +1,49 @@
 """How a stdio server is shut in: by bubblewrap, else by namespaces of our own, else not at all, said loudly."""
 
 import asyncio
+import base64
 import json
 import os
 import shutil
 import sys
+import zlib
 from asyncio.subprocess import DEVNULL
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import structlog
 
+from kgents_shared.isolation import kernel, seccomp
 from tool_registry_service.errors import NeverSent
 from tool_registry_service.mcp_client import stdio_guard
 from tool_registry_service.settings import StdioCommand
 
 _log = structlog.get_logger("kgents.tools.sandbox")
 _PROBE_S = 10.0
+_MEGABYTE = 1024 * 1024
+_MAX_OPEN_FILES = 4096
+_NOT_TIED: dict[str, object] = {"parent": None, "groups": [], "isolate": None}
+_NOT_HELD: dict[str, object] = {"isolate": None, "port": 0, "limits": {}, "filter": ""}
+PROXY_PORT = 3128
+"""Where a server with `network = "proxy"` finds its way out, on the loopback of a network of its own."""
+_PROXY_URL = f"http://127.0.0.1:{PROXY_PORT}"
+_PROXY_ENVIRONMENT = {
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), _PROXY_URL),
+    "NODE_USE_ENV_PROXY": "1",
+}
 
 
 class Protection(StrEnum):
     """What keeps a stdio server in.
 
-    `bubblewrap`: read-only files but for `writable` ones, hidden folders, no network unless allowed, own processes,
-    no capabilities.
-    `namespaces`: hidden folders, no network unless allowed, own processes; files keep the platform user's rights.
-    `none`: it dies with the platform and has a bare environment, and that is all.
+    `bubblewrap` and `namespaces` (of our own): read-only files but for `writable` ones, hidden folders, no devices,
+    own processes, no capabilities, and an empty network unless its entry says otherwise.
+    `none`: files and network are the platform user's.
+
+    Whichever it is, the server dies with the platform, has a bare environment and resource limits, and can make no
+    Unix socket and none of the system calls that the filter refuses.
     """
 
     BUBBLEWRAP = "bubblewrap"
@@ -59,39 +76,64 @@ class StdioSandbox:
                     _log.info("stdio_isolation", by=self._found.value)
             return self._found
 
-    async def argv(self, command: StdioCommand, args: Sequence[str]) -> list[str]:
-        """The command line that runs `command` shut in.
+    async def argv(self, command: StdioCommand, args: Sequence[str], *, groups: Sequence[Path] = ()) -> list[str]:
+        """The command line that runs `command` shut in, in these control groups.
 
         Raises:
-            NeverSent: the command lies in a folder that is hidden from it.
+            NeverSent: the command lies in a folder that is hidden from it, or its network can't be cut off here.
         """
         path = command.command
         if any(path.resolve().is_relative_to(hidden) for hidden in self._hidden):
             raise NeverSent("The server's command lies in a folder that stdio servers may not see.")
-        return self._wrapped(await self.protection(), [str(path), *command.args, *args], command)
+        protection = await self.protection()
+        if protection is Protection.NONE and command.network == "proxy":
+            raise NeverSent(
+                'This machine can\'t cut a server off from the network, which network = "proxy" needs: install '
+                "bubblewrap, or allow unprivileged user namespaces."
+            )
+        return self._wrapped(protection, [str(path), *command.args, *args], command, groups)
 
     def environment(self, command: StdioCommand) -> dict[str, str]:
         """All that the process gets: nothing of the platform's own environment."""
         bare = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/dev/shm", "TMPDIR": "/dev/shm", "LANG": "C.UTF-8"}  # noqa: S108
-        return bare | {"TZ": os.environ.get("TZ", "UTC")} | command.environment
+        proxied = _PROXY_ENVIRONMENT if command.network == "proxy" else {}
+        return bare | {"TZ": os.environ.get("TZ", "UTC")} | proxied | command.environment
 
-    def _wrapped(self, protection: Protection, argv: list[str], command: StdioCommand) -> list[str]:
+    def _wrapped(
+        self, protection: Protection, argv: list[str], command: StdioCommand, groups: Sequence[Path] = ()
+    ) -> list[str]:
+        tied = {"parent": os.getpid(), "groups": [str(folder) for folder in groups]}
+        held = {
+            "port": PROXY_PORT if command.network == "proxy" else 0,
+            "limits": _limits(command, protection),
+            "filter": _filter(),
+        }
         if protection is Protection.BUBBLEWRAP:
-            words = [shutil.which("bwrap") or "bwrap", "--unshare-all", *(["--share-net"] if command.network else [])]
-            words += ["--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev"]
-            words += ["--proc", "/proc"]
-            for path in command.writable:
-                words += ["--bind", str(path), str(path)]
-            for path in self._hidden:
-                if path.is_dir():
-                    words += ["--tmpfs", str(path)]
-                elif path.exists():
-                    words += ["--ro-bind", "/dev/null", str(path)]
-            return [*words, "--", *argv]
-        isolate = protection is Protection.NAMESPACES
-        hidden = [str(path) for path in self._hidden]
-        options = {"parent": os.getpid(), "isolate": isolate, "network": command.network, "hidden": hidden}
-        return [sys.executable, "-I", "-S", stdio_guard.__file__, json.dumps(options), *argv]
+            within = _guarded(_NOT_TIED | held, argv)
+            return _guarded(tied | _NOT_HELD, [*self._bubblewrap(command), "--", *within])
+        isolate = None
+        if protection is Protection.NAMESPACES:
+            isolate = {
+                "network": command.network == "open",
+                "hidden": [str(path) for path in self._hidden],
+                "writable": [str(path.resolve()) for path in command.writable],
+                "scratch_mb": _scratch_mb(command),
+            }
+        return _guarded(tied | held | {"isolate": isolate}, argv)
+
+    def _bubblewrap(self, command: StdioCommand) -> list[str]:
+        words = [shutil.which("bwrap") or "bwrap", "--unshare-all"]
+        words += ["--share-net"] if command.network == "open" else []
+        words += ["--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev"]
+        words += ["--size", str(_scratch_mb(command) * _MEGABYTE), "--tmpfs", "/dev/shm", "--proc", "/proc"]  # noqa: S108
+        for path in command.writable:
+            words += ["--bind", str(path), str(path)]
+        for path in self._hidden:
+            if path.is_dir():
+                words += ["--tmpfs", str(path)]
+            elif path.exists():
+                words += ["--ro-bind", "/dev/null", str(path)]
+        return words
 
     async def _probe(self) -> Protection:
         true = StdioCommand(command=Path(shutil.which("true") or "/bin/true"))
@@ -105,6 +147,32 @@ class StdioSandbox:
             if await _exit_code(self._wrapped(protection, [str(true.command)], true)) == 0:
                 return protection
         return Protection.NONE
+
+
+def _guarded(options: Mapping[str, object], argv: Sequence[str]) -> list[str]:
+    return [sys.executable, "-I", "-S", stdio_guard.__file__, json.dumps(options), *argv]
+
+
+def _limits(command: StdioCommand, protection: Protection) -> dict[str, int]:
+    """Resource limits of each process; the kernel counts processes by user, so only in a user namespace of its own."""
+    limits = {"RLIMIT_DATA": command.memory_mb * _MEGABYTE, "RLIMIT_NOFILE": _MAX_OPEN_FILES, "RLIMIT_CORE": 0}
+    return limits if protection is Protection.NONE else limits | {"RLIMIT_NPROC": command.processes}
+
+
+def _scratch_mb(command: StdioCommand) -> int:
+    return max(16, command.memory_mb // 4)
+
+
+@cache
+def _filter() -> str:
+    """The system call filter for the guard; nothing where there is none for this machine."""
+    if sys.platform != "linux":
+        return ""
+    try:
+        code = seccomp.encode(seccomp.program(kernel.machine(), inet=True, unix=False, programs=True))
+    except OSError:
+        return ""
+    return base64.b64encode(zlib.compress(code)).decode()
 
 
 async def _exit_code(argv: Sequence[str]) -> int:

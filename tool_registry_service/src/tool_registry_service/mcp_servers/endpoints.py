@@ -31,7 +31,7 @@ async def register_mcp_server(
     """Register an MCP server: it is connected to, and the definitions of its tools are pinned."""
     owner_id = owner_of_new(principal, organisation)
     if new.command is not None:
-        registry.maker.allowed(new.command)
+        registry.maker.stdio.allowed(new.command)
     async with registry.servers([owner_id]) as servers:
         await servers.check_name_is_free(new.name)
     used = None if new.credential_ref is None else CredentialUse(new.credential_ref, owner_id)

@@ -39,13 +39,14 @@ class OutgoingHttp:
             timeout_s=settings.call_timeout_s + settings.connect_timeout_s,
         )
 
+    def network(self) -> CheckedNetwork:
+        """What dials: names are resolved and addresses checked here."""
+        return CheckedNetwork(self.policy, self.resolver, cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend()))
+
     def client(self, *, tell: Tell = lambda _: None, auth: httpx.Auth | None = None) -> httpx.AsyncClient:
         """A new client; its caller closes it. Redirects are followed, each through the same check."""
-        network = CheckedNetwork(
-            self.policy, self.resolver, cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
-        )
         return httpx.AsyncClient(
-            transport=GuardedTransport(network, _tls(), self.max_answer_bytes, tell),
+            transport=GuardedTransport(self.network(), _tls(), self.max_answer_bytes, tell),
             auth=auth,
             timeout=httpx.Timeout(self.timeout_s, connect=self.connect_timeout_s),
             follow_redirects=True,
