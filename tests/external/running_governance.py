@@ -29,6 +29,7 @@ class Auth:
 
     issuer: TokenIssuer
     people: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    is_away: bool = False
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -42,6 +43,8 @@ class Auth:
         return web.json_response({"access_token": bearer.removeprefix("Bearer "), "expires_in": 900})
 
     async def _standing(self, request: web.Request) -> web.Response:
+        if self.is_away:
+            return web.json_response({"detail": "not now", "code": "starting"}, status=503)
         nobody: JsonObject = {"active": False, "scopes": [], "organisations": {}}
         return web.json_response(self.people.get(request.match_info["subject"], nobody))
 
@@ -109,6 +112,15 @@ class Governance:
         """Change the database as the service's own role may."""
         async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
             await connection.execute(query.encode(), values)
+
+    async def end_time_of(self, approval: Asked) -> None:
+        """Let its time be over: no statement of the service can change it, so the guard stands aside."""
+        async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
+            await connection.execute("ALTER TABLE governance.approvals DISABLE TRIGGER approvals_guarded")
+            await connection.execute(
+                "UPDATE governance.approvals SET expires_at = now() - interval '1 second' WHERE id = %s", (approval.id,)
+            )
+            await connection.execute("ALTER TABLE governance.approvals ENABLE TRIGGER approvals_guarded")
 
 
 @dataclass

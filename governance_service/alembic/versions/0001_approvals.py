@@ -88,7 +88,8 @@ def upgrade() -> None:
             IF to_jsonb(OLD) - ARRAY[{MAY_CHANGE}] IS DISTINCT FROM to_jsonb(NEW) - ARRAY[{MAY_CHANGE}] THEN
                 RAISE EXCEPTION 'what an approval is about never changes';
             END IF;
-            IF OLD.status NOT IN ('pending', 'approved') OR (OLD.status = 'approved' AND NEW.status = 'pending')
+            IF OLD.status NOT IN ('pending', 'approved') OR (OLD.status, NEW.status) = ('pending', 'consumed')
+                OR (OLD.status, NEW.status) = ('approved', 'pending')
                 OR (OLD.decided_by IS NOT NULL
                     AND (OLD.decided_by, OLD.decided_at) IS DISTINCT FROM (NEW.decided_by, NEW.decided_at)) THEN
                 RAISE EXCEPTION 'an approval that is % does not become %', OLD.status, NEW.status;

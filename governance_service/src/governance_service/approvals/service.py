@@ -1,5 +1,6 @@
 """The rules of approvals (DESIGN §8): who may ask, decide, carry out, and when none of them may any more."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,7 +64,7 @@ class ApprovalService:
     async def ask(self, asked: ApprovalRequest, service: str) -> ApprovalRow:
         """The approval of this request, made now or before. `RequestKeyReused`, `TooManyApprovals`."""
         given = asked.model_dump(exclude={"expires_in_s", "payload", "summary", "agent_name"})
-        given |= {"payload": shown(asked.payload), "summary": readable(asked.summary)}
+        given |= {"payload": await asyncio.to_thread(shown, asked.payload), "summary": readable(asked.summary)}
         given |= {"agent_name": None if asked.agent_name is None else readable(asked.agent_name)}
         longest = self._bounds.longest
         lasts = longest if asked.expires_in_s is None else min(timedelta(seconds=asked.expires_in_s), longest)
