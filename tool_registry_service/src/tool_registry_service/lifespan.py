@@ -7,6 +7,7 @@ from typing import cast
 from fastapi import FastAPI
 
 from kgents_shared.db import Database, open_pool
+from kgents_shared.events import EventBus, OutboxRelay
 from kgents_shared.http.background import BackgroundTasks
 from kgents_shared.http.client import ServiceSession
 from kgents_shared.http.vault import HttpVault
@@ -21,8 +22,10 @@ from tool_registry_service.invocation.service import InvocationLimits, Invocatio
 from tool_registry_service.mcp_client.executor import McpExecutor
 from tool_registry_service.mcp_client.pool import SessionPool
 from tool_registry_service.mcp_client.sandbox import StdioSandbox
-from tool_registry_service.records.retention import Retention
 from tool_registry_service.mcp_client.transports import TransportMaker
+from tool_registry_service.permissions.gate import Permissions
+from tool_registry_service.permissions.repository import RuleReader
+from tool_registry_service.records.retention import Retention
 from tool_registry_service.registry import Registry
 from tool_registry_service.settings import ToolsSettings
 
@@ -33,9 +36,11 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     settings = cast("ToolsSettings", app.state.settings)
     url = settings.database_url.get_secret_value()
     database = Database(url, pool_size=settings.database_pool_size)
+    nats_token = settings.nats_token.get_secret_value() if settings.nats_token else None
     app.state.health_probes["database"] = database.answers
     async with (
         open_pool(url, max_size=settings.database_pool_size) as pool,
+        EventBus(settings.nats_url, nats_token, name="tools") as bus,
         ServiceSession(settings.auth_url, "tools", settings.client_secret.get_secret_value()) as siblings,
         BackgroundTasks() as background,
     ):
@@ -43,23 +48,27 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         maker = TransportMaker(settings, StdioSandbox(settings.stdio_hidden), bearers)
         sessions = SessionPool(maker, settings)
         presence = RunnerPresence(url, pool)
+        relay = OutboxRelay(url, "tools", bus)
+        app.state.event_bus = bus
+        background.start("tools-outbox", relay.run)
         background.start("tools-presence", presence.run)
         background.start("tools-idle-sessions", sessions.reap)
         rows = InvocationRepository(pool)
+        permissions = Permissions(RuleReader(pool), settings.denied)
         parts = InvocationParts(
+            permissions=permissions,
             lookup=EveryTool({}, rows),
             gates=(PinnedDefinition(), ValidArguments()),
             executors={"mcp": McpExecutor(sessions)},
         )
-        limits = InvocationLimits(settings.denied, settings.max_result_bytes)
+        limits = InvocationLimits(settings.max_result_bytes)
         invocations = InvocationService(rows, presence, parts, limits)
         background.start("tools-records", Retention(database, settings.calls_kept_days).run)
         direct_calls = DirectCallService(invocations, DirectCallRepository(pool))
-        app.state.registry = Registry(database, maker, sessions, invocations, settings.denied, direct_calls)
+        app.state.registry = Registry(database, maker, sessions, invocations, permissions, direct_calls, relay)
         try:
             yield
         finally:
             await invocations.close()
             await sessions.close()
-            await maker.stdio.close()
             await database.close()

@@ -9,6 +9,7 @@ from tool_registry_service.direct_calls import endpoints as direct_calls
 from tool_registry_service.invocation import endpoints as invocation
 from tool_registry_service.lifespan import lifespan
 from tool_registry_service.mcp_servers import endpoints as mcp_servers
+from tool_registry_service.permissions import endpoints as permissions
 from tool_registry_service.records import endpoints as records
 from tool_registry_service.settings import ToolsSettings
 from tool_registry_service.tools import endpoints as tools
@@ -25,6 +26,7 @@ def create_app(settings: ToolsSettings | None = None, *, identity: IdentitySourc
             routers=(
                 mcp_servers.router,
                 records.router,
+                permissions.router,
                 tools.router,
                 direct_calls.router,
                 tools.internal_router,

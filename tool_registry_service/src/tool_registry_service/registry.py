@@ -1,16 +1,20 @@
 """What the lifespan opens and the endpoints use."""
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from kgents_shared.db import Database
+from kgents_shared.events import OutboxRelay
 from tool_registry_service.direct_calls.service import DirectCallService
 from tool_registry_service.invocation.service import InvocationService
 from tool_registry_service.mcp_client.pool import SessionPool
 from tool_registry_service.mcp_client.transports import TransportMaker
 from tool_registry_service.mcp_servers.repository import McpServerRepository
 from tool_registry_service.mcp_servers.service import McpServerService
+from tool_registry_service.permissions.gate import Permissions
+from tool_registry_service.permissions.repository import DenialRepository, PermissionRepository
+from tool_registry_service.permissions.service import PermissionService
 from tool_registry_service.records.repository import RecordRepository
 from tool_registry_service.tools.repository import ToolRepository
 from tool_registry_service.tools.service import ToolService
@@ -24,14 +28,16 @@ class Registry:
     maker: TransportMaker
     sessions: SessionPool
     invocations: InvocationService
-    denied: Sequence[str]
+    permissions: Permissions
     direct_calls: DirectCallService
+    relay: OutboxRelay
 
     @asynccontextmanager
     async def servers(self, owner_ids: Collection[str]) -> AsyncGenerator[McpServerService]:
         """The MCP servers of these owners."""
         async with self.database.transaction() as session:
             yield McpServerService(McpServerRepository(session, owner_ids), ToolRepository(session, owner_ids))
+        self.relay.wake()
 
     @asynccontextmanager
     async def records(self, owner_ids: Collection[str]) -> AsyncGenerator[RecordRepository]:
@@ -43,4 +49,18 @@ class Registry:
     async def tools(self, owner_ids: Collection[str]) -> AsyncGenerator[ToolService]:
         """The tools of these owners."""
         async with self.database.transaction() as session:
-            yield ToolService(ToolRepository(session, owner_ids), self.denied)
+            yield ToolService(ToolRepository(session, owner_ids))
+        self.relay.wake()
+
+    @asynccontextmanager
+    async def permission_rules(self, owner_ids: Collection[str]) -> AsyncGenerator[PermissionService]:
+        """The rules and capabilities of these owners."""
+        async with self.database.transaction() as session:
+            yield PermissionService(PermissionRepository(session, owner_ids))
+        self.relay.wake()
+
+    @asynccontextmanager
+    async def denials(self, owner_ids: Collection[str]) -> AsyncGenerator[DenialRepository]:
+        """What was denied to these owners' calls."""
+        async with self.database.transaction() as session:
+            yield DenialRepository(session, owner_ids)

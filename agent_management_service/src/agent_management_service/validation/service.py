@@ -44,7 +44,9 @@ class ValidationService:
             _log.warning("tools_unchecked", error=error.code)
             return [_unchecked("the tool registry can't be asked right now")]
         # Hundreds of patterns by thousands of tools: others are served meanwhile.
-        return [] if report.spec is None else await asyncio.to_thread(tool_warnings, report.spec, known.tools)
+        if report.spec is None:
+            return []
+        return await asyncio.to_thread(tool_warnings, report.spec, known.tools, known.capabilities)
 
 
 def _unchecked(why: str) -> FaultItem:

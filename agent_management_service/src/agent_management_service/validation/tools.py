@@ -1,9 +1,9 @@
 """Whether the tools that a definition names are there, and may be called."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kgents_shared.contracts.agent_spec import AgentSpec
-from kgents_shared.contracts.tool_patterns import matching
+from kgents_shared.contracts.tool_patterns import CAPABILITY, matching
 from kgents_shared.contracts.tools import KnownTool
 from kgents_shared.definitions.suggestions import near
 from kgents_shared.errors import FaultItem
@@ -26,18 +26,31 @@ _OFF = {
 }
 
 
-def tool_warnings(spec: AgentSpec, known: Sequence[KnownTool]) -> list[FaultItem]:
+def tool_warnings(
+    spec: AgentSpec, known: Sequence[KnownTool], capabilities: Mapping[str, Sequence[str]] | None = None
+) -> list[FaultItem]:
     """A warning for each pattern that no tool of the owner answers to, or none that can be called now."""
-    return [*_of_list("allow", spec.tools.allow, known), *_of_list("deny", spec.tools.deny, known)]
+    named = capabilities or {}
+    return [*_of_list("allow", spec.tools.allow, known, named), *_of_list("deny", spec.tools.deny, known, named)]
 
 
-def _of_list(name: str, patterns: Sequence[str], known: Sequence[KnownTool]) -> Iterator[FaultItem]:
+def _of_list(
+    name: str, patterns: Sequence[str], known: Sequence[KnownTool], capabilities: Mapping[str, Sequence[str]]
+) -> Iterator[FaultItem]:
     servers = sorted({tool.name.partition(".")[0] for tool in known})[:_MOST_LOOKED_AT]
     names = [tool.name for tool in known][:_MOST_LOOKED_AT]
     unmatched = 0
     for place, pattern in enumerate(patterns):
-        found = [tool for tool in known if matching(tool.name, [pattern]) is not None]
         loc = ("tools", name, place)
+        meant = [pattern]
+        if pattern.startswith(CAPABILITY):
+            capability = pattern.removeprefix(CAPABILITY)
+            if capability not in capabilities:
+                hint = near(capability, list(capabilities)) or "name its tools with PUT /tools/capabilities/{name}"
+                yield FaultItem(loc, "is no capability of this owner", "capability_unknown", hint)
+                continue
+            meant = list(capabilities[capability])
+        found = [tool for tool in known if matching(tool.name, meant) is not None]
         if not found:
             unmatched += 1
             is_looked_for = unmatched <= _MOST_MEANT

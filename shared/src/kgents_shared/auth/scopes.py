@@ -15,6 +15,9 @@ SCOPES: Mapping[str, str] = {
     "conversations:read": "Read conversations.",
     "approvals:read": "See what agents ask people for, and what was decided.",
     "approvals:decide": "Approve or reject what agents ask for.",
+    "policies:read": "See policies, and try what they would decide.",
+    "policies:write": "Make, change and delete policies.",
+    "platform:govern": "Make rules and policies that hold for every call on the platform.",
     "credentials:read": "See which credentials there are, never their secrets.",
     "credentials:write": "Store, rotate and delete credentials.",
     "keys:read": "See one's own API keys.",
@@ -31,7 +34,9 @@ SCOPES: Mapping[str, str] = {
     "vault:write": "Rotate the vault's master key.",
 }
 ALL_SCOPES: frozenset[str] = frozenset(SCOPES)
-_ADMIN_ONLY = frozenset({"users:read", "users:write", "roles:read", "roles:write", "vault:read", "vault:write"})
+_ADMIN_ONLY = frozenset(
+    {"users:read", "users:write", "roles:read", "roles:write", "vault:read", "vault:write", "platform:govern"}
+)
 _READS = frozenset(scope for scope in ALL_SCOPES - _ADMIN_ONLY if scope.endswith(":read"))
 
 ROLE_SCOPES: dict[str, frozenset[str]] = {

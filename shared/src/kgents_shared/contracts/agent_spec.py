@@ -54,6 +54,13 @@ AgentName = Annotated[
 Capability = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 FlowHash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 ToolPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*-]+(\.[A-Za-z0-9_*-]+)*$", max_length=128)]
+ToolGrant = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(capability:[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?|[A-Za-z0-9_*-]+(\.[A-Za-z0-9_*-]+)*)$",
+        max_length=128,
+    ),
+]
 
 
 class LlmSpec(Contract):
@@ -76,12 +83,12 @@ class LlmSpec(Contract):
 
 
 class ToolsSpec(Contract):
-    """Which tools the agent may call, as `<server>.<tool>` patterns with `*`; deny wins."""
+    """Which tools the agent may call: `<server>.<tool>` patterns with `*`, or `capability:<name>`; deny wins."""
 
-    allow: Annotated[list[ToolPattern], Field(max_length=100)] = Field(
+    allow: Annotated[list[ToolGrant], Field(max_length=100)] = Field(
         default_factory=list[str], description="Tools that it may call. What no pattern names is never called."
     )
-    deny: Annotated[list[ToolPattern], Field(max_length=100)] = Field(
+    deny: Annotated[list[ToolGrant], Field(max_length=100)] = Field(
         default_factory=list[str], description="Tools that it may not call although `allow` names them."
     )
 

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+# `capability:<name>` stands for the tools that the tool registry keeps under that name; it is no pattern itself.
+CAPABILITY = "capability:"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

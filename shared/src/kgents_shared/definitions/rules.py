@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from kgents_shared.contracts.agent_spec import AgentSpec
-from kgents_shared.contracts.tool_patterns import matching
+from kgents_shared.contracts.tool_patterns import CAPABILITY, matching
 from kgents_shared.definitions.suggestions import near
 from kgents_shared.errors import FaultItem
 
@@ -104,7 +104,9 @@ def _covered(name: str, patterns: Sequence[str]) -> Iterator[FaultItem]:
 
 
 def _apart(one: str, other: str) -> bool:
-    """Whether surely no name matches both patterns."""
+    """Whether surely no name matches both patterns. What a capability stands for isn't known here."""
+    if one.startswith(CAPABILITY) or other.startswith(CAPABILITY):
+        return False
     if "*" not in one:
         return matching(one, [other]) is None
     if "*" not in other:

@@ -1,18 +1,9 @@
 """The questions that a call passes before it is made; each answers with the sentence that the model gets."""
 
-from collections.abc import Sequence
-
-from kgents_shared.contracts.tool_patterns import decide
 from kgents_shared.contracts.tools import InvokeToolRequest
 from tool_registry_service import heavy_imports
 from tool_registry_service.calls import CallableTool, Refused
 from tool_registry_service.errors import SchemaTooComplex
-
-
-def pattern_refusal(call: InvokeToolRequest, denied_here: Sequence[str]) -> Refused | None:
-    """What the agent's and the operator's patterns say; asked before it is known whether there is such a tool."""
-    permitted = decide(call.name, allow=call.allow, deny=call.deny, denied_here=denied_here)
-    return None if permitted.allowed else Refused("denied", permitted.reason, {"level": "patterns"})
 
 
 class PinnedDefinition:

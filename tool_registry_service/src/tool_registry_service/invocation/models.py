@@ -25,10 +25,14 @@ class Invocation(Base):
     __table_args__ = (
         UniqueConstraint("owner_id", "idempotency_key"),
         Index("ix_invocations_owner_id_run_id", "owner_id", "run_id"),
+        Index("ix_invocations_denied", "owner_id", "started_at", postgresql_where=text("outcome = 'denied'")),
         Index("ix_invocations_owner_id_id", "owner_id", "id"),
         Index("ix_invocations_started_at", "started_at"),
         Index(
-            "ix_invocations_waiting", "owner_id", "principal", "fingerprint",
+            "ix_invocations_waiting",
+            "owner_id",
+            "principal",
+            "fingerprint",
             postgresql_where=text("outcome = 'waiting_approval'"),
         ),
     )

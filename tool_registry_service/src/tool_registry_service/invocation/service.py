@@ -14,7 +14,6 @@ from kgents_shared.contracts.tools import InvokeToolAnswer, InvokeToolRequest, S
 from kgents_shared.db import new_id
 from tool_registry_service.calls import CallableTool, Executor, Gate, Refused, ToolKind
 from tool_registry_service.errors import DefinitionChanged, IdempotencyKeyReused, ToolCallFault
-from tool_registry_service.invocation.gates import pattern_refusal
 from tool_registry_service.invocation.lookup import ToolLookup
 from tool_registry_service.invocation.masking import fingerprint, masked
 from tool_registry_service.invocation.presence import RunnerPresence
@@ -25,6 +24,7 @@ from tool_registry_service.invocation.repository import (
     StoredInvocation,
 )
 from tool_registry_service.invocation.result_size import cut_to
+from tool_registry_service.permissions.gate import Permissions
 
 _log = structlog.get_logger("kgents.tools.invocation")
 _POLL_S = 0.05
@@ -34,9 +34,8 @@ _REPEATABLE: Final = frozenset({"none", "read"})
 
 @dataclass(frozen=True, slots=True)
 class InvocationLimits:
-    """`denied`: the operator's patterns; `max_result_bytes`: what a model is given at most."""
+    """`max_result_bytes`: what a model is given at most."""
 
-    denied: Sequence[str]
     max_result_bytes: int
 
 
@@ -51,8 +50,9 @@ class _Outcome:
 
 @dataclass(frozen=True, slots=True)
 class InvocationParts:
-    """What a call goes through: where its tool is found, the gates in order, and who makes it, by kind."""
+    """What a call goes through: permission, where its tool is found, the gates in order, who makes it, by kind."""
 
+    permissions: Permissions
     lookup: ToolLookup
     gates: Sequence[Gate]
     executors: Mapping[ToolKind, Executor]
@@ -66,6 +66,7 @@ class InvocationService:
     ) -> None:
         self._rows = rows
         self._presence = presence
+        self._permissions = parts.permissions
         self._lookup = parts.lookup
         self._gates = parts.gates
         self._executors = parts.executors
@@ -154,7 +155,7 @@ class InvocationService:
         return InvokeToolAnswer(content=text, is_error=outcome.is_error)
 
     async def _outcome(self, call: InvokeToolRequest) -> _Outcome:
-        if (refused := pattern_refusal(call, self._limits.denied)) is not None:
+        if (refused := await self._permissions.refusal(call)) is not None:
             return _refusal(refused, None)
         tool = await self._lookup.tool(call.owner_id, call.name)
         if tool is None:

@@ -8,6 +8,7 @@ from kgents_shared.auth import OfOrganisation, named, owners_listed
 from kgents_shared.contracts.tools import KnownTools, ResolvedTools, ResolveToolsRequest
 from kgents_shared.db import Page, PageQuery, make_page
 from tool_registry_service.dependencies import ManagementOnly, RegistryDep, RuntimeOnly, ToolsRead
+from tool_registry_service.permissions.decision import Asked, denial, denied_to_all
 from tool_registry_service.tools.models import Tool
 from tool_registry_service.tools.schemas import PendingDefinition, ToolView
 
@@ -39,16 +40,24 @@ async def get_tool(name: str, principal: ToolsRead, registry: RegistryDep) -> To
 
 @internal_router.post("/resolve")
 async def resolve_tools(asked: ResolveToolsRequest, _: RuntimeOnly, registry: RegistryDep) -> ResolvedTools:
-    """The tools of an owner that an agent's patterns cover, as its model sees them."""
+    """The tools of an owner that an agent may call, as its model sees them."""
+    rules, denied_here = await registry.permissions.rules_of(asked.owner_id), registry.permissions.denied_here
+
+    def is_allowed(tool: str) -> bool:
+        return denial(Asked(tool, asked.agent_name, asked.allow, asked.deny), rules, denied_here) is None
+
     async with registry.tools([asked.owner_id]) as tools:
-        return ResolvedTools(tools=tuple(await tools.resolve(asked.allow, asked.deny)))
+        return ResolvedTools(tools=tuple(await tools.resolve(is_allowed)))
 
 
 @internal_router.get("/known")
 async def known_tools(owner_id: str, _: ManagementOnly, registry: RegistryDep) -> KnownTools:
     """Every tool of an owner and whether it can be called: what definitions are checked against."""
+    rules, denied_here = await registry.permissions.rules_of(owner_id), registry.permissions.denied_here
     async with registry.tools([owner_id]) as tools:
-        return KnownTools(tools=tuple(await tools.known()))
+        known = await tools.known(lambda tool: denied_to_all(tool, rules, denied_here))
+    capabilities = {name: tuple(patterns) for name, patterns in rules.capabilities.items()}
+    return KnownTools(tools=tuple(known), capabilities=capabilities)
 
 
 def view_of_tool(tool: Tool) -> ToolView:

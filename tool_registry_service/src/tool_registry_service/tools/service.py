@@ -1,10 +1,9 @@
 """The rules about tools."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from kgents_shared.contracts.tool_patterns import decide, matching
 from kgents_shared.contracts.tools import KnownTool, SideEffect
 from kgents_shared.contracts.worker import ToolDefinition
 from kgents_shared.db import PageRequest
@@ -16,9 +15,8 @@ from tool_registry_service.tools.repository import ToolRepository
 class ToolService:
     """What may be done with the tools of some owners, by them and by the runtime for their agents."""
 
-    def __init__(self, tools: ToolRepository, denied_here: Sequence[str] = ()) -> None:
+    def __init__(self, tools: ToolRepository) -> None:
         self._tools = tools
-        self._denied_here = denied_here
 
     async def page(self, request: PageRequest, server_id: UUID | None) -> Sequence[Tool]:
         """`limit + 1` of the owners' tools."""
@@ -51,18 +49,18 @@ class ToolService:
         tool.state, tool.pending, tool.updated_at = "active", None, datetime.now(UTC)
         return tool
 
-    async def resolve(self, allow: Sequence[str], deny: Sequence[str]) -> list[ToolDefinition]:
-        """The tools that an agent's patterns cover, as its model sees them."""
+    async def resolve(self, is_allowed: Callable[[str], bool]) -> list[ToolDefinition]:
+        """The tools that an agent may call, as its model sees them."""
         return [
             ToolDefinition(name=tool.name, description=tool.description, input_schema=tool.input_schema)
             for tool in await self._tools.active()
-            if decide(tool.name, allow=allow, deny=deny, denied_here=self._denied_here).allowed
+            if is_allowed(tool.name)
         ]
 
-    async def known(self) -> list[KnownTool]:
+    async def known(self, is_denied: Callable[[str], bool]) -> list[KnownTool]:
         """Every tool of the owners, and whether an agent could call it."""
         return [
-            KnownTool(name=tool.name, state="denied" if matching(tool.name, self._denied_here) else tool.state)
+            KnownTool(name=tool.name, state="denied" if is_denied(tool.name) else tool.state)
             for tool in await self._tools.all()
         ]
 
