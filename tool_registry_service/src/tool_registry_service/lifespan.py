@@ -71,4 +71,5 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         finally:
             await invocations.close()
             await sessions.close()
+            await maker.stdio.close()
             await database.close()
