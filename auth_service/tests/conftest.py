@@ -13,6 +13,7 @@ from kgents_shared.testing.polling import eventually
 from tests.external.running_auth import (
     ADMIN_EMAIL,
     ADMIN_PASSWORD,
+    GOVERNANCE_SECRET,
     ISSUER,
     RUNTIME_SECRET,
     TOOLS_SECRET,
@@ -38,7 +39,11 @@ async def auth_settings(
         signing_key_file=identity_keys / "signing-key.pem",
         admin_email=ADMIN_EMAIL,
         admin_password=SecretStr(ADMIN_PASSWORD),
-        service_clients={"runtime": SecretStr(RUNTIME_SECRET), "tools": SecretStr(TOOLS_SECRET)},
+        service_clients={
+            "runtime": SecretStr(RUNTIME_SECRET),
+            "tools": SecretStr(TOOLS_SECRET),
+            "governance": SecretStr(GOVERNANCE_SECRET),
+        },
         argon2_memory_kib=64,
         argon2_rounds=1,
         database_pool_size=16,

@@ -121,6 +121,24 @@ async def label_stable(http: httpx.AsyncClient, name: str) -> None:
     await eventually(is_heard, timeout=20)
 
 
+async def asked_approval(inside: httpx.AsyncClient, registry: str, owner_id: str, **changes: Any) -> dict[str, Any]:
+    """What the registry asks of people, with its own token: an approval that waits."""
+    body: dict[str, Any] = {
+        "owner_id": owner_id,
+        "principal": owner_id,
+        "action": "tool:mail.send",
+        "payload_hash": "a" * 64,
+        "payload": {"to": "ada@example.org"},
+        "summary": "mail.send to ada@example.org",
+        "request_key": uuid4().hex,
+        **changes,
+    }
+    headers = {"Authorization": f"Bearer {registry}"}
+    answer = await inside.post("/governance/internal/approvals", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return {**body, **answer.json()}
+
+
 async def service_token(platform: RunningPlatform, visitor: httpx.AsyncClient, caller: str, audience: str) -> str:
     """A token with which `caller` calls `audience`."""
     secret = (platform.home / "secrets" / f"client-{caller}.secret").read_text().strip()

@@ -21,6 +21,7 @@ PASSWORD = "four words nobody joins"
 ADMIN_EMAIL = "admin@localhost"
 ADMIN_PASSWORD = "the first of all admins"
 RUNTIME_SECRET = "runtime-secret-0123456789abcdef"
+GOVERNANCE_SECRET = "governance-secret-0123456789abcdef"
 TOOLS_SECRET = "tools-secret-0123456789 +:&%ü"
 
 

@@ -17,7 +17,7 @@ import pytest
 from kgents_shared.auth.scopes import ALL_SCOPES
 from tests.e2e.authorization.table import ROLES, Row, fields_of, has_object, ids_of, routes, rows
 from tests.e2e.running_platform import RunningPlatform
-from tests.e2e.tenants import Tenant, furnish, person, service_token
+from tests.e2e.tenants import Tenant, asked_approval, furnish, person, service_token
 from tests.external.scripted_mcp import ScriptedServer
 
 SERVICES = ("auth", "deployment", "governance", "management", "nl", "runtime", "tools")
@@ -107,9 +107,14 @@ async def mcp(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Script
 
 @pytest.fixture(scope="module")
 async def tenants(
-    platform: RunningPlatform, admin: httpx.AsyncClient, mcp: ScriptedServer
+    platform: RunningPlatform,
+    admin: httpx.AsyncClient,
+    visitor: httpx.AsyncClient,
+    inside: httpx.AsyncClient,
+    mcp: ScriptedServer,
 ) -> AsyncGenerator[tuple[Tenant, Tenant]]:
     """Two developers, each with one thing of every kind under a name of its own."""
+    registry = await service_token(platform, visitor, "tools", "governance")
     async with AsyncExitStack() as stack:
 
         async def tenant(name: str) -> Tenant:
@@ -118,6 +123,7 @@ async def tenants(
             client = httpx.AsyncClient(base_url=platform.url, headers=headers, timeout=60)
             made = Tenant(await stack.enter_async_context(client))
             await furnish(made, name, mcp)
+            made.things["approval_id"] = [(await asked_approval(inside, registry, made.things["user_id"][0]))["id"]]
             return made
 
         first, second = await asyncio.gather(tenant("theirs"), tenant("mine"))
@@ -263,6 +269,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/mcp-servers/{server_id}/tools/{tool}/accept": {"definition_hash": "0" * 64},
     "POST /api/v1/tools/{name}/call": {"arguments": {}},
     "POST /api/v1/agents/{agent}/message": {"text": "Hello"},
+    "POST /api/v1/approvals/{approval_id}/decide": {"decision": "reject"},
     "POST /api/v1/nl/agents": {"description": "An agent.", "llm": {"credential_ref": "{credential_ref}"}},
 }
 
