@@ -4,6 +4,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from agent_runtime_service.asking.service import AskingService
 from agent_runtime_service.completions.service import CompletionService
 from agent_runtime_service.conversations.repository import ConversationRepository
 from agent_runtime_service.instances.service import InstanceService
@@ -37,6 +38,10 @@ async def _memories(request: Request) -> MemoryRepository:
     return cast("MemoryRepository", request.app.state.memories)
 
 
+async def _asking(request: Request) -> AskingService:
+    return cast("AskingService", request.app.state.asking)
+
+
 async def _runs(request: Request) -> RunRepository:
     return cast("RunRepository", request.app.state.run_repository)
 
@@ -45,6 +50,7 @@ async def _completions(request: Request) -> CompletionService:
     return cast("CompletionService", request.app.state.completions)
 
 
+AskingDep = Annotated[AskingService, Depends(_asking)]
 AgentFinderDep = Annotated[AgentFinder, Depends(_finder)]
 CompletionServiceDep = Annotated[CompletionService, Depends(_completions)]
 InstanceServiceDep = Annotated[InstanceService, Depends(_instances)]

@@ -84,6 +84,18 @@ class ModelNeeded(Conflict):
     default_code = "model_needed"
 
 
+class AgentLoop(Conflict):
+    """An agent asks one that waits for its answer."""
+
+    default_code = "agent_loop"
+
+
+class TooManyHops(Conflict):
+    """A question went through as many agents as it may."""
+
+    default_code = "too_many_hops"
+
+
 class MemoryFull(Conflict):
     """The agent keeps as many texts as it may."""
 

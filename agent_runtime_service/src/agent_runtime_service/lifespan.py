@@ -11,6 +11,7 @@ from aiohttp.abc import AbstractResolver
 from fastapi import FastAPI
 from psycopg_pool import PoolTimeout
 
+from agent_runtime_service.asking.service import AskingService
 from agent_runtime_service.clients import HttpAgentCatalog, HttpApprovals, HttpToolRegistry, HttpVersionRunner
 from agent_runtime_service.completions.service import CompletionService
 from agent_runtime_service.conversations.repository import ConversationRepository
@@ -81,7 +82,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.conversations = ConversationRepository(pool)
         app.state.memories = MemoryRepository(pool, settings.max_memories_of_agent)
         places = Places(settings.max_active_runs_of_owner)
-        app.state.messages = MessageService(finder, journal, driver, runs, stored, settings.max_active_runs, places)
+        messages = MessageService(finder, journal, driver, runs, stored, settings.max_active_runs, places)
+        app.state.messages = messages
+        app.state.asking = AskingService(messages, finder)
         app.state.completions = CompletionService(gateway, ledger, places)
         app.state.door = DoorService(directory, runs, journal, gateway, ToolCaller(journal, registry))
         app.state.health_probes["database"] = lambda: _answers(pool)

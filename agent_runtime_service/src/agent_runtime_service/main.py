@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from agent_runtime_service.asking.endpoints import router as asking_router
 from agent_runtime_service.completions.endpoints import router as completions_router
 from agent_runtime_service.conversations.endpoints import router as conversations_router
 from agent_runtime_service.instances.endpoints import router as instances_router
@@ -33,6 +34,7 @@ def create_app(settings: RuntimeSettings | None = None, *, identity: IdentitySou
                 instances_router,
                 completions_router,
                 internal_memories_router,
+                asking_router,
             ],
             identity=identity,
         )

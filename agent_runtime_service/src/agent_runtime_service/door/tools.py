@@ -91,6 +91,7 @@ class ToolCaller:
             arguments=call.arguments,
             allow=plan.patterns.allow,
             deny=plan.patterns.deny,
+            hops=(*run.hops, run.agent_id),
         )
         while (left := run.time_left() - _MARGIN_S) > _LEAST_S:
             try:

@@ -116,6 +116,8 @@ class DrivenElsewhere(Exception):
 class ActiveRun:
     """One run under this front's lease. `lane` says which of the agent's versions answers (`instances.lanes`).
 
+    `hops` are the agents whose questions led to it, the first one first.
+
     `transcript` is the JSON of its messages, joined by commas, the user's message last at first; `deadline` is on the
     event loop's clock. `done` gets a `RunEnd`, or `DrivenElsewhere`.
     """
@@ -130,6 +132,7 @@ class ActiveRun:
     text: str
     timeout_s: int
     lane: str = STABLE
+    hops: tuple[UUID, ...] = ()
     epoch: int = 1
     attempts: int = 1
     queued: bool = False

@@ -54,7 +54,7 @@ class Recovery:
 def driven_run(row: Sequence[Any]) -> ActiveRun:
     """A run that was driven before, from the row that taking it over gave."""
     (run_id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch, attempts, text,
-     timeout_s, age_s, lane) = row  # fmt: skip
+     timeout_s, age_s, lane, hops) = row  # fmt: skip
     run = ActiveRun(
         run_id=run_id,
         conversation_id=conversation_id,
@@ -69,6 +69,7 @@ def driven_run(row: Sequence[Any]) -> ActiveRun:
         epoch=epoch,
         attempts=attempts,
         queued=status == "queued",
+        hops=tuple(hops),
     )
     run.deadline = asyncio.get_running_loop().time() + timeout_s - (age_s or 0)
     return run

@@ -115,6 +115,7 @@ class RunJournal:
             "timeout_s": run.timeout_s,
             "key": new.key,
             "hash": new.request_hash,
+            "hops": list(run.hops),
             "payload": user_payload(run.text),
         }
 

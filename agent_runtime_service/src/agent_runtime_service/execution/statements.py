@@ -8,9 +8,10 @@ one writer have a place in the transcript, and every write is fenced by the run'
 BEGIN_NEW = """
 WITH run AS (
     INSERT INTO runtime.runs (id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch,
-        attempts, lease_holder, lease_expires_at, request_text, timeout_s, idempotency_key, request_hash, started_at)
+        attempts, lease_holder, lease_expires_at, request_text, timeout_s, idempotency_key, request_hash, hops,
+        started_at)
     VALUES (%(run_id)s, %(conversation_id)s, %(owner_id)s, %(principal)s, %(agent_id)s, %(agent_name)s, %(version)s,
-        'running', 1, 1, %(holder)s, now() + %(lease)s, %(text)s, %(timeout_s)s, %(key)s, %(hash)s, now())
+        'running', 1, 1, %(holder)s, now() + %(lease)s, %(text)s, %(timeout_s)s, %(key)s, %(hash)s, %(hops)s, now())
     ON CONFLICT DO NOTHING
     RETURNING id, conversation_id, owner_id, agent_id, agent_name
 ), conversation AS (
@@ -37,10 +38,11 @@ WITH conversation AS (
     FROM runtime.steps WHERE conversation_id = %(conversation_id)s
 ), run AS (
     INSERT INTO runtime.runs (id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch,
-        attempts, lease_holder, lease_expires_at, request_text, timeout_s, idempotency_key, request_hash, started_at)
+        attempts, lease_holder, lease_expires_at, request_text, timeout_s, idempotency_key, request_hash, hops,
+        started_at)
     SELECT %(run_id)s, conversation.id, %(owner_id)s, %(principal)s, %(agent_id)s, %(agent_name)s, %(version)s,
         CASE WHEN busy THEN 'queued' ELSE 'running' END, 1, 1, %(holder)s, now() + %(lease)s, %(text)s, %(timeout_s)s,
-        %(key)s, %(hash)s, CASE WHEN busy THEN NULL ELSE now() END
+        %(key)s, %(hash)s, %(hops)s, CASE WHEN busy THEN NULL ELSE now() END
     FROM conversation, ahead WHERE NOT waiting
     ON CONFLICT DO NOTHING
     RETURNING id, status
@@ -181,7 +183,7 @@ WHERE id IN (
 )
 RETURNING id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch, attempts,
     request_text, timeout_s, extract(epoch FROM now() - started_at)::float - waited_s,
-    (SELECT lane FROM runtime.conversations WHERE conversations.id = runs.conversation_id)
+    (SELECT lane FROM runtime.conversations WHERE conversations.id = runs.conversation_id), hops
 """
 
 # A run whose approval is decided, now ours. What was approved has time to be done in, whatever the run took before.
@@ -196,7 +198,7 @@ WHERE status = 'waiting_approval'
     AND id IN (SELECT run_id FROM runtime.tool_calls WHERE approval_id = %(approval_id)s AND state = 'waiting')
 RETURNING id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch, attempts,
     request_text, timeout_s, extract(epoch FROM now() - started_at)::float - waited_s,
-    (SELECT lane FROM runtime.conversations WHERE conversations.id = runs.conversation_id), usage
+    (SELECT lane FROM runtime.conversations WHERE conversations.id = runs.conversation_id), hops, usage
 """
 
 # Approvals that runs wait for, in pages.

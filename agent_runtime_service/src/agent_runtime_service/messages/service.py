@@ -14,13 +14,27 @@ from agent_runtime_service.messages.finder import AgentFinder, meant_agent, mean
 from agent_runtime_service.messages.places import Places
 from agent_runtime_service.messages.schemas import MessageRequest
 from agent_runtime_service.runs.repository import RunRepository, StoredRun
-from kgents_shared.auth import Principal
+from kgents_shared.auth import Principal, Reference
 from kgents_shared.contracts.instances import STABLE
 from kgents_shared.db import new_id
 from kgents_shared.errors import Unavailable
 
 _POLL_S = 0.2
 _LONGEST_WAIT_S = 3700.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who sends a message: whose run it will be, the subject who asked, and the agent and lane that they mean.
+
+    `hops` are the agents whose questions led to it.
+    """
+
+    owner_id: str
+    principal: str
+    agent: Reference
+    lane: str | None = None
+    hops: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +86,15 @@ class MessageService:
         self._lanes = ConversationLanes(journal)
 
     async def accept(self, principal: Principal, agent: str, body: MessageRequest, key: str | None) -> Accepted:
-        """Begin a run for the message, or find the one that the key stands for."""
-        owner_id = principal.owner_id
+        """Begin a run for somebody's message, or find the one that the key stands for."""
         name, asked = meant_lane(agent)
+        asker = Asker(principal.owner_id, principal.subject, meant_agent(principal, name), asked)
+        return await self.begin(asker, body, key)
+
+    async def begin(self, asker: Asker, body: MessageRequest, key: str | None) -> Accepted:
+        """Begin a run for the message, or find the one that the key stands for."""
+        owner_id, reference, asked = asker.owner_id, asker.agent, asker.lane
         request_hash = _hash(body, asked) if key is not None else None
-        reference = meant_agent(principal, name)
         conversation_id = body.conversation_id or new_id()
         if body.conversation_id is None:
             lane = asked or self._finder.lane_of_new(reference, conversation_id)
@@ -90,13 +108,14 @@ class MessageService:
             run_id=new_id(),
             conversation_id=conversation_id,
             owner_id=owner_id,
-            principal=principal.subject,
+            principal=asker.principal,
             agent_id=registration.agent_id,
             agent_name=registration.agent_name,
             version=registration.version,
             text=body.text,
             timeout_s=registration.spec.limits.timeout_s,
             lane=lane if instance.serves(lane) else STABLE,
+            hops=asker.hops,
         )
         give_back = self._places.take(owner_id, body.conversation_id)
         try:

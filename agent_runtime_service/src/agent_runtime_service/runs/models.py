@@ -16,10 +16,11 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Text,
+    Uuid,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agent_runtime_service.metadata import Base
@@ -39,9 +40,9 @@ class RunStatus(StrEnum):
 class RunRow(Base):
     """One run. `epoch` grows with every takeover; who holds the lease under the newest one may append, nobody else.
 
-    `attempts` counts the workers and fronts that the run was given to since it last waited for an approval. `usage`
-    and `error` are set at its end. `waiting_since` is when it began to wait; `waited_s`, how many seconds it has waited
-    before, don't count against its time limit.
+    `hops` are the agents whose questions led to it. `attempts` counts the workers and fronts that the run was given to
+    since it last waited for an approval. `usage` and `error` are set at its end. `waiting_since` is when it began to
+    wait; `waited_s`, how many seconds it has waited before, don't count against its time limit.
     """
 
     __tablename__ = "runs"
@@ -62,6 +63,7 @@ class RunRow(Base):
     timeout_s: Mapped[int]
     idempotency_key: Mapped[str | None] = mapped_column(Text)
     request_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    hops: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     usage: Mapped[Any | None] = mapped_column(JSONB)
     error: Mapped[Any | None] = mapped_column(JSONB)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

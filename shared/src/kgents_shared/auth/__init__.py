@@ -9,6 +9,7 @@ from kgents_shared.auth.ownership import (
     organisation_of,
     owner_of_new,
     owners_listed,
+    reference_of,
     referenced,
 )
 from kgents_shared.auth.principal import Principal
@@ -49,6 +50,7 @@ __all__ = [
     "owner_of_new",
     "owners_listed",
     "public_routes",
+    "reference_of",
     "referenced",
     "require",
     "require_service",

@@ -41,11 +41,16 @@ def referenced(principal: Principal, text: str) -> Reference | None:
     owner_id, rest = named(principal, text)
     if owner_id is None:
         return None
-    own = frozenset({owner_id})
+    owners = frozenset({owner_id})
+    return reference_of(owners, rest, owners if OF in text else principal.owner_ids)
+
+
+def reference_of(owner_ids: frozenset[str], text: str, owners_by_id: frozenset[str] | None = None) -> Reference | None:
+    """One of these owners' things by its id or name; by id one of `owners_by_id`, where that differs."""
     try:
-        return Reference(own if OF in text else principal.owner_ids, id=UUID(rest))
+        return Reference(owners_by_id or owner_ids, id=UUID(text))
     except ValueError:
-        return None if _NAME.fullmatch(rest) is None else Reference(own, name=rest)
+        return None if _NAME.fullmatch(text) is None else Reference(owner_ids, name=text)
 
 
 def named(principal: Principal, text: str) -> tuple[str | None, str]:
