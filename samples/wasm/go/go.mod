@@ -1,0 +1,3 @@
+module kgents.example/wasm-sample
+
+go 1.24
