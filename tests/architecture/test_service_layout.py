@@ -37,7 +37,11 @@ PUBLIC = {
         "GET /api/v1/schemas/agent",
         "GET /health",
     ],
-    "tools": ["GET /health"],
+    "tools": [
+        "GET /.well-known/oauth-protected-resource",
+        "GET /.well-known/oauth-protected-resource/mcp",
+        "GET /health",
+    ],
     "runtime": ["GET /health"],
     "deployment": ["GET /health"],
     "nl": ["GET /health"],

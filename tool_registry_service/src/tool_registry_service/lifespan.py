@@ -23,6 +23,8 @@ from tool_registry_service.mcp_client.executor import McpExecutor
 from tool_registry_service.mcp_client.pool import SessionPool
 from tool_registry_service.mcp_client.sandbox import StdioSandbox
 from tool_registry_service.mcp_client.transports import TransportMaker
+from tool_registry_service.mcp_server.agents import HttpAgents
+from tool_registry_service.mcp_server.door import McpDoor
 from tool_registry_service.permissions.gate import Permissions
 from tool_registry_service.permissions.repository import RuleReader
 from tool_registry_service.records.retention import Retention
@@ -66,6 +68,10 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         background.start("tools-records", Retention(database, settings.calls_kept_days).run)
         direct_calls = DirectCallService(invocations, DirectCallRepository(pool))
         app.state.registry = Registry(database, maker, sessions, invocations, permissions, direct_calls, relay)
+        management = siblings.client(settings.management_url, "management")
+        agents = HttpAgents(management, siblings.client(settings.runtime_url, "runtime"), settings.runtime_url)
+        app.state.mcp_door = McpDoor(settings, app.state.registry, agents, app.state.token_verifier)
+        background.start("tools-mcp", app.state.mcp_door.run)
         try:
             yield
         finally:

@@ -9,6 +9,7 @@ from tool_registry_service.direct_calls import endpoints as direct_calls
 from tool_registry_service.invocation import endpoints as invocation
 from tool_registry_service.lifespan import lifespan
 from tool_registry_service.mcp_servers import endpoints as mcp_servers
+from tool_registry_service.mcp_server import endpoints as mcp_server
 from tool_registry_service.permissions import endpoints as permissions
 from tool_registry_service.records import endpoints as records
 from tool_registry_service.settings import ToolsSettings
@@ -33,6 +34,8 @@ def create_app(settings: ToolsSettings | None = None, *, identity: IdentitySourc
                 invocation.internal_router,
             ),
             identity=identity,
+                mcp_server.router,
+                mcp_server.mcp_router,
         )
     )
 

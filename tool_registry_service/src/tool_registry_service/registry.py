@@ -12,10 +12,12 @@ from tool_registry_service.mcp_client.pool import SessionPool
 from tool_registry_service.mcp_client.transports import TransportMaker
 from tool_registry_service.mcp_servers.repository import McpServerRepository
 from tool_registry_service.mcp_servers.service import McpServerService
+from tool_registry_service.permissions.decision import denied_to_all
 from tool_registry_service.permissions.gate import Permissions
 from tool_registry_service.permissions.repository import DenialRepository, PermissionRepository
 from tool_registry_service.permissions.service import PermissionService
 from tool_registry_service.records.repository import RecordRepository
+from tool_registry_service.tools.models import Tool
 from tool_registry_service.tools.repository import ToolRepository
 from tool_registry_service.tools.service import ToolService
 
@@ -51,6 +53,14 @@ class Registry:
         async with self.database.transaction() as session:
             yield ToolService(ToolRepository(session, owner_ids))
         self.relay.wake()
+
+    async def callable_tools(self, owner_ids: Collection[str]) -> list[Tool]:
+        """The tools of these owners that they may call themselves, by name."""
+        rules = {owner_id: await self.permissions.rules_of(owner_id) for owner_id in owner_ids}
+        denied_here = self.permissions.denied_here
+        async with self.database.transaction() as session:
+            rows = await ToolRepository(session, owner_ids).active()
+        return [row for row in rows if not denied_to_all(row.name, rules[row.owner_id], denied_here)]
 
     @asynccontextmanager
     async def permission_rules(self, owner_ids: Collection[str]) -> AsyncGenerator[PermissionService]:
