@@ -15,12 +15,13 @@ from tests.e2e.running_platform import RunningPlatform
 ROUTES = {
     "/api/v1/users/me": 200,
     "/api/v1/agents": 200,
+    "/api/v1/approvals": 200,
     "/api/v1/conversations": 200,
     "/api/v1/deployments": 200,
     "/api/v1/mcp-servers": 200,
     f"/api/v1/nl/agents/{UUID(int=0)}": 404,
 }
-SCOPES = ["agents:read", "conversations:read", "deployments:read", "tools:read"]
+SCOPES = ["agents:read", "approvals:read", "conversations:read", "deployments:read", "tools:read"]
 
 
 @pytest.fixture
