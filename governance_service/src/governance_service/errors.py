@@ -1,6 +1,8 @@
 """This service's errors: one status and one stable code each."""
 
-from kgents_shared.errors import Conflict, Forbidden, NotFound, TooManyRequests
+from collections.abc import Sequence
+
+from kgents_shared.errors import Conflict, FaultItem, Forbidden, InvalidInput, NotFound, TooManyRequests
 
 
 class ApprovalNotFound(NotFound):
@@ -75,3 +77,48 @@ class TooManyApprovals(TooManyRequests):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"{most} approvals wait already: decide on some of them first.", retry_after_s=60)
+
+
+class PolicyNotFound(NotFound):
+    """404, the same for a policy that isn't there and for another owner's."""
+
+    default_code = "policy_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such policy.")
+
+
+class PolicyNameTaken(Conflict):
+    """409: the owner has a policy of this name."""
+
+    default_code = "name_taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a policy named {name} already: change that one.")
+
+
+class PolicyChangedMeanwhile(Conflict):
+    """409: it isn't the version that the change was made for; `version` is the newest."""
+
+    default_code = "policy_changed"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"The policy was changed meanwhile: it is at version {version}.", extra={"version": version})
+
+
+class TooManyPolicies(Conflict):
+    """409: the owner has as many policies as they may."""
+
+    default_code = "too_many_rules"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"There are {most} policies already: delete some, or put several rules in one.")
+
+
+class PolicyRefused(InvalidInput):
+    """422: the text is no policy."""
+
+    default_code = "policy_refused"
+
+    def __init__(self, faults: Sequence[FaultItem]) -> None:
+        super().__init__("The text can't be taken as a policy.", errors=faults)

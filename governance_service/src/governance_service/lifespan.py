@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from governance_service.approvals.service import ApprovalBounds, ApprovalService
 from governance_service.clients import HttpPeople
 from governance_service.metadata import SCHEMA
+from governance_service.policies.service import PolicyService
 from governance_service.settings import GovernanceSettings
 from kgents_shared.db import Database
 from kgents_shared.events import EventBus, OutboxRelay
@@ -22,7 +23,7 @@ _EXPIRE_EVERY_S = 2
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Put `database` and `approvals` on the app's state; the relay and what ends old approvals run beside the requests.
+    """Put `database`, `approvals` and `policies` on the app's state; the relay and the end of old approvals run beside.
 
     Without NATS the service is healthy all the same: the outbox keeps what is to be told.
     """
@@ -44,6 +45,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.event_bus = bus
         app.state.relay = relay
         app.state.approvals = approvals
+        app.state.policies = PolicyService(database, relay.wake)
         app.state.health_probes["database"] = database.answers
         tasks = await stack.enter_async_context(BackgroundTasks())
         tasks.start("governance outbox relay", relay.run)

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from kgents_shared.policies.engine import Policies, PolicyDocument, ToolCallFacts
+from kgents_shared.policies.calls import PolicyDocument, ToolCallFacts
+from kgents_shared.policies.engine import Policies
 
 CALL = ToolCallFacts(
     owner_id="org-1",

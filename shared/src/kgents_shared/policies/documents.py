@@ -8,11 +8,11 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
 import cedarpy
 
 from kgents_shared.errors import FaultItem
+from kgents_shared.policies.schema import schema_text
 from kgents_shared.policies.tokens import Rule, Unreadable, place_of, rules_of
 
 MAX_TEXT = 16_384
@@ -43,12 +43,6 @@ class Examined:
 
 
 @cache
-def schema_text() -> str:
-    """What policies can speak of, in Cedar's own language for schemas."""
-    return resources.files(__package__ or "").joinpath("schema.cedarschema").read_text("utf-8")
-
-
-@cache
 def schema() -> cedarpy.Schema:
     """The schema, parsed once."""
     return cedarpy.Schema.from_str(schema_text())
@@ -72,6 +66,11 @@ def examine(text: str) -> Examined:
         faults.extend(_schema_faults(text, rules))
     faults.sort(key=lambda fault: (fault.position["line"], fault.position["column"]))
     return Examined([] if faults else [_facts(rule) for rule in rules], faults)
+
+
+def facts_of(text: str) -> list[RuleFacts]:
+    """The rules of a text that was examined before. Raises `Unreadable`."""
+    return [_facts(rule) for rule in rules_of(text)]
 
 
 def _facts(rule: Rule) -> RuleFacts:

@@ -11,13 +11,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
 
 import cedarpy
 
-from kgents_shared.policies.documents import examine
+from kgents_shared.policies.calls import ALLOWED, DecidingRule, Level, PolicyDecision, PolicyDocument, ToolCallFacts
+from kgents_shared.policies.documents import facts_of
+from kgents_shared.policies.tokens import Unreadable
 
-Level = Literal["platform", "owner"]
 _BASE = "permit (principal, action, resource);"
 _ACTION = {"type": "Action", "id": "call_tool"}
 _FIX = {
@@ -25,56 +25,6 @@ _FIX = {
     "owner": "Change it by `kgents policies update {}`.",
 }
 _OF_LEVEL = {"platform": "this platform", "owner": "the owner"}
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyDocument:
-    """A stored policy: its id, the name that its owner gave it, and its text, which `examine` found without fault."""
-
-    id: str
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCallFacts:
-    """What a decision is about. `agent_id` is None where a person or machine calls by themselves (`asked_by`)."""
-
-    owner_id: str
-    agent_id: str | None
-    agent_name: str | None
-    asked_by: str
-    hops: int
-    tool: str
-    server: str
-    kind: str
-    side_effect: str
-    argument_names: tuple[str, ...]
-    argument_bytes: int
-    unix_time: int
-
-
-@dataclass(frozen=True, slots=True)
-class DecidingRule:
-    """A rule that decided. `policy_id` and `policy` name the stored policy, `rule` is its `@id` or its number."""
-
-    level: Level
-    policy_id: str
-    policy: str
-    rule: str
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyDecision:
-    """Whether a call may be made; where not, which rules say so, and a sentence with the way out."""
-
-    allowed: bool
-    rules: tuple[DecidingRule, ...] = ()
-    reason: str = ""
-
-
-_ALLOWED = PolicyDecision(True)
 
 
 @dataclass(slots=True)
@@ -116,7 +66,7 @@ class Policies:
     def decide(self, facts: ToolCallFacts) -> PolicyDecision:
         """Whether the call may be made."""
         if not self._sets:
-            return _ALLOWED
+            return ALLOWED
         request = _request(facts)
         entities = _entities(
             (facts.owner_id, facts.agent_id, facts.agent_name, facts.asked_by),
@@ -127,16 +77,18 @@ class Policies:
             result = cedarpy.is_authorized(request, each.parsed, entities)
             if not result.allowed or result.diagnostics.errors:
                 return _refusal(facts.tool, each, result)
-        return _ALLOWED
+        return ALLOWED
 
 
 def _rules(level: Level, document: PolicyDocument) -> list[tuple[DecidingRule, str]]:
-    found = examine(document.text)
-    if found.faults:
-        raise ValueError(f"the policy {document.name} can't be read: {found.faults[0].msg}")
+    try:
+        found = facts_of(document.text)  # first: nothing comes to the parser that was not read there
+        cedarpy.PolicySet.from_str(document.text)
+    except (Unreadable, ValueError) as error:
+        raise ValueError(f"the policy {document.name} can't be read: {error}") from error
     return [
         (DecidingRule(level, document.id, document.name, facts.id or str(number), facts.reason), facts.effect)
-        for number, facts in enumerate(found.rules, 1)
+        for number, facts in enumerate(found, 1)
     ]
 
 

@@ -1,0 +1,1 @@
+"""Policies: kept with their versions, and told to whoever enforces them."""
