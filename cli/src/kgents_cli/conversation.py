@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -64,6 +64,8 @@ def _readable(text: str) -> str:
 def print_answer(events: Iterator[ServerEvent]) -> dict[str, Any]:
     """Prints the text deltas; returns what the events told of the run (`run_id`, `conversation_id`, …).
 
+    A run that waits for an approval is no fault: what to do about it goes to stderr.
+
     Raises:
         CliError: the run failed, or the stream ended before it was done.
     """
@@ -83,6 +85,10 @@ def print_answer(events: Iterator[ServerEvent]) -> dict[str, Any]:
             shown += str(event.data.get("text", ""))
             click.echo(harmless(str(event.data.get("text", ""))), nl=False)
             sys.stdout.flush()
+        elif event.name == "waiting_approval":
+            _end_line(shown)
+            tell_what_it_waits_for(event.data)
+            return known | event.data
         elif event.name == "completed":
             text = str(event.data.get("text", ""))
             click.echo(harmless(text.removeprefix(shown) if text.startswith(shown) else text), nl=False)
@@ -90,6 +96,19 @@ def print_answer(events: Iterator[ServerEvent]) -> dict[str, Any]:
             return known | event.data
     _end_line(shown)
     raise CliError("the answer broke off", hint="the run goes on in the server; its text is in the conversation")
+
+
+def tell_what_it_waits_for(data: Mapping[str, Any]) -> None:
+    """Says on stderr which approvals a run waits for, and what to do about each."""
+    for approval in data.get("approvals", ()):
+        approval_id, tool = harmless(str(approval["approval_id"])), harmless(str(approval["tool"]))
+        click.echo(style(f"The agent wants to call {tool}, which needs a person's approval.", "yellow"), err=True)
+        click.echo(f"  read it:   kgents approvals show {approval_id}", err=True)
+        click.echo(f"  decide:    kgents approvals approve {approval_id}   (or reject)", err=True)
+    if run_id := data.get("run_id"):
+        click.echo(
+            f"Then the run goes on by itself; its answer: kgents runs show {harmless(str(run_id))} --wait", err=True
+        )
 
 
 def _end_line(text: str) -> None:

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "explain": ("explain", "Say what a code of a fault or refusal means, and what to do."),
     "test-agent": ("test_agent", "Run an agent's scenarios: messages in, a scripted or a real model, mocked tools."),
     "message": ("message", "Send a message to an agent and print its answer as it comes."),
+    "runs": ("runs", "Show what became of a message whose answer was not there at once."),
     "approvals": ("approvals", "List and show what agents want to do outside, and approve or reject it."),
     "agents": ("agents", "List, read, update, publish, compare, roll back, stop and delete agents."),
     "kinds": ("kinds", "Make agents of parts: ghosts, models, shells, bots and teams."),

@@ -18,6 +18,7 @@ _NEXT_BY_CODE: Mapping[str, str] = {
     "agent_not_found": "see what there is with: kgents agents list",
     "template_not_found": "see what there is with: kgents templates list",
     "approval_not_found": "see what there is with: kgents approvals list --status all",
+    "run_not_found": "`kgents message` says the id of a run whose answer isn't there at once",
     "approval_decided": "see what was said with: kgents approvals show ID",
     "not_in_person": "log in as yourself with: kgents login",
     "own_request": "kgents approvals list shows it to everybody else of the organisation who may decide",
