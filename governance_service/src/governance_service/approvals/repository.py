@@ -118,8 +118,10 @@ class ApprovalRepository:
         return await self._move(move, {}, ApprovalRow.id == row.id, ApprovalRow.decided_by == row.decided_by)
 
     async def move_run(self, move: Move, run_id: UUID) -> Sequence[ApprovalRow]:
-        """Make the move for all of a run's approvals that can."""
-        statement = update(ApprovalRow).where(ApprovalRow.run_id == run_id, _can(move)).values(status=move.after)
+        """Make the move for all of a run's approvals that can and whose time isn't over."""
+        in_time = ApprovalRow.expires_at > func.now()
+        statement = update(ApprovalRow).where(ApprovalRow.run_id == run_id, _can(move), in_time)
+        statement = statement.values(status=move.after)
         return (await self.session.scalars(statement.returning(ApprovalRow))).all()
 
     async def expire(self) -> Sequence[ApprovalRow]:
