@@ -27,8 +27,9 @@ class StdioCommand(BaseModel):
     addresses, and of those only `hosts` where any are named (`name`, `name:port`, `*.name`); or `open`: the platform's
     own network, with all that is reached from there.
 
-    `memory_mb` and `processes` (and threads) bound all of a server's processes together, and `cpus` the processors
-    that they use, where this machine has control groups that the platform may use; else each process by itself.
+    `memory_mb`, `processes` (and threads) and `cpus` bound all of a server's processes together, where this machine
+    has control groups that the platform may use. Elsewhere a process may reserve `memory_mb` and a gigabyte, the number
+    of processes is bounded unless the platform is root, and processors are not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

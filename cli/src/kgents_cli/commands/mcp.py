@@ -1,4 +1,4 @@
-"""`kgents mcp add|list|inspect|refresh|remove`."""
+"""`kgents mcp add|list|inspect|refresh|remove|catalogue`."""
 
 from typing import Any
 
@@ -106,3 +106,31 @@ def remove(name: str, yes: bool) -> None:
     from kgents_cli.tools.servers import remove_server
 
     remove_server(name, yes=yes)
+
+
+@command.command()
+@click.argument("name", required=False)
+@click.option("--installed", metavar="DIR", default="/opt/mcp-servers", help="Where servers are installed.")
+@click.option("--data", metavar="DIR", default="/srv/mcp-data", help="The folder that servers work in.")
+@click.option("--node", metavar="FILE", default="/usr/bin/node", help="Node.js, for servers from npm.")
+@_JSON
+def catalogue(name: str | None, installed: str, data: str, node: str, as_json: bool) -> None:
+    """Show MCP servers of others that are known to work, or how to install, allow and register NAME.
+
+    They run as processes beside the platform, shut in; an operator allows each by an entry of TOOLS_STDIO_ALLOWED.
+    With --json and a NAME that entry alone is printed.
+
+    \b
+    Examples:
+      kgents mcp catalogue
+      kgents mcp catalogue fetch
+      kgents mcp catalogue filesystem --data /srv/shared --json
+    """
+    from pathlib import Path
+
+    from kgents_cli.tools.mcp_catalogue import Folders, show_known_server, show_known_servers
+
+    if name is None:
+        show_known_servers(as_json=as_json)
+        return
+    show_known_server(name, Folders(Path(installed), Path(node), Path(data)), as_json=as_json)

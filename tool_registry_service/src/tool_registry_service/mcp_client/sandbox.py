@@ -24,6 +24,7 @@ _log = structlog.get_logger("kgents.tools.sandbox")
 _PROBE_S = 10.0
 _MEGABYTE = 1024 * 1024
 _MAX_OPEN_FILES = 4096
+_RESERVED_MB = 1024
 _NOT_TIED: dict[str, object] = {"parent": None, "groups": [], "isolate": None}
 _NOT_HELD: dict[str, object] = {"isolate": None, "port": 0, "limits": {}, "filter": ""}
 PROXY_PORT = 3128
@@ -154,8 +155,12 @@ def _guarded(options: Mapping[str, object], argv: Sequence[str]) -> list[str]:
 
 
 def _limits(command: StdioCommand, protection: Protection) -> dict[str, int]:
-    """Resource limits of each process; the kernel counts processes by user, so only in a user namespace of its own."""
-    limits = {"RLIMIT_DATA": command.memory_mb * _MEGABYTE, "RLIMIT_NOFILE": _MAX_OPEN_FILES, "RLIMIT_CORE": 0}
+    """Resource limits of each process; the kernel counts processes by user, so only in a user namespace of its own.
+
+    It counts what a process reserves as well, which is half a gigabyte for Node.js before it does anything.
+    """
+    most = (command.memory_mb + _RESERVED_MB) * _MEGABYTE
+    limits = {"RLIMIT_DATA": most, "RLIMIT_NOFILE": _MAX_OPEN_FILES, "RLIMIT_CORE": 0}
     return limits if protection is Protection.NONE else limits | {"RLIMIT_NPROC": command.processes}
 
 
