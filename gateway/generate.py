@@ -115,7 +115,8 @@ def render(table: PathTable) -> str:
     lines += [f"        rewrite {pattern} {target};\n" for pattern, target in _aliases(table)]
     lines.append("\n        # Literal segments beat parameters, left to right; the first that matches answers.\n")
     for route in sorted(table.routes, key=_rank, reverse=True):
-        lines.append(f"        location ~ {_pattern(route)} {{ proxy_pass http://{route.service}; }}\n")
+        larger = "" if route.max_body_bytes is None else f"client_max_body_size {route.max_body_bytes}; "
+        lines.append(f"        location ~ {_pattern(route)} {{ {larger}proxy_pass http://{route.service}; }}\n")
     lines.append(f"\n{_TAIL}")
     return "".join(lines)
 

@@ -12,11 +12,15 @@ API_PREFIX = "/api/v1"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: the segments below /api/v1 (or of the root path) and the service that owns them."""
+    """One row: the segments below /api/v1 (or of the root path) and the service that owns them.
+
+    `max_body_bytes` is what a gateway lets through there, where that isn't what it lets through everywhere.
+    """
 
     segments: tuple[str, ...]
     service: str
     below_api: bool
+    max_body_bytes: int | None = None
 
     @property
     def path(self) -> str:
@@ -84,7 +88,8 @@ def load_path_table() -> PathTable:
     services = cast("dict[str, dict[str, Any]]", data["services"])
     routes: list[Route] = []
     for name, row in services.items():
-        routes += [Route(tuple(api.split("/")), name, below_api=True) for api in row["api"]]
+        larger = row.get("larger_bodies", {})
+        routes += [Route(tuple(api.split("/")), name, True, larger.get(api)) for api in row["api"]]
         routes += [Route(tuple(root[1:].split("/")), name, below_api=False) for root in row.get("root", ())]
     return PathTable(
         routes=tuple(routes),

@@ -1,7 +1,7 @@
 """The frame of every service: errors, correlation id, body limit, token verification, /health."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI, Response
 from pydantic import BaseModel
@@ -27,7 +27,8 @@ class Health(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ServiceFrame:
-    """What tells one service's app from another's. `max_body_bytes` bounds every request body.
+    """What tells one service's app from another's. `max_body_bytes` bounds every request body but those
+    of the paths in `larger_bodies`, which has theirs.
 
     `identity` stands for the auth service; where it is left out, that is asked over HTTP.
     """
@@ -39,6 +40,7 @@ class ServiceFrame:
     routers: Sequence[APIRouter]
     identity: IdentitySource | None = None
     max_body_bytes: int = 1_048_576
+    larger_bodies: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def build_service_app(frame: ServiceFrame) -> FastAPI:
@@ -87,7 +89,7 @@ def build_service_app(frame: ServiceFrame) -> FastAPI:
             ],
             expose_headers=["Mcp-Session-Id"],
         )
-    app.add_middleware(EdgeMiddleware, max_body_bytes=frame.max_body_bytes)
+    app.add_middleware(EdgeMiddleware, max_body_bytes=frame.max_body_bytes, larger_bodies=frame.larger_bodies)
     return app
 
 
