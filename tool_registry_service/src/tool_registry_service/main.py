@@ -8,8 +8,9 @@ from kgents_shared.http.service import ServiceDefinition
 from tool_registry_service.direct_calls import endpoints as direct_calls
 from tool_registry_service.invocation import endpoints as invocation
 from tool_registry_service.lifespan import lifespan
-from tool_registry_service.mcp_servers import endpoints as mcp_servers
 from tool_registry_service.mcp_server import endpoints as mcp_server
+from tool_registry_service.mcp_servers import endpoints as mcp_servers
+from tool_registry_service.mcp_servers import processes
 from tool_registry_service.permissions import endpoints as permissions
 from tool_registry_service.records import endpoints as records
 from tool_registry_service.settings import ToolsSettings
@@ -26,16 +27,17 @@ def create_app(settings: ToolsSettings | None = None, *, identity: IdentitySourc
             lifespan=lifespan,
             routers=(
                 mcp_servers.router,
+                processes.router,
                 records.router,
                 permissions.router,
                 tools.router,
                 direct_calls.router,
                 tools.internal_router,
                 invocation.internal_router,
-            ),
-            identity=identity,
                 mcp_server.router,
                 mcp_server.mcp_router,
+            ),
+            identity=identity,
         )
     )
 

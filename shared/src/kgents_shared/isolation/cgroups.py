@@ -13,10 +13,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 _ROOT: Final = Path("/sys/fs/cgroup")
-_MOST: Final = ("memory", "pids")
+Controller = Literal["memory", "pids", "cpu"]
+_MOST: Final[tuple[Controller, ...]] = ("memory", "pids")
 _CPU_PERIOD_US: Final = 100_000
 _REMOVAL_SECONDS: Final = 2.0
 
@@ -25,21 +26,21 @@ _REMOVAL_SECONDS: Final = 2.0
 class CgroupTree:
     """Where the groups of one process's children are made: controller → folder. v2 has one folder for all."""
 
-    folders: dict[str, Path]
+    folders: dict[Controller, Path]
     unified: bool
 
     @classmethod
-    def find(cls, name: str, controllers: Sequence[str] = _MOST) -> CgroupTree | None:
+    def find(cls, name: str, controllers: Sequence[Controller] = _MOST) -> CgroupTree | None:
         """Makes an empty tree called `name` where possible, clearing what an earlier server left there.
 
         `controllers` are those that it should have, of `memory`, `pids` and `cpu`; it may get fewer.
         """
         if (_ROOT / "cgroup.controllers").exists():
             return _find_unified(name, controllers)
-        folders: dict[str, Path] = {}
-        for controller, path in _own_groups().items():
-            folder = _ROOT / controller / path / name
-            if controller in controllers and _made_empty(folder):
+        folders: dict[Controller, Path] = {}
+        own = _own_groups()
+        for controller in controllers:
+            if controller in own and _made_empty(folder := _ROOT / controller / own[controller] / name):
                 folders[controller] = folder
         return cls(folders, unified=False) if folders else None
 
@@ -65,7 +66,7 @@ class CgroupTree:
                 _write(folder / "cpu.cfs_period_us", str(_CPU_PERIOD_US))
                 _write(folder / "cpu.cfs_quota_us", str(quota))
 
-    def _of(self, group: CgroupOfInstance, controller: str) -> Path:
+    def _of(self, group: CgroupOfInstance, controller: Controller) -> Path:
         return next(item for item in group.folders if item.parent == self.folders[controller])
 
     def _limit_memory(self, folder: Path, size: int) -> None:
@@ -92,7 +93,7 @@ class CgroupOfInstance:
     """The groups that one instance's processes are in; `controllers` are those that are on."""
 
     folders: tuple[Path, ...]
-    controllers: frozenset[str]
+    controllers: frozenset[Controller]
 
     def join(self) -> None:
         """Moves the calling process in; its children follow."""
@@ -114,7 +115,7 @@ class CgroupOfInstance:
             _remove(folder)
 
 
-def _find_unified(name: str, controllers: Sequence[str]) -> CgroupTree | None:
+def _find_unified(name: str, controllers: Sequence[Controller]) -> CgroupTree | None:
     wanted = " ".join(f"+{controller}" for controller in controllers)
     own = _own_groups().get("", "")
     parents = [_ROOT / own]

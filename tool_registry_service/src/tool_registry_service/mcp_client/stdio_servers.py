@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from kgents_shared.isolation.cgroups import CgroupOfInstance, CgroupTree
+from kgents_shared.isolation.cgroups import CgroupOfInstance, CgroupTree, Controller
 from tool_registry_service import heavy_imports
 from tool_registry_service.errors import CommandNotAllowed, NeverSent
 from tool_registry_service.mcp_client.sandbox import Protection, StdioSandbox
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tool_registry_service.mcp_client.connection import McpTransport
     from tool_registry_service.mcp_client.targets import ServerTarget
     from tool_registry_service.outgoing.proxy import OutgoingProxy
-    from tool_registry_service.settings import Network, StdioCommand, ToolsSettings
+    from tool_registry_service.settings import StdioCommand, ToolsSettings
 
 _log = structlog.get_logger("kgents.tools.stdio")
 _KEPT_LOGS = 256
@@ -33,10 +33,9 @@ _KEPT_LOGS = 256
 class StdioReport:
     """A server's processes in this platform process, and what holds for them here."""
 
+    entry: StdioCommand
     protection: Protection
-    network: Network
-    hosts: tuple[str, ...]
-    limits_of_all: frozenset[str]
+    limits_of_all: frozenset[Controller]
     log: ServerLog
     proxy: ProxyMeter
 
@@ -111,9 +110,8 @@ class StdioServers:
         kept = self._kept_of(target.id, command)
         tree = await self._cgroups()
         return StdioReport(
+            entry=command,
             protection=await self._sandbox.protection(),
-            network=command.network,
-            hosts=command.hosts,
             limits_of_all=frozenset() if tree is None else frozenset(tree.folders),
             log=kept.log,
             proxy=kept.proxy,
