@@ -12,6 +12,7 @@ import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from kgents_shared.contracts.policies import FedPolicy, PolicyPage
 from kgents_shared.testing.tokens import TokenIssuer
 from tests.external.scripted_mcp import ScriptedServer
 from tool_registry_service.main import create_app
@@ -22,11 +23,12 @@ JsonObject = dict[str, Any]
 
 @dataclass(slots=True)
 class RunningRegistry:
-    """The app and a client of it; `owner` has nothing yet."""
+    """The app and a client of it; `owner` has nothing yet. `policies` are what governance tells, change by change."""
 
     app: FastAPI
     http: httpx.AsyncClient
     issuer: TokenIssuer
+    policies: list[FedPolicy]
     owner: str = field(default_factory=lambda: f"owner-{uuid.uuid4().hex}")
 
     def as_runtime(self) -> dict[str, str]:
@@ -94,9 +96,14 @@ async def running_registry(database_url: str, **changes: Any) -> AsyncGenerator[
         "ssrf_allowed_hosts": ["127.0.0.1"],
     }
     issuer = TokenIssuer()
-    app = create_app(ToolsSettings.model_validate(given | changes), identity=issuer.identity)
+    policies: list[FedPolicy] = []
+
+    async def read(after: int) -> PolicyPage:
+        return PolicyPage(position=len(policies), more=False, items=tuple(policies[after:]))
+
+    app = create_app(ToolsSettings.model_validate(given | changes), identity=issuer.identity, policies=read)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tools") as http,
     ):
-        yield RunningRegistry(app, http, issuer)
+        yield RunningRegistry(app, http, issuer, policies)

@@ -6,11 +6,13 @@ from typing import cast
 
 from fastapi import FastAPI
 
+from kgents_shared.contracts.policies import POLICY_SUBJECT
 from kgents_shared.db import Database, open_pool
 from kgents_shared.events import EventBus, OutboxRelay
 from kgents_shared.http.background import BackgroundTasks
-from kgents_shared.http.client import ServiceSession
+from kgents_shared.http.client import ServiceClient, ServiceSession
 from kgents_shared.http.vault import HttpVault
+from kgents_shared.policies.feed import PolicyFeed, ReadPolicies
 from tool_registry_service.credentials import Bearers
 from tool_registry_service.direct_calls.repository import DirectCallRepository
 from tool_registry_service.direct_calls.service import DirectCallService
@@ -27,6 +29,7 @@ from tool_registry_service.mcp_server.agents import HttpAgents
 from tool_registry_service.mcp_server.door import McpDoor
 from tool_registry_service.permissions.gate import Permissions
 from tool_registry_service.permissions.repository import RuleReader
+from tool_registry_service.policies.gate import HttpPolicies, PolicyGate
 from tool_registry_service.records.retention import Retention
 from tool_registry_service.registry import Registry
 from tool_registry_service.settings import ToolsSettings
@@ -56,11 +59,12 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         background.start("tools-presence", presence.run)
         background.start("tools-idle-sessions", sessions.reap)
         rows = InvocationRepository(pool)
+        policies = _followed(app, siblings.client(settings.governance_url, "governance"), background)
         permissions = Permissions(RuleReader(pool), settings.denied)
         parts = InvocationParts(
             permissions=permissions,
             lookup=EveryTool({}, rows),
-            gates=(PinnedDefinition(), ValidArguments()),
+            gates=(PinnedDefinition(), PolicyGate(policies), ValidArguments()),
             executors={"mcp": McpExecutor(sessions)},
         )
         limits = InvocationLimits(settings.max_result_bytes)
@@ -79,3 +83,14 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
             await sessions.close()
             await maker.stdio.close()
             await database.close()
+
+
+def _followed(app: FastAPI, governance: ServiceClient, background: BackgroundTasks) -> PolicyFeed:
+    """The policies, read for as long as the app lives; news of them makes it sooner than the poll."""
+    source = cast("ReadPolicies | None", app.state.policy_source)
+    feed = PolicyFeed(source or HttpPolicies(governance))
+    bus = cast("EventBus", app.state.event_bus)
+    background.start("tools-policies", feed.run)
+    background.start("tools-policy-news", lambda: bus.on_message(POLICY_SUBJECT, feed.wake))
+    app.state.health_probes["policies"] = feed.answers
+    return feed

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
+from kgents_shared.policies.feed import ReadPolicies
 from tool_registry_service.direct_calls import endpoints as direct_calls
 from tool_registry_service.invocation import endpoints as invocation
 from tool_registry_service.lifespan import lifespan
@@ -17,9 +18,11 @@ from tool_registry_service.settings import ToolsSettings
 from tool_registry_service.tools import endpoints as tools
 
 
-def create_app(settings: ToolsSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
-    """The app; it opens nothing. Settings come from the environment where none are given."""
-    return build_service_app(
+def create_app(
+    settings: ToolsSettings | None = None, *, identity: IdentitySource | None = None, policies: ReadPolicies | None = None
+) -> FastAPI:
+    """The app; it opens nothing. Settings come from the environment where none are given, policies from governance."""
+    app = build_service_app(
         ServiceFrame(
             name="tools",
             title="Kgents tool registry",
@@ -40,6 +43,8 @@ def create_app(settings: ToolsSettings | None = None, *, identity: IdentitySourc
             identity=identity,
         )
     )
+    app.state.policy_source = policies
+    return app
 
 
 SERVICE = ServiceDefinition(
