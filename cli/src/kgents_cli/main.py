@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "agents": ("agents", "List, read, update, publish, compare, roll back, stop and delete agents."),
     "kinds": ("kinds", "Make agents of parts: ghosts, models, shells, bots and teams."),
     "wrappers": ("wrappers", "Make and deploy wrappers: agents under other names, with settings of their own."),
-    "tools": ("tools", "List, show, search, test, call and accept tools, and see which calls were made."),
+    "tools": ("tools", "List, add, show, search, test, call and accept tools, and see which calls were made."),
     "mcp": ("mcp", "Register, list, inspect, refresh and remove MCP servers, whose tools agents may call."),
     "profiles": ("profiles", "Say what agents can do, attest it so that anybody can verify it, and revoke that."),
     "langflow": ("langflow", "Install what flows of Langflow run on, and take the platform's tools to Langflow."),

@@ -1,4 +1,4 @@
-"""`kgents tools list|search|show|set|accept|test|call|invocations|invocation`."""
+"""`kgents tools list|search|show|add|refresh|remove|set|accept|test|call|invocations|invocation`."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import click
 from kgents_cli.parameters import Slug
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_OUTCOME = "completed, tool_error, denied, waiting, unknown, …"
+_OUTCOME = "completed, tool_error, denied, waiting_approval, unknown, …"
 _SIDE_EFFECTS = ("none", "read", "write", "external")
 _STATES = ("active", "changed", "removed")
 
 
 @click.group()
 def command() -> None:
-    """List, show, search, test, call and accept tools, and see which calls were made.
+    """List, add, show, search, test, call and accept tools, and see which calls were made.
 
     A tool is named `<server>.<tool>`, or `<organisation>~<server>.<tool>` where it isn't your own.
 
@@ -79,6 +79,65 @@ def show(name: str, as_json: bool) -> None:
     from kgents_cli.tools.catalogue import show_tool
 
     show_tool(name, as_json=as_json)
+
+
+@command.command()
+@click.argument("source", metavar="FILE_OR_URL")
+@click.option("--name", metavar="NAME", help="What the tool is called, or what comes before each tool of an API.")
+@click.option("--base-url", metavar="URL", help="Where the API answers, instead of where its document says.")
+@click.option("--only", "operations", multiple=True, metavar="PATTERN", help="Operations that are wanted; repeat it.")
+@click.option("--credential", "credential_ref", metavar="REF", help="What the calls are authorized with (cred_…).")
+@click.option(
+    "--side-effect", "side_effects", multiple=True, metavar="[PATTERN=]EFFECT",
+    help="What calls do outside: none, read, write or external (as long as you don't say so); repeat it.",
+)  # fmt: skip
+@click.option("--organisation", metavar="SLUG", type=Slug(), help="For this organisation, rather than for yourself.")
+@_JSON
+def add(source: str, as_json: bool, **given: Any) -> None:
+    """Make a tool of one HTTP request (a TOML file), or of each operation of an OpenAPI document (a file or a URL).
+
+    \b
+    Examples:
+      kgents tools add weather-now.toml
+      kgents tools add https://api.example.com/openapi.json --name shop --only 'get*' --side-effect 'get*=read'
+    """
+    from kgents_cli.tools.adding import Wanted, add_tools
+
+    add_tools(source, Wanted(**given), as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@click.argument("file", required=False)
+@_JSON
+def refresh(name: str, file: str | None, as_json: bool) -> None:
+    """Read the document of the imported API NAME again, from where it was or from FILE.
+
+    What has changed is off until you accept it.
+
+    \b
+    Examples:
+      kgents tools refresh shop
+      kgents tools refresh shop openapi.yaml
+    """
+    from kgents_cli.tools.adding import refresh_import
+
+    refresh_import(name, file, as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+def remove(name: str, yes: bool) -> None:
+    """Forget the HTTP tool NAME, or the imported API NAME with all its tools.
+
+    \b
+    Examples:
+      kgents tools remove weather.now --yes
+    """
+    from kgents_cli.tools.adding import remove_tool
+
+    remove_tool(name, yes=yes)
 
 
 @command.command(name="set")

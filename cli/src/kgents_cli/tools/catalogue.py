@@ -63,7 +63,7 @@ def set_side_effect(name: str, side_effect: str, *, as_json: bool) -> None:
     """Say what a tool does outside."""
     with ApiClient() as api:
         tool = api.call("GET", path_below(PATH, name))
-        changed = api.call("PATCH", _below(tool), body={"side_effect": side_effect})
+        changed = api.call("PATCH", _below(name, tool), body={"side_effect": side_effect})
     click.echo(json.dumps(changed) if as_json else f"{name}: side effect {changed['side_effect']}.")
 
 
@@ -79,7 +79,7 @@ def accept(name: str, *, yes: bool, as_json: bool) -> None:
         if not yes and not confirmed(f"Accept this definition of {name}?", f"kgents tools accept {name} --yes"):
             raise CliError("nothing was accepted")
         body = {"definition_hash": pending["definition_hash"]}
-        taken = api.call("POST", f"{_below(tool)}/accept", body=body)
+        taken = api.call("POST", f"{_below(name, tool)}/accept", body=body)
     click.echo(json.dumps(taken) if as_json else f"{name} is accepted and {taken['state']}.")
 
 
@@ -96,8 +96,8 @@ def _written(definition: Item) -> str:
     return f"{definition['description']}\n{schema}"
 
 
-def _below(tool: Item) -> str:
+def _below(name: str, tool: Item) -> str:
     """Where a tool is changed: below its server, or at its own address where it has none."""
     if tool.get("server_id") is None:
-        return path_below(PATH, tool["name"])
+        return path_below(PATH, name)
     return path_below(f"/mcp-servers/{tool['server_id']}/tools", tool["name"].partition(".")[2])
