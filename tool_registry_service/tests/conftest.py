@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from auth_service.main import SERVICE as AUTH
+from tests.external.credential_owner import CredentialOwner, credential_owner, vault_over_http
 from tests.external.real_mcp_servers import mcp_time_command
+from tests.external.running_auth import RunningAuth
 from tests.external.running_registry import RunningRegistry, running_registry
+from tests.external.scripted_api import ScriptedApi, scripted_api
 from tests.external.scripted_mcp import ScriptedServer, stdio_words
 from tool_registry_service.main import SERVICE
 from tool_registry_service.settings import StdioCommand
@@ -68,3 +72,34 @@ async def scripted(shared_scripted: ScriptedServer) -> ScriptedServer:
 def time_command() -> Path:
     """`mcp-server-time`, installed in an environment of its own."""
     return mcp_time_command()
+
+
+@pytest.fixture(scope="session")
+async def vault(
+    migrated_database: Callable[[Any], Awaitable[str]], nats_server: Any, identity_keys: Path
+) -> AsyncGenerator[tuple[RunningAuth, str]]:
+    """The auth service over HTTP, and where it is."""
+    async with vault_over_http(await migrated_database(AUTH), nats_server, identity_keys) as running:
+        yield running
+
+
+@pytest.fixture
+async def somebody(vault: tuple[RunningAuth, str], database_url: str) -> AsyncGenerator[CredentialOwner]:
+    """Somebody who has credentials and a registry."""
+    async with credential_owner(vault, database_url) as owner:
+        yield owner
+
+
+@pytest.fixture(scope="session")
+async def shared_api() -> AsyncGenerator[ScriptedApi]:
+    """An HTTP API that tools call, one for all tests."""
+    async with scripted_api() as api:
+        yield api
+
+
+@pytest.fixture
+def api(shared_api: ScriptedApi) -> ScriptedApi:
+    """The HTTP API, as it is when nobody asked it anything."""
+    shared_api.requests.clear()
+    shared_api.answers.clear()
+    return shared_api

@@ -33,6 +33,54 @@ class ServerNameTaken(Conflict):
     default_code = "name_taken"
 
 
+class ApiNotFound(NotFound):
+    """No imported API of this id belongs to the caller."""
+
+    default_code = "http_api_not_found"
+
+
+class NameTaken(Conflict):
+    """Another tool, server or imported API of the owner has the name, or what begins with it."""
+
+    default_code = "name_taken"
+
+
+class ToolOfAnother(Conflict):
+    """A tool that belongs to a server or an imported API can't be changed by itself."""
+
+    default_code = "tool_of_another"
+
+
+class BadToolDefinition(InvalidInput):
+    """A tool whose schemas can't be taken."""
+
+    default_code = "bad_tool_definition"
+
+
+class BadApiDocument(InvalidInput):
+    """An OpenAPI document of which no tools can be made."""
+
+    default_code = "openapi_document"
+
+
+class ApiDocumentRefused(InvalidInput):
+    """An OpenAPI document that isn't fetched: its address is refused, or it is too large."""
+
+    default_code = "openapi_document_refused"
+
+
+class ApiDocumentUnreachable(BadGateway):
+    """There is no document at the address, or nothing answers there."""
+
+    default_code = "openapi_document_unreachable"
+
+
+class CredentialUnusable(InvalidInput):
+    """A credential of another type or shape than what it is named for."""
+
+    default_code = "credential_unusable"
+
+
 class NothingToAccept(Conflict):
     """The tool has no changed definition, or not the one that the caller saw."""
 

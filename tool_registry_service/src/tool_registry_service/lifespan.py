@@ -16,6 +16,9 @@ from kgents_shared.policies.feed import PolicyFeed, ReadPolicies
 from tool_registry_service.credentials import Bearers
 from tool_registry_service.direct_calls.repository import DirectCallRepository
 from tool_registry_service.direct_calls.service import DirectCallService
+from tool_registry_service.http_tools.access import HttpAccess
+from tool_registry_service.http_tools.executor import HttpExecutor
+from tool_registry_service.http_tools.secrets import HttpSecrets
 from tool_registry_service.invocation.gates import PinnedDefinition, ValidArguments
 from tool_registry_service.invocation.lookup import EveryTool
 from tool_registry_service.invocation.presence import RunnerPresence
@@ -49,7 +52,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         ServiceSession(settings.auth_url, "tools", settings.client_secret.get_secret_value()) as siblings,
         BackgroundTasks() as background,
     ):
-        bearers = Bearers(HttpVault(siblings.client(settings.auth_url, "auth")))
+        vault = HttpVault(siblings.client(settings.auth_url, "auth"))
+        bearers, http_secrets = Bearers(vault), HttpSecrets(vault)
         maker = TransportMaker(settings, StdioSandbox(settings.stdio_hidden), bearers)
         sessions = SessionPool(maker, settings)
         presence = RunnerPresence(url, pool)
@@ -65,13 +69,16 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
             permissions=permissions,
             lookup=EveryTool({}, rows),
             gates=(PinnedDefinition(), PolicyGate(policies), ValidArguments()),
-            executors={"mcp": McpExecutor(sessions)},
+            executors={"mcp": McpExecutor(sessions), "http": HttpExecutor(settings, http_secrets)},
         )
         limits = InvocationLimits(settings.max_result_bytes)
         invocations = InvocationService(rows, presence, parts, limits)
         background.start("tools-records", Retention(database, settings.calls_kept_days).run)
         direct_calls = DirectCallService(invocations, DirectCallRepository(pool))
-        app.state.registry = Registry(database, maker, sessions, invocations, permissions, direct_calls, relay)
+        http_access = HttpAccess(settings, http_secrets)
+        app.state.registry = Registry(
+            database, maker, sessions, invocations, permissions, direct_calls, relay, http_access
+        )
         management = siblings.client(settings.management_url, "management")
         agents = HttpAgents(management, siblings.client(settings.runtime_url, "runtime"), settings.runtime_url)
         app.state.mcp_door = McpDoor(settings, app.state.registry, agents, app.state.token_verifier)

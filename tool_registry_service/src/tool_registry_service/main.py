@@ -7,6 +7,7 @@ from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 from kgents_shared.policies.feed import ReadPolicies
 from tool_registry_service.direct_calls import endpoints as direct_calls
+from tool_registry_service.http_tools import endpoints as http_tools
 from tool_registry_service.invocation import endpoints as invocation
 from tool_registry_service.lifespan import lifespan
 from tool_registry_service.mcp_server import endpoints as mcp_server
@@ -33,6 +34,7 @@ def create_app(
                 processes.router,
                 records.router,
                 permissions.router,
+                http_tools.router,
                 tools.router,
                 direct_calls.router,
                 tools.internal_router,

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from kgents_shared.db import Database
 from kgents_shared.events import OutboxRelay
 from tool_registry_service.direct_calls.service import DirectCallService
+from tool_registry_service.http_tools.access import HttpAccess
+from tool_registry_service.http_tools.repository import HttpApiRepository
+from tool_registry_service.http_tools.service import HttpToolService
 from tool_registry_service.invocation.service import InvocationService
 from tool_registry_service.mcp_client.pool import SessionPool
 from tool_registry_service.mcp_client.transports import TransportMaker
@@ -33,6 +36,7 @@ class Registry:
     permissions: Permissions
     direct_calls: DirectCallService
     relay: OutboxRelay
+    http_access: HttpAccess
 
     @asynccontextmanager
     async def servers(self, owner_ids: Collection[str]) -> AsyncGenerator[McpServerService]:
@@ -61,6 +65,13 @@ class Registry:
         async with self.database.transaction() as session:
             rows = await ToolRepository(session, owner_ids).active()
         return [row for row in rows if not denied_to_all(row.name, rules[row.owner_id], denied_here)]
+
+    @asynccontextmanager
+    async def http_tools(self, owner_ids: Collection[str]) -> AsyncGenerator[HttpToolService]:
+        """The HTTP tools and imported APIs of these owners."""
+        async with self.database.transaction() as session:
+            yield HttpToolService(HttpApiRepository(session, owner_ids), ToolRepository(session, owner_ids))
+        self.relay.wake()
 
     @asynccontextmanager
     async def permission_rules(self, owner_ids: Collection[str]) -> AsyncGenerator[PermissionService]:

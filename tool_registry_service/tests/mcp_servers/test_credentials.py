@@ -2,22 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from auth_service.main import SERVICE as AUTH
-from auth_service.settings import AuthSettings
 from kgents_shared.contracts.credentials import ResolvedCredential
 from kgents_shared.http.vault import KEPT_S, CredentialUse
-from kgents_shared.testing.polling import eventually
-from tests.external.running_auth import ISSUER, RUNTIME_SECRET, TOOLS_SECRET, RunningAuth, is_healthy, running
-from tests.external.running_registry import RunningRegistry, running_registry
-from tests.external.running_runtime import serving
+from tests.external.credential_owner import CredentialOwner
+from tests.external.running_registry import running_registry
 from tests.external.scripted_mcp import ScriptedServer
 from tool_registry_service.credentials import Bearers
 from tool_registry_service.errors import CredentialRefused
@@ -26,66 +18,9 @@ SERVERS = "/api/v1/mcp-servers"
 CREDENTIALS = "/api/v1/credentials"
 
 
-@dataclass
-class Somebody:
-    """An owner who keeps credentials at the auth service and servers at the registry."""
-
-    auth: RunningAuth
-    registry: RunningRegistry
-    headers: dict[str, str]
-
-    async def keep(self, secret: Any, kind: str = "mcp") -> str:
-        """Keep a secret; its reference."""
-        body = {"name": f"c-{secrets.token_hex(6)}", "type": kind, "secret": secret}
-        answer = await self.auth.client.post(CREDENTIALS, json=body, headers=self.headers)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["credential_ref"])
-
-    async def uses(self, ref: str) -> list[dict[str, Any]]:
-        """Who was given it."""
-        answer = await self.auth.client.get(f"{CREDENTIALS}/{ref}/uses", headers=self.headers)
-        rows: list[dict[str, Any]] = answer.json()["items"]
-        return rows
-
-
-@pytest.fixture(scope="module")
-async def vault(
-    migrated_database: Callable[[Any], Awaitable[str]], nats_server: Any, identity_keys: Path
-) -> AsyncGenerator[tuple[RunningAuth, str]]:
-    """The auth service over HTTP, and where it is."""
-    settings = AuthSettings(
-        database_url=SecretStr(await migrated_database(AUTH)),
-        nats_url=nats_server.url,
-        nats_token=SecretStr(nats_server.token),
-        client_secret=SecretStr("auth-secret-0123456789abcdef"),
-        issuer=ISSUER,
-        signing_key_file=identity_keys / "signing-key.pem",
-        service_clients={"runtime": SecretStr(RUNTIME_SECRET), "tools": SecretStr(TOOLS_SECRET)},
-        argon2_memory_kib=64,
-        argon2_rounds=1,
-        # The other tests of the session count in the same tables.
-        limit_failures_burst=10_000,
-        limit_sign_ups_burst=10_000,
-    )
-    async with running(settings) as auth, serving(auth.app, port=0, lifespan="off") as server:
-        await eventually(lambda: is_healthy(auth))
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield auth, f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture
-async def somebody(vault: tuple[RunningAuth, str], database_url: str) -> AsyncGenerator[Somebody]:
-    auth, url = vault
-    headers = {"Authorization": f"Bearer {(await auth.log_in())['access_token']}"}
-    changes = {"auth_url": url, "client_secret": SecretStr(TOOLS_SECRET), "call_timeout_s": 5}
-    async with running_registry(database_url, **changes) as registry:
-        registry.owner = (await auth.client.get("/api/v1/users/me", headers=headers)).json()["id"]
-        yield Somebody(auth, registry, headers)
-
-
 @pytest.mark.parametrize("form", ["a text", "an object"])
 async def test_a_server_that_wants_a_bearer_is_registered_and_called_with_it(
-    somebody: Somebody, scripted: ScriptedServer, form: str
+    somebody: CredentialOwner, scripted: ScriptedServer, form: str
 ) -> None:
     bearer = f"bearer-{secrets.token_hex(8)}"
     scripted.tell("authorization", f"Bearer {bearer}")
@@ -103,7 +38,9 @@ async def test_a_server_that_wants_a_bearer_is_registered_and_called_with_it(
     assert [(row["used_by"], row["purpose"]) for row in uses] == [("tools", "mcp server locked")]
 
 
-async def test_a_rotated_secret_is_taken_up_at_the_first_refusal(somebody: Somebody, scripted: ScriptedServer) -> None:
+async def test_a_rotated_secret_is_taken_up_at_the_first_refusal(
+    somebody: CredentialOwner, scripted: ScriptedServer
+) -> None:
     scripted.tell("authorization", "Bearer before")
     ref = await somebody.keep("before")
     await somebody.registry.register("rotating", transport="streamable_http", url=scripted.url, credential_ref=ref)
@@ -116,10 +53,10 @@ async def test_a_rotated_secret_is_taken_up_at_the_first_refusal(somebody: Someb
 
 
 async def test_a_credential_that_can_not_be_used_is_refused_at_once(
-    somebody: Somebody, scripted: ScriptedServer
+    somebody: CredentialOwner, scripted: ScriptedServer
 ) -> None:
     body = {"name": "refused", "transport": "streamable_http", "url": scripted.url}
-    other = Somebody(somebody.auth, somebody.registry, {})
+    other = CredentialOwner(somebody.auth, somebody.registry, {})
     other.headers = {"Authorization": f"Bearer {(await somebody.auth.log_in())['access_token']}"}
     for ref in (await other.keep("theirs"), f"cred_{'0' * 32}"):
         answer = await somebody.registry.ask("POST", SERVERS, {**body, "credential_ref": ref})

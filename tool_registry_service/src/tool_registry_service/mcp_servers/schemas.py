@@ -2,35 +2,16 @@
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from kgents_shared.contracts.agent_spec import Text
 from kgents_shared.contracts.credentials import CredentialRef
 from kgents_shared.contracts.model import Contract
-
-ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63)]
-
-
-def _http_url(url: str) -> str:
-    import httpx  # noqa: PLC0415 -- the HTTP client isn't part of the service's start
-
-    try:
-        parts = urlsplit(url)
-        httpx.URL(url)
-        port_is_fine = parts.port is None or parts.port > 0
-    except (ValueError, httpx.InvalidURL) as error:
-        raise PydanticCustomError("bad_url", "must be a URL") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
-        raise PydanticCustomError("bad_url", "must be an http or https URL with a host")
-    if parts.username is not None or parts.password is not None:
-        raise PydanticCustomError("secret_in_url", "must not carry a user name or password")
-    if any(char.isspace() or ord(char) < 0x20 for char in url):
-        raise PydanticCustomError("bad_url", "must not contain spaces or control characters")
-    return url
+from tool_registry_service.http_tools.checking import http_address
+from tool_registry_service.tools.names import FirstName
 
 
 class NewMcpServer(Contract):
@@ -39,9 +20,9 @@ class NewMcpServer(Contract):
     `credential_ref` is a credential of the server's owner, of type `mcp`: its secret goes to the server as a bearer.
     """
 
-    name: ServerName
+    name: FirstName
     transport: Literal["streamable_http", "stdio"]
-    url: Annotated[Text, Field(max_length=2000), AfterValidator(_http_url)] | None = None
+    url: Annotated[Text, Field(max_length=2000), AfterValidator(http_address)] | None = None
     command: Annotated[Text, Field(min_length=1, max_length=100)] | None = None
     args: Annotated[list[Annotated[Text, Field(max_length=1000)]], Field(max_length=50)] = Field(
         default_factory=list[str]

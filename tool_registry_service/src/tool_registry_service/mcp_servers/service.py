@@ -27,6 +27,8 @@ class McpServerService:
 
     async def add(self, owner_id: str, target: ServerTarget, offer: Offer) -> McpServer:
         """Store a server of this owner, and pin the definitions that it offers; raises `ServerNameTaken`."""
+        if await self._tools.claim_first_name(owner_id, target.name) - {"server"}:
+            raise ServerNameTaken(f"There is an imported API, or a tool, whose name begins with {target.name}.")
         now = datetime.now(UTC)
         server = McpServer(
             id=target.id, owner_id=owner_id, name=target.name, transport=target.transport, url=target.url,

@@ -1,5 +1,6 @@
 """`/api/v1/tools`, and what the runtime asks for an agent."""
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -8,9 +9,10 @@ from kgents_shared.auth import OfOrganisation, named, owners_listed
 from kgents_shared.contracts.tools import KnownTools, ResolvedTools, ResolveToolsRequest
 from kgents_shared.db import Page, PageQuery, make_page
 from tool_registry_service.dependencies import ManagementOnly, RegistryDep, RuntimeOnly, ToolsRead
+from tool_registry_service.http_tools.definition import StoredDefinition
 from tool_registry_service.permissions.decision import Asked, denial, denied_to_all
 from tool_registry_service.tools.models import Tool
-from tool_registry_service.tools.schemas import PendingDefinition, ToolView
+from tool_registry_service.tools.schemas import HttpRequestView, PendingDefinition, ToolView
 
 router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
 internal_router = APIRouter(prefix="/internal/tools", include_in_schema=False)
@@ -67,13 +69,32 @@ def view_of_tool(tool: Tool) -> ToolView:
         kind=tool.kind,
         owner_id=tool.owner_id,
         server_id=tool.server_id,
+        api_id=tool.api_id,
         description=tool.description,
         input_schema=tool.input_schema,
         output_schema=tool.output_schema,
+        http=_http(tool.definition),
         definition_hash=tool.definition_hash,
         side_effect=tool.side_effect,
         state=tool.state,
-        pending=None if tool.pending is None else PendingDefinition.model_validate(tool.pending),
+        pending=None if tool.pending is None else _pending(tool.pending),
         created_at=tool.created_at,
         updated_at=tool.updated_at,
     )
+
+
+def _http(definition: dict[str, Any] | None) -> HttpRequestView | None:
+    if definition is None:
+        return None
+    stored = StoredDefinition.model_validate(definition)
+    return HttpRequestView(
+        request=stored.sending,
+        auth=stored.placement,
+        credential_ref=stored.credential_ref,
+        suggested_side_effect=stored.suggested,
+    )
+
+
+def _pending(pending: dict[str, Any]) -> PendingDefinition:
+    given = {name: value for name, value in pending.items() if name != "definition"}
+    return PendingDefinition(**given, http=_http(pending.get("definition")))

@@ -18,13 +18,15 @@ class Tool(Base):
     """One tool with its pinned definition. `pending` is the changed definition that waits to be accepted.
 
     `name` is `<server>.<tool>`, `remote_name` what the far side calls it. Only an `active` tool is offered and called.
-    One of kind `mcp` belongs to a server; `definition` is what one of kind `http` is sent as.
+    One of kind `mcp` belongs to a server; `definition` is what one of kind `http` is sent as, and `api_id` the imported
+    API that it is of, if any.
     """
 
     __tablename__ = "tools"
     __table_args__ = (
         UniqueConstraint("owner_id", "name"),
         Index("ix_tools_server_id", "server_id"),
+        Index("ix_tools_api_id", "api_id"),
         CheckConstraint("(kind = 'mcp') = (server_id IS NOT NULL)", name="of_a_server"),
         CheckConstraint("(kind = 'http') = (definition IS NOT NULL)", name="sent_as"),
         CheckConstraint("side_effect IN ('none', 'read', 'write', 'external')", name="side_effect"),
@@ -33,6 +35,7 @@ class Tool(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[ToolKind] = mapped_column(Text)
     server_id: Mapped[UUID | None] = mapped_column(ForeignKey("tools.mcp_servers.id", ondelete="CASCADE"))
+    api_id: Mapped[UUID | None] = mapped_column(ForeignKey("tools.http_apis.id", ondelete="CASCADE"))
     owner_id: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text(collation="C"))
     remote_name: Mapped[str] = mapped_column(Text)

@@ -3,10 +3,12 @@
 from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kgents_shared.db import PageRequest
+from tool_registry_service.http_tools.models import HttpApi
+from tool_registry_service.mcp_servers.models import McpServer
 from tool_registry_service.tools.models import Tool
 
 
@@ -27,10 +29,39 @@ class ToolRepository:
         query = select(Tool).where(Tool.owner_id.in_(self._owner_ids), Tool.server_id == server_id)
         return (await self._session.execute(query.order_by(Tool.name))).scalars().all()
 
-    async def find(self, name: str) -> Tool | None:
+    async def of_api(self, api_id: UUID) -> Sequence[Tool]:
+        """Every tool of an imported API, by name."""
+        query = select(Tool).where(Tool.owner_id.in_(self._owner_ids), Tool.api_id == api_id)
+        return (await self._session.execute(query.order_by(Tool.name))).scalars().all()
+
+    async def claim_first_name(self, owner_id: str, name: str) -> frozenset[str]:
+        """Who of an owner has a name already: a server, an API, single tools that begin with it.
+
+        Nobody else takes it until the transaction ends.
+        """
+        await self._session.execute(
+            select(func.pg_advisory_xact_lock(func.hashtext(f"kgents.tools {owner_id} {name}")))
+        )
+        asked = {
+            "server": select(McpServer.id).where(McpServer.owner_id == owner_id, McpServer.name == name),
+            "api": select(HttpApi.id).where(HttpApi.owner_id == owner_id, HttpApi.name == name),
+            "tools": select(Tool.id).where(
+                Tool.owner_id == owner_id, Tool.name.startswith(f"{name}.", autoescape=True),
+                Tool.server_id.is_(None), Tool.api_id.is_(None),
+            ),
+        }  # fmt: skip
+        found = {kind: (await self._session.execute(query.limit(1))).first() for kind, query in asked.items()}
+        return frozenset(kind for kind, row in found.items() if row is not None)
+
+    async def remove(self, tool: Tool) -> None:
+        """Delete a tool."""
+        await self._session.delete(tool)
+        await self._session.flush()
+
+    async def find(self, name: str, *, lock: bool = False) -> Tool | None:
         """The tool of this full name; owners of several names alike are asked one at a time."""
         query = select(Tool).where(Tool.owner_id.in_(self._owner_ids), Tool.name == name)
-        return (await self._session.execute(query)).scalar_one_or_none()
+        return (await self._session.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
 
     async def find_remote(self, server_id: UUID, remote_name: str) -> Tool | None:
         """The tool that a server calls `remote_name`, held until the transaction ends."""

@@ -9,7 +9,18 @@ from pydantic import Field, StringConstraints
 from kgents_shared.contracts.model import Contract
 from kgents_shared.contracts.tools import SideEffect
 from tool_registry_service.calls import ToolKind
+from tool_registry_service.http_tools.definition import Placement
+from tool_registry_service.http_tools.sending import Sending
 from tool_registry_service.tools.models import ToolState
+
+
+class HttpRequestView(Contract):
+    """How a tool of kind `http` is sent. `suggested_side_effect` is what its method lets one suppose."""
+
+    request: Sending
+    auth: Placement | None
+    credential_ref: str | None
+    suggested_side_effect: SideEffect
 
 
 class PendingDefinition(Contract):
@@ -17,6 +28,8 @@ class PendingDefinition(Contract):
 
     description: str
     input_schema: dict[str, Any]
+    output_schema: dict[str, Any] | None = None
+    http: HttpRequestView | None = None
     definition_hash: str
 
 
@@ -27,9 +40,11 @@ class ToolView(Contract):
     kind: ToolKind
     owner_id: str
     server_id: UUID | None
+    api_id: UUID | None
     description: str
     input_schema: dict[str, Any]
     output_schema: dict[str, Any] | None
+    http: HttpRequestView | None
     definition_hash: str
     side_effect: SideEffect
     state: ToolState

@@ -10,7 +10,6 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from kgents_shared.errors import FaultItem
-from kgents_shared.yaml_documents import BadYaml, read_yaml
 
 Version = Literal["3.0", "3.1"]
 _MAX_DEPTH = 64
@@ -89,6 +88,8 @@ def _parsed(text: str) -> Any:
             raise BadDocument([FaultItem((), error.msg, "json_syntax", "send JSON or YAML", place)]) from error
         except (ValueError, RecursionError) as error:
             raise _bad("json_syntax", "is JSON that can't be read", "send JSON or YAML") from error
+    from kgents_shared.yaml_documents import BadYaml, read_yaml  # noqa: PLC0415 -- few starts need it
+
     try:
         documents = read_yaml(text, core_schema=True)
     except BadYaml as error:
