@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 from kgents_shared.http.service import installed_services
 from tests.architecture.service_apps import app_of
 from tests.e2e.running_platform import RunningPlatform
-from tests.e2e.tenants import PASSWORD, Tenant, furnish, person, service_token
+from tests.e2e.tenants import PASSWORD, Tenant, asked_approval, furnish, person, service_token
 from tests.external.scripted_mcp import ScriptedServer
 
 # The library's types are generic over parts that differ by version of the document's format.
@@ -100,6 +100,10 @@ async def callers(
             )
             for service in documents()
         }
+        registry = await service_token(platform, visitor, "tools", "governance")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as inside:
+            approval = await asked_approval(inside, registry, developer.things["user_id"][0])
+        developer.things["approval_id"] = [approval["id"]]
         throw_away = await sessions(admin, 6 * EXAMPLES)
         administrator = (await person(admin, {"admin"}))["access_token"]
         yield Callers(platform.url, f"http://127.0.0.1:{port}", developer, administrator, services, throw_away)

@@ -15,12 +15,14 @@ class ApprovalNotFound(NotFound):
 
 
 class AlreadyDecided(Conflict):
-    """409: it is pending no longer; `status` says what became of it."""
+    """409: it is pending no longer; `approval_status` says what became of it."""
 
     default_code = "approval_decided"
 
     def __init__(self, status: str) -> None:
-        super().__init__(f"There is nothing left to decide: the approval is {status}.", extra={"status": status})
+        super().__init__(
+            f"There is nothing left to decide: the approval is {status}.", extra={"approval_status": status}
+        )
 
 
 class NotInPerson(Forbidden):
@@ -44,12 +46,12 @@ class OwnRequest(Forbidden):
 
 
 class NotUsable(Conflict):
-    """409: the approval doesn't let this be carried out; `reason` says why, `status` where it stands."""
+    """409: the approval doesn't let this be carried out; `reason` says why, `approval_status` where it stands."""
 
     default_code = "approval_not_usable"
 
     def __init__(self, reason: str, sentence: str, status: str) -> None:
-        super().__init__(sentence, extra={"reason": reason, "status": status})
+        super().__init__(sentence, extra={"reason": reason, "approval_status": status})
 
 
 class AlreadyConsumed(Conflict):
@@ -58,7 +60,7 @@ class AlreadyConsumed(Conflict):
     default_code = "approval_consumed"
 
     def __init__(self) -> None:
-        super().__init__("This request consumed the approval before.", extra={"status": "consumed"})
+        super().__init__("This request consumed the approval before.", extra={"approval_status": "consumed"})
 
 
 class RequestKeyReused(Conflict):

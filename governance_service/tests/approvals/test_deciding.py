@@ -38,7 +38,7 @@ async def test_what_is_rejected_stays_so_and_the_note_goes_to_who_waits(governan
     assert (state["status"], state["note"], state["decided_by"]) == ("rejected", "Not on a Sunday", ada.subject)
     refused = await asked.consumed()
     assert (refused.status_code, refused.json()["code"]) == (409, "approval_not_usable")
-    assert (refused.json()["reason"], refused.json()["status"]) == ("not_approved", "rejected")
+    assert (refused.json()["reason"], refused.json()["approval_status"]) == ("not_approved", "rejected")
 
 
 async def test_the_same_request_is_the_same_approval_and_its_key_stands_for_nothing_else(governance: Governance):
@@ -61,7 +61,11 @@ async def test_the_same_decision_again_is_no_fault_and_another_one_is(governance
     assert first.json() == again.json()
     for decision, note in (("reject", None), ("approve", "Or rather this")):
         late = await ada.decides(asked, decision, note)
-        assert (late.status_code, late.json()["code"], late.json()["status"]) == (409, "approval_decided", "approved")
+        assert (late.status_code, late.json()["code"], late.json()["approval_status"]) == (
+            409,
+            "approval_decided",
+            "approved",
+        )
     assert await asked.history() == [("asked", "tools"), ("approved", ada.subject)]
     assert len(await asked.events()) == 1
 
@@ -101,9 +105,9 @@ async def test_what_runs_out_is_expired_at_once_written_down_and_told(governance
     for asked in (waiting, approved):
         await governance.end_time_of(asked)
         assert (await asked.state())["status"] == "expired"
-    assert (await ada.decides(waiting)).json()["status"] == "expired"
+    assert (await ada.decides(waiting)).json()["approval_status"] == "expired"
     refused = await approved.consumed()
-    assert (refused.status_code, refused.json()["status"]) == (409, "expired")
+    assert (refused.status_code, refused.json()["approval_status"]) == (409, "expired")
     shown = (await ada.ask("GET", params={"status": "expired"})).json()["items"]
     assert [row["id"] for row in shown] == [approved.id, waiting.id]
     assert (await ada.ask("GET", params={"status": "pending"})).json()["items"] == []
@@ -141,7 +145,7 @@ async def test_a_run_that_ended_leaves_nothing_to_decide_or_to_carry_out(governa
     states = [(await asked.state())["status"] for asked in (waiting, approved, done, other)]
     assert states == ["cancelled", "cancelled", "consumed", "pending"]
     assert (await ada.decides(waiting)).status_code == 409
-    assert (await approved.consumed()).json()["status"] == "cancelled"
+    assert (await approved.consumed()).json()["approval_status"] == "cancelled"
     assert (await governance.send("runtime", "POST", "/cancel", json={"run_id": run})).json() == {"cancelled": 0}
     assert [event["data"]["status"] for event in await waiting.events()] == ["cancelled"]
 
