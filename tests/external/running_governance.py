@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 import psycopg
 from aiohttp import web
+from fastapi import FastAPI
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
@@ -57,6 +58,8 @@ class Governance:
     issuer: TokenIssuer
     auth: Auth
     database_url: str
+    app: FastAPI
+    auth_url: str
 
     def person(
         self,
@@ -200,5 +203,5 @@ async def running_governance(database_url: str, issuer: TokenIssuer, **changes: 
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://governance") as http,
     ):
-        yield Governance(http, issuer, auth, database_url)
+        yield Governance(http, issuer, auth, database_url, app, given["auth_url"])
     await runner.cleanup()

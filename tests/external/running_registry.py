@@ -40,14 +40,14 @@ class RunningRegistry:
         return await self.http.request(method, path, json=body, headers=self.issuer.person(owner or self.owner))
 
     async def register(self, name: str, **reached: Any) -> JsonObject:
-        """Register a server that must be taken."""
-        answer = await self.ask("POST", "/api/v1/mcp-servers", {"name": name, **reached})
+        """Register a server that must be taken. Unless something else is said, its tools act where it can be undone."""
+        answer = await self.ask("POST", "/api/v1/mcp-servers", {"name": name, "side_effect": "write", **reached})
         assert answer.status_code == 201, answer.text
         return cast("JsonObject", answer.json())
 
-    async def register_http(self, server: ScriptedServer, name: str = "scripted") -> JsonObject:
+    async def register_http(self, server: ScriptedServer, name: str = "scripted", **said: Any) -> JsonObject:
         """Register the scripted server over HTTP."""
-        return await self.register(name, transport="streamable_http", url=server.url)
+        return await self.register(name, transport="streamable_http", url=server.url, **said)
 
     async def register_stdio(self, name: str = "scripted", command: str = "scripted") -> JsonObject:
         """Register a server from the operator's list."""

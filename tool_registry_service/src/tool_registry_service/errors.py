@@ -146,9 +146,13 @@ class SchemaTooComplex(Exception):
 
 
 class ToolCallFault(Exception):
-    """A call that gave no result; the text is a sentence for the model. `outcome` goes to the invocation's row."""
+    """A call that gave no result; the text is a sentence for the model. `outcome` goes to the invocation's row.
+
+    `may_have_acted`: it was sent, and whether it had its effect is not known.
+    """
 
     outcome = "failed"
+    may_have_acted = False
 
 
 class NeverSent(ToolCallFault):
@@ -161,6 +165,7 @@ class ConnectionLost(ToolCallFault):
     """The connection broke after the call was sent: whether it had an effect is not known."""
 
     outcome = "unknown"
+    may_have_acted = True
 
 
 class AnsweredForAnother(ConnectionLost):
@@ -183,6 +188,7 @@ class CallTimedOut(ToolCallFault):
     """No answer in time: whether the call had an effect is not known."""
 
     outcome = "timed_out"
+    may_have_acted = True
 
 
 class AnswerTooLarge(ToolCallFault):

@@ -13,6 +13,8 @@ from kgents_shared.http.background import BackgroundTasks
 from kgents_shared.http.client import ServiceClient, ServiceSession
 from kgents_shared.http.vault import HttpVault
 from kgents_shared.policies.feed import PolicyFeed, ReadPolicies
+from tool_registry_service.approvals.clients import HttpApprovals
+from tool_registry_service.approvals.step import ApprovalStep
 from tool_registry_service.credentials import Bearers
 from tool_registry_service.direct_calls.repository import DirectCallRepository
 from tool_registry_service.direct_calls.service import DirectCallService
@@ -69,6 +71,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
             permissions=permissions,
             lookup=EveryTool({}, rows),
             gates=(PinnedDefinition(), PolicyGate(policies), ValidArguments()),
+            approval=ApprovalStep(HttpApprovals(siblings.client(settings.governance_url, "governance"))),
             executors={"mcp": McpExecutor(sessions), "http": HttpExecutor(settings, http_secrets)},
         )
         limits = InvocationLimits(settings.max_result_bytes)

@@ -25,7 +25,7 @@ async def test_a_server_that_wants_a_bearer_is_registered_and_called_with_it(
     bearer = f"bearer-{secrets.token_hex(8)}"
     scripted.tell("authorization", f"Bearer {bearer}")
     ref = await somebody.keep(bearer if form == "a text" else {"token": bearer})
-    body = {"name": "locked", "transport": "streamable_http", "url": scripted.url}
+    body = {"name": "locked", "transport": "streamable_http", "url": scripted.url, "side_effect": "read"}
     assert (await somebody.registry.ask("POST", SERVERS, body)).status_code == 502
     made = await somebody.registry.ask("POST", SERVERS, {**body, "credential_ref": ref})
     assert made.status_code == 201, made.text

@@ -86,7 +86,7 @@ async def test_new_and_vanished_tools_are_told_apart(registry: RunningRegistry, 
 async def test_a_tools_side_effect_is_external_until_its_owner_says_otherwise(
     registry: RunningRegistry, scripted: ScriptedServer
 ) -> None:
-    server = await registry.register_http(scripted)
+    server = await registry.register_http(scripted, side_effect="external")
     assert (await registry.tool("scripted.echo"))["side_effect"] == "external"
     path = f"{SERVERS}/{server['id']}/tools/echo"
     changed = await registry.ask("PATCH", path, {"side_effect": "none"})

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from tool_registry_service.calls import CallableTool
+
 _MASK = "***"
 _SECRET_KEY = re.compile(
     r"pass(word|wd|phrase|code)?$|secret|token|api[_-]?key|authorization|credential|private[_-]?key|cookie|bearer|^pin$",
@@ -21,24 +23,31 @@ _MAX_KEPT_BYTES = 16_384
 
 def masked(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What is stored of a call's arguments."""
-    kept = cast("dict[str, Any]", _masked(arguments))
+    kept = cast("dict[str, Any]", _masked(arguments, _MAX_TEXT))
     size = len(json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace"))
     return kept if size <= _MAX_KEPT_BYTES else {"not_kept": f"arguments of {size} bytes"}
 
 
-def _masked(value: Any) -> Any:
+def masked_whole(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person reads who decides on a call: all of it but secrets."""
+    return cast("dict[str, Any]", _masked(arguments, None))
+
+
+def _masked(value: Any, most: int | None) -> Any:
     if isinstance(value, Mapping):
         rows = cast("Mapping[str, Any]", value)
-        return {_kept(key): _MASK if _SECRET_KEY.search(key) else _masked(item) for key, item in rows.items()}
+        return {
+            _kept(key, most): _MASK if _SECRET_KEY.search(key) else _masked(item, most) for key, item in rows.items()
+        }
     if isinstance(value, list):
-        return [_masked(item) for item in cast("list[Any]", value)]
-    return _SECRET_VALUE.sub(_MASK, _kept(value)) if isinstance(value, str) else value
+        return [_masked(item, most) for item in cast("list[Any]", value)]
+    return _SECRET_VALUE.sub(_MASK, _kept(value, most)) if isinstance(value, str) else value
 
 
-def _kept(text: str) -> str:
+def _kept(text: str, most: int | None) -> str:
     """Text that PostgreSQL holds, and not more of it than is of use."""
     clean = text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
-    return clean if len(clean) <= _MAX_TEXT else f"{clean[:_MAX_TEXT]}… ({len(clean)} characters)"
+    return clean if most is None or len(clean) <= most else f"{clean[:most]}… ({len(clean)} characters)"
 
 
 def fingerprint(name: str, arguments: Mapping[str, Any]) -> str:
@@ -47,7 +56,10 @@ def fingerprint(name: str, arguments: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def payload_hash(name: str, definition_hash: str, arguments: Mapping[str, Any]) -> str:
-    """SHA-256 of what an approval is bound to: the exact call of the tool as it is defined, in canonical JSON."""
-    text = json.dumps([name, definition_hash, arguments], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+def payload_hash(tool: CallableTool, arguments: Mapping[str, Any]) -> str:
+    """SHA-256 of what an approval is bound to, in canonical JSON: this call of the tool as it is defined, there."""
+    target = tool.target
+    where = None if target is None else [str(target.id), target.transport, target.url, target.command, *target.args]
+    bound = [tool.name, tool.kind, tool.definition_hash, tool.definition, where, arguments]
+    text = json.dumps(bound, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -39,6 +39,14 @@ UPDATE tools.invocations SET outcome = %s, is_error = %s, result = %s, result_by
     side_effect = %s, denied_by = %s::json, ended_at = now()
 WHERE id = %s AND runner = %s AND outcome = 'running' RETURNING id
 """
+_WAIT = """
+UPDATE tools.invocations SET outcome = 'waiting_approval', approval_id = %s, side_effect = %s
+WHERE id = %s AND runner = %s AND outcome = 'running' RETURNING id
+"""
+_GO_ON = """
+UPDATE tools.invocations SET outcome = 'running', runner = %s
+WHERE id = %s AND outcome = 'waiting_approval' RETURNING id
+"""
 _TAKE_OVER = (
     "UPDATE tools.invocations SET runner = %s WHERE id = %s AND runner = %s AND outcome = 'running' RETURNING id"
 )
@@ -137,6 +145,14 @@ class InvocationRepository:
     async def take_over(self, invocation_id: UUID, *, from_runner: UUID, to_runner: UUID) -> bool:
         """Make a dead runner's call one's own; False where another was first."""
         return await self._one(_TAKE_OVER, (to_runner, invocation_id, from_runner)) is not None
+
+    async def wait(self, invocation_id: UUID, runner: UUID, approval_id: UUID, side_effect: SideEffect) -> bool:
+        """Store that a call waits for this approval; False where `runner` no longer has it."""
+        return await self._one(_WAIT, (approval_id, side_effect, invocation_id, runner)) is not None
+
+    async def go_on(self, invocation_id: UUID, runner: UUID) -> bool:
+        """Take up a call that waited, as `runner`; False where another was first."""
+        return await self._one(_GO_ON, (runner, invocation_id)) is not None
 
     async def switch_off(self, owner_id: str, name: str, definition_hash: str) -> None:
         """Mark a tool whose server no longer has the pinned definition."""

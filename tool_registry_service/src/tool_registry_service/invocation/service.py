@@ -1,4 +1,4 @@
-"""The one way to a tool (DESIGN §7): row → permission → gates → call → size → row's end."""
+"""The one way to a tool (DESIGN §7): row → permission → gates → approval → call → size → row's end."""
 
 import asyncio
 import time
@@ -10,8 +10,9 @@ from uuid import UUID
 
 import structlog
 
-from kgents_shared.contracts.tools import InvokeToolAnswer, InvokeToolRequest, SideEffect
+from kgents_shared.contracts.tools import ApprovalWait, InvokeToolAnswer, InvokeToolRequest, SideEffect
 from kgents_shared.db import new_id
+from tool_registry_service.approvals.step import ApprovalStep
 from tool_registry_service.calls import CallableTool, Executor, Gate, Refused, ToolKind
 from tool_registry_service.errors import DefinitionChanged, IdempotencyKeyReused, ToolCallFault
 from tool_registry_service.invocation.lookup import ToolLookup
@@ -30,6 +31,7 @@ _log = structlog.get_logger("kgents.tools.invocation")
 _POLL_S = 0.05
 _GRACE_S = 5.0
 _REPEATABLE: Final = frozenset({"none", "read"})
+_ASKED_FOR: Final = "external"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,20 @@ class _Outcome:
     text: str
     side_effect: SideEffect | None = None
     denied_by: dict[str, Any] | None = None
+    waiting: ApprovalWait | None = None
+    may_have_acted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class InvocationParts:
-    """What a call goes through: permission, where its tool is found, the gates in order, who makes it, by kind."""
+    """What a call goes through: permission, where its tool is found, the gates in order, a person's word where it acts
+    on the world, who makes it, by kind.
+    """
 
     permissions: Permissions
     lookup: ToolLookup
     gates: Sequence[Gate]
+    approval: ApprovalStep
     executors: Mapping[ToolKind, Executor]
 
 
@@ -69,6 +76,7 @@ class InvocationService:
         self._permissions = parts.permissions
         self._lookup = parts.lookup
         self._gates = parts.gates
+        self._approval = parts.approval
         self._executors = parts.executors
         self._limits = limits
         self._running: dict[tuple[str, str], tuple[str, asyncio.Task[InvokeToolAnswer]]] = {}
@@ -110,6 +118,10 @@ class InvocationService:
             stored = await self._rows.stored(call.owner_id, call.idempotency_key)
             if stored is None or stored.fingerprint != mark:
                 raise _key_reused()
+            if stored.outcome == "waiting_approval":
+                if await self._rows.go_on(stored.id, runner):
+                    return await self._make(call, stored.id, runner)
+                continue
             if stored.outcome != "running":
                 return InvokeToolAnswer(content=stored.result or "", is_error=bool(stored.is_error))
             # Calls that this process still makes are shared in `invoke`: its own row here is one that was cut off.
@@ -118,11 +130,14 @@ class InvocationService:
             await asyncio.sleep(_POLL_S)
 
     async def _after_death(self, call: InvokeToolRequest, stored: StoredInvocation, runner: UUID) -> InvokeToolAnswer:
-        """The process that made the call is gone: only a tool without effects outside is called again."""
+        """The process that made the call is gone: only a tool without effects outside is called again.
+
+        One with an effect on the world passes its approval again, which knows whether it may have been sent.
+        """
         if not await self._rows.take_over(stored.id, from_runner=stored.runner, to_runner=runner):
             return await self._known(call, stored.fingerprint, runner)
         tool = await self._lookup.tool(call.owner_id, call.name)
-        if tool is not None and tool.side_effect in _REPEATABLE:
+        if tool is not None and (tool.side_effect in _REPEATABLE or tool.side_effect == _ASKED_FOR):
             return await self._make(call, stored.id, runner)
         text = (
             f"The call of {call.name} was interrupted; whether it took effect is not known. "
@@ -133,12 +148,22 @@ class InvocationService:
     async def _make(self, call: InvokeToolRequest, invocation_id: UUID, runner: UUID) -> InvokeToolAnswer:
         began = time.monotonic()
         outcome = await self._outcome(call)
+        if outcome.waiting is not None:
+            return await self._wait(call, invocation_id, runner, outcome.waiting)
         latency_ms = (time.monotonic() - began) * 1000
         _log.info(
             "tool_called", tool=call.name, agent_id=str(call.agent_id), run_id=str(call.run_id),
             outcome=outcome.outcome, latency_ms=round(latency_ms, 1),
         )  # fmt: skip
         return await self._finish(call, invocation_id, runner, outcome, latency_ms)
+
+    async def _wait(
+        self, call: InvokeToolRequest, invocation_id: UUID, runner: UUID, waiting: ApprovalWait
+    ) -> InvokeToolAnswer:
+        if not await self._rows.wait(invocation_id, runner, waiting.approval_id, _ASKED_FOR):
+            return await self._known(call, fingerprint(call.name, call.arguments), runner)
+        _log.info("tool_waits", tool=call.name, run_id=str(call.run_id), approval_id=str(waiting.approval_id))
+        return InvokeToolAnswer(content=f"{call.name} waits for a person's approval.", waiting=waiting)
 
     async def _finish(
         self, call: InvokeToolRequest, invocation_id: UUID, runner: UUID, outcome: _Outcome, latency_ms: float
@@ -163,7 +188,21 @@ class InvocationService:
         for gate in self._gates:
             if (refused := await gate.refusal(call, tool)) is not None:
                 return _refusal(refused, tool)
+        if tool.side_effect == _ASKED_FOR:
+            return await self._call_as_approved(call, tool)
         return await self._call(call, tool)
+
+    async def _call_as_approved(self, call: InvokeToolRequest, tool: CallableTool) -> _Outcome:
+        """Make the call where a person said so; where its answer is lost, they are asked whether it is sent again."""
+        word = await self._approval.word(call, tool)
+        while word.goes:
+            outcome = await self._call(call, tool)
+            if not outcome.may_have_acted:
+                return outcome
+            word = await self._approval.word(call, tool, word.number + 1)
+        if word.refused is not None:
+            return _refusal(word.refused, tool)
+        return _Outcome("waiting_approval", False, "", tool.side_effect, waiting=word.waiting)
 
     async def _call(self, call: InvokeToolRequest, tool: CallableTool) -> _Outcome:
         try:
@@ -172,7 +211,8 @@ class InvocationService:
             await self._rows.switch_off(call.owner_id, call.name, tool.definition_hash)
             return _Outcome(error.outcome, True, str(error), tool.side_effect)
         except ToolCallFault as error:
-            return _Outcome(error.outcome, True, f"{call.name} gave no result. {error}", tool.side_effect)
+            said = f"{call.name} gave no result. {error}"
+            return _Outcome(error.outcome, True, said, tool.side_effect, may_have_acted=error.may_have_acted)
         outcome = "tool_error" if answer.is_error else "completed"
         return _Outcome(outcome, answer.is_error, answer.text, tool.side_effect)
 

@@ -39,7 +39,7 @@ async def register_mcp_server(
     try:
         offer = await offer_from(registry.sessions, target)
         async with registry.servers([owner_id]) as servers:
-            return _view(await servers.add(owner_id, target, offer))
+            return _view(await servers.add(owner_id, target, offer, new.side_effect))
     except BaseException:
         await registry.sessions.drop(target.id)
         raise

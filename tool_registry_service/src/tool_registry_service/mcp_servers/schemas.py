@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from kgents_shared.contracts.agent_spec import Text
 from kgents_shared.contracts.credentials import CredentialRef
 from kgents_shared.contracts.model import Contract
+from kgents_shared.contracts.tools import SideEffect
 from tool_registry_service.http_tools.checking import http_address
 from tool_registry_service.tools.names import FirstName
 
@@ -18,6 +19,8 @@ class NewMcpServer(Contract):
     """Body of `POST /mcp-servers`. `command` names an entry of the operator's list; no path is taken.
 
     `credential_ref` is a credential of the server's owner, of type `mcp`: its secret goes to the server as a bearer.
+    `side_effect` is what you say that the tools do which it offers now; `external` means that each call of them needs
+    an approval. Tools that it offers later are `external` until you say otherwise of each.
     """
 
     name: FirstName
@@ -28,6 +31,7 @@ class NewMcpServer(Contract):
         default_factory=list[str]
     )
     credential_ref: CredentialRef | None = None
+    side_effect: SideEffect = "external"
 
     @model_validator(mode="after")
     def _reached_one_way(self) -> Self:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+from kgents_shared.contracts.tools import SideEffect
 from kgents_shared.db import PageRequest
 from tool_registry_service.errors import ServerNameTaken, ServerNotFound
 from tool_registry_service.mcp_client.targets import ServerTarget
@@ -25,7 +26,7 @@ class McpServerService:
         if await self._servers.has_name(name):
             raise ServerNameTaken(f"There is an MCP server named {name} already.")
 
-    async def add(self, owner_id: str, target: ServerTarget, offer: Offer) -> McpServer:
+    async def add(self, owner_id: str, target: ServerTarget, offer: Offer, side_effect: SideEffect) -> McpServer:
         """Store a server of this owner, and pin the definitions that it offers; raises `ServerNameTaken`."""
         if await self._tools.claim_first_name(owner_id, target.name) - {"server"}:
             raise ServerNameTaken(f"There is an imported API, or a tool, whose name begins with {target.name}.")
@@ -36,7 +37,7 @@ class McpServerService:
             credential_ref=None if target.credential is None else target.credential.credential_ref,
         )  # fmt: skip
         await self._servers.add(server)
-        await self._tools.add(new_tool(server, remote, now) for remote in offer.tools)
+        await self._tools.add(new_tool(server, remote, now, side_effect) for remote in offer.tools)
         return server
 
     async def compare(self, server_id: UUID, offer: Offer) -> tuple[McpServer, Comparison]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import TypeAdapter, ValidationError
 
 from kgents_shared.contracts.agent_spec import Text
+from kgents_shared.contracts.tools import SideEffect
 from kgents_shared.db import new_id
 from tool_registry_service.mcp_client.targets import RemoteTool
 from tool_registry_service.mcp_servers.models import McpServer
@@ -73,12 +74,14 @@ class Comparison:
     new_rows: list[Tool] = field(default_factory=list[Tool])
 
 
-def new_tool(server: McpServer, remote: RemoteTool, now: datetime) -> Tool:
-    """A first definition, pinned as it is. Hints of the server about effects are not believed: `external`."""
+def new_tool(server: McpServer, remote: RemoteTool, now: datetime, side_effect: SideEffect = "external") -> Tool:
+    """A first definition, pinned as it is. Hints of the server about effects are not believed: `external` unless a
+    person who saw that it offers this tool said otherwise.
+    """
     return Tool(
         id=new_id(), kind="mcp", server_id=server.id, owner_id=server.owner_id, name=f"{server.name}.{remote.name}",
         remote_name=remote.name, description=remote.description, input_schema=remote.input_schema,
-        definition_hash=remote.definition_hash, side_effect="external", state="active", pending=None,
+        definition_hash=remote.definition_hash, side_effect=side_effect, state="active", pending=None,
         created_at=now, updated_at=now,
     )  # fmt: skip
 
