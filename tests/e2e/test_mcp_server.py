@@ -148,3 +148,23 @@ async def test_an_agent_that_waits_is_asked_for_its_answer_later(
 
         found = await eventually(answer, timeout=30, describe="the run goes on")
         assert str(found).startswith("The tool answered: ")
+
+
+async def test_by_the_command_line_alone_a_server_is_registered_called_looked_at_and_removed(
+    platform: RunningPlatform, scripted: ScriptedServer
+) -> None:
+    async def ran(*arguments: str) -> str:
+        done = await platform.cli(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    name = f"c-{uuid4().hex[:8]}"
+    assert "is registered with" in await ran("mcp", "add", name, "--url", scripted.url)
+    await ran("tools", "set", f"{name}.echo", "--side-effect", "none")
+    assert await ran("tools", "call", f"{name}.echo", '{"text": "hello"}') == "hello\n"
+    assert await ran("tools", "test", f"{name}.echo") == "example\n"
+    waiting = await platform.cli("tools", "call", f"{name}.count")
+    assert (waiting.returncode, "waits for approval" in waiting.stderr) == (1, True)
+    recorded = await ran("tools", "invocations", "--tool", f"{name}.*")
+    assert [line.split()[4] for line in recorded.splitlines()[1:]] == ["waiting_approval", "completed", "completed"]
+    assert await ran("mcp", "remove", name, "--yes") == f"The server {name} is removed.\n"
