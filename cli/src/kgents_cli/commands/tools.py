@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from kgents_cli.commands.tool_permissions import COMMANDS as PERMISSION_COMMANDS
 from kgents_cli.parameters import Slug
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -14,7 +15,7 @@ _STATES = ("active", "changed", "removed")
 
 @click.group()
 def command() -> None:
-    """List, add, show, search, test, call and accept tools, and see which calls were made.
+    """List, add, show, search, test, call and accept tools, and say who may call which.
 
     A tool is named `<server>.<tool>`, or `<organisation>~<server>.<tool>` where it isn't your own.
 
@@ -254,6 +255,10 @@ def invocation(invocation: str, as_json: bool) -> None:
     from kgents_cli.tools.records import show_invocation
 
     show_invocation(invocation, as_json=as_json)
+
+
+for _permission_command in PERMISSION_COMMANDS:
+    command.add_command(_permission_command)
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
