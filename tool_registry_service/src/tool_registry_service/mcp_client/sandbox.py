@@ -126,7 +126,9 @@ class StdioSandbox:
         words = [shutil.which("bwrap") or "bwrap", "--unshare-all"]
         words += ["--share-net"] if command.network == "open" else []
         words += ["--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev"]
-        words += ["--size", str(_scratch_mb(command) * _MEGABYTE), "--tmpfs", "/dev/shm", "--proc", "/proc"]  # noqa: S108
+        words += ["--size", str(_scratch_mb(command) * _MEGABYTE), "--tmpfs", "/dev/shm"]  # noqa: S108
+        # Where the platform is root, the server would be the owner of the kernel's settings there.
+        words += ["--proc", "/proc", "--remount-ro", "/proc"]
         for path in command.writable:
             words += ["--bind", str(path), str(path)]
         for path in self._hidden:

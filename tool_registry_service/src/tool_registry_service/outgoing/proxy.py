@@ -146,9 +146,11 @@ class OutgoingProxy:
             await self._give(stream, sent)
             if client.they_are_waiting_for_100_continue:
                 writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            allowance = self._allowance()
             while not isinstance(event := await _next(client, reader), h11.EndOfMessage):
                 if not isinstance(event, h11.Data):
                     return
+                allowance(len(event.data))
                 await self._give(stream, far.send(event))
             await self._give(stream, far.send(h11.EndOfMessage()))
             await self._down(stream, writer)
