@@ -126,6 +126,18 @@ async def test_an_approval_that_ran_out_is_worth_nothing(
     assert scripted.calls == []
 
 
+async def test_an_approval_of_somebody_who_may_decide_no_longer_is_worth_nothing(
+    asking: RunningRegistry, owner: Owner, governance: Governance, scripted: ScriptedServer, database_url: str
+) -> None:
+    body = asking.call_body("scripted.count", COUNT)
+    await ask(asking, body)
+    await owner.decide()
+    governance.auth.people[asking.owner]["scopes"] = ["runs:read"]
+    assert "The approval of this call was withdrawn." in (await ask(asking, body))["content"]
+    assert (await outcome(database_url, body))[0] == "approval_cancelled"
+    assert scripted.calls == []
+
+
 async def test_an_approval_is_void_where_the_tool_is_another_by_now(
     asking: RunningRegistry, owner: Owner, scripted: ScriptedServer, database_url: str
 ) -> None:
