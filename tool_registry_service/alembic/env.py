@@ -5,12 +5,18 @@ import os
 from alembic import context
 
 from kgents_shared.db.migrations import run_env
+from tool_registry_service.authorization import models as authorization
 from tool_registry_service.database import Base
 from tool_registry_service.invocation import models as invocation
 from tool_registry_service.mcp_servers import models as mcp_servers
 from tool_registry_service.tools import models as tools
 
-TABLES = (mcp_servers.McpServer, tools.Tool, invocation.Invocation)
+TABLES = (
+    authorization.PendingAuthorization,
+    mcp_servers.McpServer,
+    tools.Tool,
+    invocation.Invocation,
+)
 
 if not context.config.get_main_option("sqlalchemy.url"):
     context.config.set_main_option("sqlalchemy.url", os.environ.get("TOOLS_DATABASE_URL", "").replace("%", "%%"))

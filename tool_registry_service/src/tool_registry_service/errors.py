@@ -135,6 +135,30 @@ class ServerUnreachable(BadGateway):
     default_code = "mcp_server_unreachable"
 
 
+class ServerUnauthorized(BadGateway):
+    """An MCP server lets nobody in without authorization, or not with the one that it was shown."""
+
+    default_code = "mcp_server_unauthorized"
+
+
+class OAuthNotSet(Conflict):
+    """The server isn't one that a person authorizes."""
+
+    default_code = "oauth_not_set"
+
+
+class AuthorizationNotPending(NotFound):
+    """Nobody waits for this answer of an authorization server: it was used, or came too late."""
+
+    default_code = "authorization_not_pending"
+
+
+class AuthorizationFailed(BadGateway):
+    """An MCP server's authorization server can't be used, or gave no tokens."""
+
+    default_code = "mcp_authorization_failed"
+
+
 class ServerRefused(InvalidInput):
     """An MCP server that can't be registered: its address is refused, or it offers too much."""
 
@@ -182,6 +206,14 @@ class WantsAuthorization(NeverSent):
     """The server lets nobody in without authorization, or not with the one that it was shown."""
 
     outcome = "unauthorized"
+
+
+class AuthorizationFault(WantsAuthorization):
+    """The server's authorization server can't be asked, or gives no answer that can be used."""
+
+
+class AuthorizationRefused(AuthorizationFault):
+    """The authorization server said no, or is not one that may be used; another try is no help."""
 
 
 class CallTimedOut(ToolCallFault):

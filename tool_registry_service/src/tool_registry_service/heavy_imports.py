@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tool_registry_service.credentials import BearerSource
+    from httpx import AsyncClient
+
+    from tool_registry_service.credentials import HeaderSource
     from tool_registry_service.mcp_client.connection import McpConnection, McpTransport
     from tool_registry_service.mcp_client.targets import ServerTarget
     from tool_registry_service.outgoing.proxy import OutgoingProxy
@@ -22,7 +24,13 @@ if TYPE_CHECKING:
 
 _MODULES = frozenset(
     f"tool_registry_service.{module}"
-    for module in ("mcp_client.connection", "mcp_client.stdio", "mcp_client.streamable_http", "invocation.arguments")
+    for module in (
+        "mcp_client.connection",
+        "mcp_client.stdio",
+        "mcp_client.streamable_http",
+        "invocation.arguments",
+        "authorization.flow",
+    )
 )
 
 
@@ -43,13 +51,13 @@ async def connection(
     return McpConnection(transport, connect_timeout_s=connect_timeout_s, on_list_changed=on_list_changed)
 
 
-async def streamable_http(target: ServerTarget, settings: ToolsSettings, bearers: BearerSource | None) -> McpTransport:
-    """The way to a server over the guarded HTTP client, with a bearer where the server wants one."""
+async def streamable_http(target: ServerTarget, settings: ToolsSettings, headers: HeaderSource | None) -> McpTransport:
+    """The way to a server over the guarded HTTP client, with the headers that the server wants."""
     await load()
     from tool_registry_service.mcp_client.streamable_http import StreamableHttp  # noqa: PLC0415
     from tool_registry_service.outgoing.client import OutgoingHttp  # noqa: PLC0415
 
-    return StreamableHttp(target.url or "", OutgoingHttp.of(settings), bearers)
+    return StreamableHttp(target.url or "", OutgoingHttp.of(settings), headers)
 
 
 async def stdio(argv: list[str], environment: dict[str, str], max_answer_bytes: int, **kept: Any) -> McpTransport:
@@ -67,6 +75,13 @@ async def proxy(server: str, settings: ToolsSettings, rules: ProxyRules, meter: 
     from tool_registry_service.outgoing.proxy import OutgoingProxy  # noqa: PLC0415
 
     return OutgoingProxy(server, OutgoingHttp.of(settings).network(), rules, meter)
+
+
+def outgoing(settings: ToolsSettings) -> AsyncClient:
+    """A client that checks every address that it goes to."""
+    from tool_registry_service.outgoing.client import OutgoingHttp  # noqa: PLC0415 -- see the module's text
+
+    return OutgoingHttp.of(settings).client()
 
 
 async def argument_faults(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:

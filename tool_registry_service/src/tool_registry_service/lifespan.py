@@ -15,6 +15,8 @@ from kgents_shared.http.vault import HttpVault
 from kgents_shared.policies.feed import PolicyFeed, ReadPolicies
 from tool_registry_service.approvals.clients import HttpApprovals
 from tool_registry_service.approvals.step import ApprovalStep
+from tool_registry_service.authorization.service import AuthorizationService
+from tool_registry_service.authorization.tokens import OAuthTokens
 from tool_registry_service.credentials import Bearers
 from tool_registry_service.direct_calls.repository import DirectCallRepository
 from tool_registry_service.direct_calls.service import DirectCallService
@@ -32,6 +34,7 @@ from tool_registry_service.mcp_client.sandbox import StdioSandbox
 from tool_registry_service.mcp_client.transports import TransportMaker
 from tool_registry_service.mcp_server.agents import HttpAgents
 from tool_registry_service.mcp_server.door import McpDoor
+from tool_registry_service.mcp_servers.changes import ChangedTools
 from tool_registry_service.permissions.gate import Permissions
 from tool_registry_service.permissions.repository import RuleReader
 from tool_registry_service.policies.gate import HttpPolicies, PolicyGate
@@ -56,10 +59,11 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     ):
         vault = HttpVault(siblings.client(settings.auth_url, "auth"))
         bearers, http_secrets = Bearers(vault), HttpSecrets(vault)
-        maker = TransportMaker(settings, StdioSandbox(settings.stdio_hidden), bearers)
-        sessions = SessionPool(maker, settings)
-        presence = RunnerPresence(url, pool)
         relay = OutboxRelay(url, "tools", bus)
+        oauth = OAuthTokens(vault, pool, settings)
+        maker = TransportMaker(settings, StdioSandbox(settings.stdio_hidden), bearers, oauth)
+        sessions = SessionPool(maker, settings, ChangedTools(database, relay).heard)
+        presence = RunnerPresence(url, pool)
         app.state.event_bus = bus
         background.start("tools-outbox", relay.run)
         background.start("tools-presence", presence.run)
@@ -80,7 +84,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         direct_calls = DirectCallService(invocations, DirectCallRepository(pool))
         http_access = HttpAccess(settings, http_secrets)
         app.state.registry = Registry(
-            database, maker, sessions, invocations, permissions, direct_calls, relay, http_access
+            database, maker, sessions, invocations, permissions, direct_calls, relay, http_access,
+            AuthorizationService(oauth, settings),
         )
         management = siblings.client(settings.management_url, "management")
         agents = HttpAgents(management, siblings.client(settings.runtime_url, "runtime"), settings.runtime_url)

@@ -6,6 +6,7 @@ from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 from kgents_shared.policies.feed import ReadPolicies
+from tool_registry_service.authorization import endpoints as authorization
 from tool_registry_service.direct_calls import endpoints as direct_calls
 from tool_registry_service.http_tools import endpoints as http_tools
 from tool_registry_service.invocation import endpoints as invocation
@@ -30,6 +31,7 @@ def create_app(
             settings=settings or ToolsSettings(),  # pyright: ignore[reportCallIssue] -- from the environment
             lifespan=lifespan,
             routers=(
+                authorization.router,
                 mcp_servers.router,
                 processes.router,
                 records.router,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from kgents_shared.db import Database
 from kgents_shared.events import OutboxRelay
+from tool_registry_service.authorization.repository import PendingRepository
+from tool_registry_service.authorization.service import AuthorizationService
 from tool_registry_service.direct_calls.service import DirectCallService
 from tool_registry_service.http_tools.access import HttpAccess
 from tool_registry_service.http_tools.repository import HttpApiRepository
@@ -37,6 +39,7 @@ class Registry:
     direct_calls: DirectCallService
     relay: OutboxRelay
     http_access: HttpAccess
+    authorizations: AuthorizationService
 
     @asynccontextmanager
     async def servers(self, owner_ids: Collection[str]) -> AsyncGenerator[McpServerService]:
@@ -44,6 +47,12 @@ class Registry:
         async with self.database.transaction() as session:
             yield McpServerService(McpServerRepository(session, owner_ids), ToolRepository(session, owner_ids))
         self.relay.wake()
+
+    @asynccontextmanager
+    async def pending_authorizations(self) -> AsyncGenerator[PendingRepository]:
+        """Authorizations that wait for a person to come back."""
+        async with self.database.transaction() as session:
+            yield PendingRepository(session)
 
     @asynccontextmanager
     async def records(self, owner_ids: Collection[str]) -> AsyncGenerator[RecordRepository]:

@@ -61,18 +61,18 @@ class _Budget:
         return chars + 4
 
 
-def schema_fault(schema: dict[str, Any]) -> str | None:
-    """Why a tool's input schema can't be taken, or None."""
+def schema_fault(schema: dict[str, Any], of: str = "input") -> str | None:
+    """Why a tool's schema (`of` its input or output) can't be taken, or None."""
     if _depth(schema) > _MAX_DEPTH:
-        return f"has an input schema nested over {_MAX_DEPTH} deep"
+        return f"has an {of} schema nested over {_MAX_DEPTH} deep"
     if schema.get("type", "object") != "object":
-        return "has an input schema that isn't one of an object"
+        return f"has an {of} schema that isn't one of an object"
     try:
         validators.validator_for(schema, default=Draft202012Validator).check_schema(schema)
     except SchemaError as error:
-        return f"has an input schema that isn't valid: {error.message[:200]}"
+        return f"has an {of} schema that isn't valid: {error.message[:200]}"
     except RecursionError:
-        return "has an input schema without end"
+        return f"has an {of} schema without end"
     return None
 
 

@@ -12,15 +12,15 @@ from psycopg_pool import PoolTimeout
 
 from kgents_shared.contracts.tools import InvokeToolRequest, SideEffect
 from kgents_shared.db import HotPool
-from kgents_shared.http.vault import CredentialUse
 from tool_registry_service.calls import CallableTool
-from tool_registry_service.mcp_client.targets import ServerTarget
+from tool_registry_service.mcp_client.targets import ServerRow, ServerTarget
 
 _FINISH_PAUSES_S = (0.1, 0.3, 1.0, 2.0, 4.0)
 
 _TOOL = """
 SELECT t.id, t.kind, t.remote_name, t.state, t.definition_hash, t.side_effect, t.input_schema, t.output_schema,
-       t.definition, s.id, s.name, s.transport, s.url, s.command, s.args, s.credential_ref, s.owner_id
+       t.definition, s.id, s.name, s.transport, s.url, s.command, s.args, s.credential_ref, s.owner_id,
+       s.headers, s.oauth, s.oauth_ref
 FROM tools.tools t LEFT JOIN tools.mcp_servers s ON s.id = t.server_id
 WHERE t.owner_id = %s AND t.name = %s
 """
@@ -166,8 +166,4 @@ class InvocationRepository:
 
 
 def _target(server: list[Any]) -> ServerTarget | None:
-    server_id, name, transport, url, command, args, credential_ref, owner_id = server
-    if server_id is None:
-        return None
-    used = None if credential_ref is None else CredentialUse(credential_ref, owner_id)
-    return ServerTarget(server_id, name, transport, url, command, tuple(args), used)
+    return None if server[0] is None else ServerRow(*server).target

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import median
 
+from tool_registry_service.errors import WantsAuthorization
+
 _KEPT_LATENCIES = 200
 
 
@@ -27,6 +29,7 @@ class ServerHealth:
     says: str | None = None
     protocol: str | None = None
     offers: frozenset[str] = frozenset()
+    is_unauthorized: bool = False
 
 
 @dataclass(slots=True)
@@ -39,6 +42,7 @@ class HealthRecord:
     last_seen_at: datetime | None = None
     last_failed_at: datetime | None = None
     last_failure: str | None = None
+    is_unauthorized: bool = False
     latencies_ms: deque[float] = field(default_factory=lambda: deque[float](maxlen=_KEPT_LATENCIES))
 
     def answered(self, began: float) -> None:
@@ -50,6 +54,7 @@ class HealthRecord:
     def seen(self) -> None:
         """The server answered."""
         self.failures_in_a_row = 0
+        self.is_unauthorized = False
         self.last_seen_at = datetime.now(UTC)
 
     def failed(self, error: Exception) -> None:
@@ -58,6 +63,7 @@ class HealthRecord:
         self.failures_in_a_row += 1
         self.last_failed_at = datetime.now(UTC)
         self.last_failure = str(error)[:500]
+        self.is_unauthorized = isinstance(error, WantsAuthorization)
 
     def latencies(self) -> tuple[float, float] | tuple[None, None]:
         """Median and longest of the latest calls, in milliseconds."""

@@ -200,8 +200,13 @@ class ServerLink:
 
     async def _open(self) -> _Held:
         await self._wait_out()
+        try:
+            transport = await self._maker.transport(self.target)
+        except ToolCallFault as error:
+            self._health.failed(error)
+            raise
         connection = await heavy_imports.connection(
-            await self._maker.transport(self.target),
+            transport,
             connect_timeout_s=self._settings.connect_timeout_s,
             on_list_changed=self._changed.set if self._listener is not None else None,
         )
@@ -262,7 +267,7 @@ class ServerLink:
             latency_ms_p50=half, latency_ms_max=most, next_try_in_s=left if left > 0 else None,
             says=None if about is None else f"{about.name} {about.version}".strip(),
             protocol=None if about is None else about.protocol,
-            offers=frozenset() if about is None else about.offers,
+            offers=frozenset() if about is None else about.offers, is_unauthorized=record.is_unauthorized,
         )  # fmt: skip
 
     async def close(self) -> None:

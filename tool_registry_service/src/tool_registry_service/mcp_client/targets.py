@@ -2,18 +2,23 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from kgents_shared.http.vault import CredentialUse
+from tool_registry_service.authorization.setup import OAuthUse, oauth_use
 
 TransportName = Literal["streamable_http", "stdio"]
 
 
 @dataclass(frozen=True, slots=True)
 class ServerTarget:
-    """One registered MCP server: `url` for streamable HTTP; `command` (a name on the operator's list) for stdio."""
+    """One registered MCP server: `url` for streamable HTTP; `command` (a name on the operator's list) for stdio.
+
+    In `headers`, `${field}` stands for that field of the credential.
+    """
 
     id: UUID
     name: str
@@ -22,6 +27,36 @@ class ServerTarget:
     command: str | None = None
     args: tuple[str, ...] = ()
     credential: CredentialUse | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    oauth: OAuthUse | None = None
+    owner_id: str = ""
+
+
+class ServerRow(NamedTuple):
+    """The columns of a server's row that say how it is reached."""
+
+    id: UUID
+    name: str
+    transport: TransportName
+    url: str | None
+    command: str | None
+    args: Sequence[str]
+    credential_ref: str | None
+    owner_id: str
+    headers: Mapping[str, str]
+    oauth: Mapping[str, str] | None
+    oauth_ref: str | None
+
+    @property
+    def target(self) -> ServerTarget:
+        """What the client connects to."""
+        used = None if self.credential_ref is None else CredentialUse(self.credential_ref, self.owner_id)
+        return ServerTarget(
+            self.id, self.name, self.transport, self.url, self.command, tuple(self.args), used,
+            tuple(sorted(self.headers.items())),
+            None if self.oauth is None else oauth_use(self.owner_id, self.oauth, self.oauth_ref),
+            self.owner_id,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

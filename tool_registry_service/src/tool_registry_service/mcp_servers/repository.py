@@ -22,6 +22,10 @@ class McpServerRepository:
     async def add(self, server: McpServer) -> None:
         """Store a server; raises `ServerNameTaken`."""
         self._session.add(server)
+        await self.flush(server)
+
+    async def flush(self, server: McpServer) -> None:
+        """Write what was changed of a server and its tools; raises `ServerNameTaken`."""
         try:
             await self._session.flush()
         except IntegrityError as error:

@@ -53,14 +53,20 @@ def _fault(tool: RemoteTool) -> str | None:
     schema = json.dumps(tool.input_schema, ensure_ascii=False)
     if len(schema) > _MAX_SCHEMA_BYTES:
         return f"has an input schema over {_MAX_SCHEMA_BYTES} bytes"
+    output = json.dumps(tool.output_schema, ensure_ascii=False)
+    if len(output) > _MAX_SCHEMA_BYTES:
+        return f"has an output schema over {_MAX_SCHEMA_BYTES} bytes"
     from tool_registry_service.invocation.arguments import schema_fault  # noqa: PLC0415 -- loaded with the SDK
 
     try:
-        for text in (tool.description, schema):
+        for text in (tool.description, schema, output):
             _STORABLE.validate_python(text, strict=True)
     except ValidationError:
         return "has text that can't be stored"
-    return schema_fault(tool.input_schema)
+    fault = schema_fault(tool.input_schema)
+    if fault is None and tool.output_schema is not None:
+        fault = schema_fault(tool.output_schema, "output")
+    return fault
 
 
 @dataclass(slots=True)
@@ -81,8 +87,8 @@ def new_tool(server: McpServer, remote: RemoteTool, now: datetime, side_effect: 
     return Tool(
         id=new_id(), kind="mcp", server_id=server.id, owner_id=server.owner_id, name=f"{server.name}.{remote.name}",
         remote_name=remote.name, description=remote.description, input_schema=remote.input_schema,
-        definition_hash=remote.definition_hash, side_effect=side_effect, state="active", pending=None,
-        created_at=now, updated_at=now,
+        output_schema=remote.output_schema, definition_hash=remote.definition_hash, side_effect=side_effect,
+        state="active", pending=None, created_at=now, updated_at=now,
     )  # fmt: skip
 
 
@@ -110,6 +116,7 @@ def _set(row: Tool, state: str, pending: RemoteTool | None, now: datetime) -> No
     wanted = None if pending is None else {
         "description": pending.description,
         "input_schema": pending.input_schema,
+        "output_schema": pending.output_schema,
         "definition_hash": pending.definition_hash,
     }  # fmt: skip
     if (row.state, row.pending) != (state, wanted):

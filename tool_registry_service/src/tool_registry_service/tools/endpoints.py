@@ -1,20 +1,54 @@
 """`/api/v1/tools`, and what the runtime asks for an agent."""
 
-from typing import Any
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Query
 
 from kgents_shared.auth import OfOrganisation, named, owners_listed
 from kgents_shared.contracts.tools import KnownTools, ResolvedTools, ResolveToolsRequest
 from kgents_shared.db import Page, PageQuery, make_page
+from tool_registry_service.calls import ToolKind
 from tool_registry_service.dependencies import ManagementOnly, RegistryDep, RuntimeOnly, ToolsRead
 from tool_registry_service.http_tools.definition import StoredDefinition
 from tool_registry_service.permissions.decision import Asked, denial, denied_to_all
-from tool_registry_service.tools.models import Tool
-from tool_registry_service.tools.schemas import HttpRequestView, PendingDefinition, ToolView
+from tool_registry_service.registry import Registry
+from tool_registry_service.tools.differences import differences
+from tool_registry_service.tools.models import Tool, ToolState, ToolVersion
+from tool_registry_service.tools.repository import ToolFilter
+from tool_registry_service.tools.schemas import HttpRequestView, PendingDefinition, ToolVersionView, ToolView
 
 router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
+
+
+class ToolQuery:
+    """Which tools a list is of."""
+
+    def __init__(
+        self,
+        server_id: Annotated[UUID | None, Query(description="of this MCP server alone")] = None,
+        q: Annotated[str | None, Query(max_length=200, description="words of the name or the description")] = None,
+        capability: Annotated[str | None, Query(max_length=100, description="what a capability covers")] = None,
+        kind: Annotated[ToolKind | None, Query(description="of this kind alone")] = None,
+        state: Annotated[ToolState | None, Query(description="in this state alone")] = None,
+    ) -> None:
+        self._wanted = ToolFilter(server_id, q or None, kind, state)
+        self._capability = capability
+
+    async def of(self, registry: Registry, owners: Collection[str]) -> ToolFilter:
+        """The same, with the capability's patterns."""
+        if self._capability is None:
+            return self._wanted
+        patterns: set[str] = set()
+        for owner_id in owners:
+            rules = await registry.permissions.rules_of(owner_id)
+            patterns.update(rules.capabilities.get(self._capability, ()))
+        return replace(self._wanted, patterns=patterns)
+
+
+Wanted = Annotated[ToolQuery, Depends()]
 internal_router = APIRouter(prefix="/internal/tools", include_in_schema=False)
 
 
@@ -23,13 +57,25 @@ async def list_tools(
     page: PageQuery,
     principal: ToolsRead,
     registry: RegistryDep,
-    server_id: UUID | None = None,
+    wanted: Wanted,
     organisation: OfOrganisation = None,
 ) -> Page[ToolView]:
-    """The tools of the caller and their organisations by name, of one server if `server_id` is given."""
-    async with registry.tools(owners_listed(principal, organisation)) as tools:
-        rows = await tools.page(page, server_id)
+    """The tools of the caller and their organisations by name: all, or those that are asked for."""
+    owners = owners_listed(principal, organisation)
+    async with registry.tools(owners) as tools:
+        rows = await tools.page(page, await wanted.of(registry, owners))
         return make_page(rows, page, item=view_of_tool, key=lambda tool: (tool.name, str(tool.id)))
+
+
+@router.get("/{name}/versions")
+async def list_tool_versions(
+    name: str, page: PageQuery, principal: ToolsRead, registry: RegistryDep
+) -> Page[ToolVersionView]:
+    """Every definition of a tool that was pinned, newest first."""
+    owner_id, full_name = named(principal, name)
+    async with registry.tools([] if owner_id is None else [owner_id]) as tools:
+        rows = await tools.versions(full_name, page)
+    return make_page(rows, page, item=_view_of_version, key=lambda row: (str(row.version),))
 
 
 @router.get("/{name}")
@@ -75,9 +121,10 @@ def view_of_tool(tool: Tool) -> ToolView:
         output_schema=tool.output_schema,
         http=_http(tool.definition),
         definition_hash=tool.definition_hash,
+        version=tool.version,
         side_effect=tool.side_effect,
         state=tool.state,
-        pending=None if tool.pending is None else _pending(tool.pending),
+        pending=None if tool.pending is None else _pending(tool, tool.pending),
         created_at=tool.created_at,
         updated_at=tool.updated_at,
     )
@@ -95,6 +142,21 @@ def _http(definition: dict[str, Any] | None) -> HttpRequestView | None:
     )
 
 
-def _pending(pending: dict[str, Any]) -> PendingDefinition:
+def _view_of_version(row: ToolVersion) -> ToolVersionView:
+    return ToolVersionView(
+        version=row.version,
+        description=row.description,
+        input_schema=row.input_schema,
+        output_schema=row.output_schema,
+        http=_http(row.definition),
+        definition_hash=row.definition_hash,
+        pinned_by=row.pinned_by,
+        pinned_at=row.pinned_at,
+    )
+
+
+def _pending(tool: Tool, pending: dict[str, Any]) -> PendingDefinition:
     given = {name: value for name, value in pending.items() if name != "definition"}
-    return PendingDefinition(**given, http=_http(pending.get("definition")))
+    pinned = {name: getattr(tool, name) for name in ("description", "input_schema", "output_schema", "definition")}
+    diff = differences(pinned, {name: pending.get(name) for name in pinned})
+    return PendingDefinition(**given, http=_http(pending.get("definition")), diff=diff)

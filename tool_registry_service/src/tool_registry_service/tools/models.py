@@ -45,7 +45,26 @@ class Tool(Base):
     definition: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     definition_hash: Mapped[str] = mapped_column(Text)
     side_effect: Mapped[SideEffect] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(default=1)
+    pinned_by: Mapped[str | None] = mapped_column(Text)
     state: Mapped[ToolState] = mapped_column(Text)
     pending: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class ToolVersion(Base):
+    """A definition that was pinned. Filled by triggers on the tools, see the migration 0007."""
+
+    __tablename__ = "tool_versions"
+
+    tool_id: Mapped[UUID] = mapped_column(ForeignKey("tools.tools.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
+    input_schema: Mapped[dict[str, Any]] = mapped_column(JSON)
+    output_schema: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    definition: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    definition_hash: Mapped[str] = mapped_column(Text)
+    pinned_by: Mapped[str | None] = mapped_column(Text)
+    pinned_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

@@ -1,15 +1,52 @@
 """All SQL about tools, beside the invocation's own."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, false, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kgents_shared.db import PageRequest
+from tool_registry_service.calls import ToolKind
 from tool_registry_service.http_tools.models import HttpApi
 from tool_registry_service.mcp_servers.models import McpServer
-from tool_registry_service.tools.models import Tool
+from tool_registry_service.tools.models import Tool, ToolState, ToolVersion
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFilter:
+    """Which tools are asked for: `text` is words of the name or the description; one of `patterns` covers the name."""
+
+    server_id: UUID | None = None
+    text: str | None = None
+    kind: ToolKind | None = None
+    state: ToolState | None = None
+    patterns: Collection[str] | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As SQL."""
+        found: list[ColumnElement[bool]] = []
+        if self.server_id is not None:
+            found.append(Tool.server_id == self.server_id)
+        if self.kind is not None:
+            found.append(Tool.kind == self.kind)
+        if self.state is not None:
+            found.append(Tool.state == self.state)
+        if self.patterns is not None:
+            found.append(or_(false(), *(Tool.name.like(_like(pattern), escape="/") for pattern in self.patterns)))
+        if self.text is not None:
+            # A name's parts are words of their own; what is only part of a word is found in names.
+            words = func.to_tsvector("english", func.translate(Tool.name, "._-", "   ") + " " + Tool.description)
+            asked = words.op("@@")(func.websearch_to_tsquery("english", self.text))
+            found.append(or_(asked, Tool.name.icontains(self.text, autoescape=True)))
+        return found
+
+
+def _like(pattern: str) -> str:
+    """A pattern of tools, in which `*` stands for any characters, as LIKE has it."""
+    escaped = pattern.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    return escaped.replace("*", "%")
 
 
 class ToolRepository:
@@ -80,11 +117,17 @@ class ToolRepository:
         query = select(Tool).where(Tool.owner_id.in_(self._owner_ids), Tool.state == "active")
         return (await self._session.execute(query.order_by(Tool.name))).scalars().all()
 
-    async def page(self, request: PageRequest, server_id: UUID | None) -> Sequence[Tool]:
+    async def versions(self, tool_id: UUID, request: PageRequest) -> Sequence[ToolVersion]:
+        """`limit + 1` pinned definitions of a tool, newest first."""
+        query = select(ToolVersion).where(ToolVersion.tool_id == tool_id, ToolVersion.owner_id.in_(self._owner_ids))
+        if request.after is not None:
+            query = query.where(ToolVersion.version < int(request.after[0]))
+        rows = await self._session.execute(query.order_by(ToolVersion.version.desc()).limit(request.limit + 1))
+        return rows.scalars().all()
+
+    async def page(self, request: PageRequest, wanted: ToolFilter) -> Sequence[Tool]:
         """`limit + 1` tools by name."""
-        query = select(Tool).where(Tool.owner_id.in_(self._owner_ids))
-        if server_id is not None:
-            query = query.where(Tool.server_id == server_id)
+        query = select(Tool).where(Tool.owner_id.in_(self._owner_ids), *wanted.conditions())
         if request.after is not None:
             query = query.where(tuple_(Tool.name, Tool.id) > (request.after[0], UUID(request.after[1])))
         return (

@@ -24,17 +24,31 @@ class HttpRequestView(Contract):
 
 
 class PendingDefinition(Contract):
-    """A definition that the server now has, and that nobody accepted yet."""
+    """A definition that the server now has, and that nobody accepted yet. `diff` holds it against the pinned one."""
 
     description: str
     input_schema: dict[str, Any]
     output_schema: dict[str, Any] | None = None
     http: HttpRequestView | None = None
     definition_hash: str
+    diff: list[str]
+
+
+class ToolVersionView(Contract):
+    """A definition that was pinned, by whom and when; nobody is named who was not kept."""
+
+    version: int
+    description: str
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any] | None
+    http: HttpRequestView | None
+    definition_hash: str
+    pinned_by: str | None
+    pinned_at: datetime
 
 
 class ToolView(Contract):
-    """A tool. `definition_hash` is the SHA-256 of the definition that agents see."""
+    """A tool. `definition_hash` is the SHA-256 of the definition that agents see, `version` counts what was pinned."""
 
     name: str
     kind: ToolKind
@@ -46,6 +60,7 @@ class ToolView(Contract):
     output_schema: dict[str, Any] | None
     http: HttpRequestView | None
     definition_hash: str
+    version: int
     side_effect: SideEffect
     state: ToolState
     pending: PendingDefinition | None

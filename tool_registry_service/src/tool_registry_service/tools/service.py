@@ -8,8 +8,8 @@ from kgents_shared.contracts.tools import KnownTool, SideEffect
 from kgents_shared.contracts.worker import ToolDefinition
 from kgents_shared.db import PageRequest
 from tool_registry_service.errors import NothingToAccept, ToolNotFound
-from tool_registry_service.tools.models import Tool
-from tool_registry_service.tools.repository import ToolRepository
+from tool_registry_service.tools.models import Tool, ToolVersion
+from tool_registry_service.tools.repository import ToolFilter, ToolRepository
 
 
 class ToolService:
@@ -18,9 +18,9 @@ class ToolService:
     def __init__(self, tools: ToolRepository) -> None:
         self._tools = tools
 
-    async def page(self, request: PageRequest, server_id: UUID | None) -> Sequence[Tool]:
+    async def page(self, request: PageRequest, wanted: ToolFilter) -> Sequence[Tool]:
         """`limit + 1` of the owners' tools."""
-        return await self._tools.page(request, server_id)
+        return await self._tools.page(request, wanted)
 
     async def get(self, name: str) -> Tool:
         """One tool by its full name; raises `ToolNotFound`."""
@@ -35,7 +35,7 @@ class ToolService:
         tool.side_effect, tool.updated_at = side_effect, datetime.now(UTC)
         return tool
 
-    async def accept(self, server_id: UUID, remote_name: str, definition_hash: str | None) -> Tool:
+    async def accept(self, server_id: UUID, remote_name: str, definition_hash: str | None, *, by: str) -> Tool:
         """Pin the changed definition of a tool and switch it on again; raises `NothingToAccept`."""
         tool = await self._of_server(server_id, remote_name)
         pending = tool.pending
@@ -45,9 +45,15 @@ class ToolService:
             raise NothingToAccept(f"The definition of {tool.name} has changed again; read it and accept that one.")
         tool.description = str(pending["description"])
         tool.input_schema = pending["input_schema"]
+        tool.output_schema = pending.get("output_schema")
         tool.definition_hash = str(pending["definition_hash"])
+        tool.version, tool.pinned_by = tool.version + 1, by
         tool.state, tool.pending, tool.updated_at = "active", None, datetime.now(UTC)
         return tool
+
+    async def versions(self, name: str, request: PageRequest) -> Sequence[ToolVersion]:
+        """`limit + 1` definitions that were pinned of a tool, newest first; raises `ToolNotFound`."""
+        return await self._tools.versions((await self.get(name)).id, request)
 
     async def resolve(self, is_allowed: Callable[[str], bool]) -> list[ToolDefinition]:
         """The tools that an agent may call, as its model sees them."""

@@ -1,0 +1,1 @@
+"""OAuth at the authorization servers of MCP servers (the MCP specification's part on authorization)."""
