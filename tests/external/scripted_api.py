@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from tests.external.running_runtime import serving
 
-Scope = dict[str, Any]
+Scope = MutableMapping[str, Any]
 
 
 @dataclass

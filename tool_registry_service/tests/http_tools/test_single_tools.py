@@ -117,7 +117,7 @@ async def test_a_body_is_shown_as_text_or_named(
     registry: RunningRegistry, api: ScriptedApi, kind: str, body: bytes, content: str
 ) -> None:
     await made(registry, weather(api))
-    api.answer("/cities/x", body, **({"content_type": kind} if kind else {}))
+    api.answer("/cities/x", body, 200, **({"content_type": kind} if kind else {}))
     result = await registry.invoke("weather.now", {"city": "x"})
     assert (result["content"], result["is_error"]) == (content, False)
 

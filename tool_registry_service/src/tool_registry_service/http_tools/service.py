@@ -120,7 +120,7 @@ class HttpToolService:
         if change.side_effect is not None:
             tool.side_effect = change.side_effect
         tool.updated_at = datetime.now(UTC)
-        return tool
+        return await self._tools.settled(tool)
 
     async def delete_tool(self, name: str) -> None:
         """Forget a single tool; raises `ToolOfAnother`."""
@@ -130,8 +130,12 @@ class HttpToolService:
         await self._tools.remove(tool)
 
     async def accept(self, name: str, definition_hash: str | None) -> Tool:
-        """Pin the changed definition of a tool and switch it on again; raises `NothingToAccept`."""
+        """Pin the changed definition of a tool and switch it on again; raises `NothingToAccept`, `ToolOfAnother`."""
         tool = await self.tool(name, lock=True)
+        if tool.kind != "http":
+            raise ToolOfAnother(
+                f"{name} belongs to a server: accept it with POST /mcp-servers/{{id}}/tools/{{tool}}/accept."
+            )
         pending = tool.pending
         if tool.state != "changed" or pending is None:
             raise NothingToAccept(f"{name} has no changed definition that waits to be accepted.")
@@ -142,7 +146,7 @@ class HttpToolService:
         tool.description, tool.input_schema = str(pending["description"]), pending["input_schema"]
         tool.output_schema, tool.definition_hash = pending["output_schema"], str(pending["definition_hash"])
         tool.state, tool.pending, tool.updated_at = "active", None, datetime.now(UTC)
-        return tool
+        return await self._tools.settled(tool)
 
 
 def is_single(tool: Tool) -> bool:

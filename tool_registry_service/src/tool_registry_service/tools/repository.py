@@ -90,6 +90,12 @@ class ToolRepository:
         found = {kind: (await self._session.execute(query.limit(1))).first() for kind, query in asked.items()}
         return frozenset(kind for kind, row in found.items() if row is not None)
 
+    async def settled(self, tool: Tool) -> Tool:
+        """The tool as the database has it after a change."""
+        await self._session.flush()
+        await self._session.refresh(tool)
+        return tool
+
     async def remove(self, tool: Tool) -> None:
         """Delete a tool."""
         await self._session.delete(tool)
