@@ -68,6 +68,9 @@ class ToolsSettings(ServiceSettings):
     `calls_kept_days`: recorded calls are forgotten then, but for those that somebody may still have to look at.
     `mcp_…` are of `/mcp`: sessions that a process keeps, open streams of one person, and how often it is looked whether
     what they are offered has changed.
+    `wasm_…` are of WASM tools: threads that calls run on, calls of one server that may wait for one, where compiled
+    code is kept (without, until the process ends) and how much of it there and in memory, and what the modules of one
+    owner may have together.
     Times are seconds, sizes bytes.
     """
 
@@ -90,5 +93,12 @@ class ToolsSettings(ServiceSettings):
     mcp_watch_s: float = Field(default=5, gt=0)
     calls_kept_days: int = Field(default=90, ge=1)
     max_sessions: int = Field(default=64, ge=1)
+    wasm_threads: int = Field(default=4, ge=1, le=32)
+    wasm_waiting: int = Field(default=256, ge=1)
+    wasm_cache_dir: Path | None = None
+    wasm_cache_bytes: int = Field(default=1_073_741_824, ge=1)
+    wasm_loaded_bytes: int = Field(default=268_435_456, ge=1)
+    wasm_owner_bytes: int = Field(default=268_435_456, ge=1)
+    wasm_compile_timeout_s: float = Field(default=120, gt=0)
     max_sessions_per_server: int = Field(default=4, ge=1)
     busy_session_calls: int = Field(default=16, ge=1)

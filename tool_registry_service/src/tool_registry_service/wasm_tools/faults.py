@@ -14,6 +14,12 @@ class WasmModuleNotFound(NotFound):
     default_code = "wasm_module_not_found"
 
 
+class ModuleInUse(Conflict):
+    """A module that a server is made of can't be deleted."""
+
+    default_code = "wasm_module_in_use"
+
+
 class NotAWasmServer(Conflict):
     """The server is reached another way, and has no module."""
 

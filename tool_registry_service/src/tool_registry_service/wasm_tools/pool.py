@@ -65,6 +65,11 @@ class WasmPool:
         """What a server's calls have used here."""
         return self._usage.setdefault(server_id, Usage())
 
+    @property
+    def loaded_modules(self) -> int:
+        """How many modules are in this process's memory."""
+        return 0 if self._loader is None else self._loader.loaded
+
     def is_loaded(self, server_id: UUID) -> bool:
         """Whether a server's program is in memory."""
         return server_id in self._running
