@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -77,7 +78,15 @@ async def reached_registry(database_url: str, **changes: Any) -> AsyncGenerator[
         yield ReachedRegistry(registry, f"http://127.0.0.1:{port}")
 
 
-@pytest.fixture
-async def reached(database_url: str) -> AsyncGenerator[ReachedRegistry]:
-    async with reached_registry(database_url) as found:
+@pytest.fixture(scope="module")
+async def shared(database_url: str) -> AsyncGenerator[ReachedRegistry]:
+    """One registry for all tests here, with room for few sessions."""
+    async with reached_registry(database_url, mcp_sessions=3, mcp_streams_per_person=1) as found:
         yield found
+
+
+@pytest.fixture
+async def reached(shared: ReachedRegistry) -> ReachedRegistry:
+    """That registry, and an owner who has nothing yet."""
+    shared.registry.owner = f"owner-{uuid.uuid4().hex}"
+    return shared
