@@ -161,7 +161,7 @@ def test_rules_capabilities_and_denials_are_listed(kgents: Kgents, api: Api):
     api.will("DELETE", f"{NAMES}/reading", Answer(204))
     assert kgents("tools", "capability", "reading", "--remove").out == "capability:reading is forgotten.\n"
     by = {"level": "owner", "pattern": "shell.*", "policy": None, "rule": None}
-    count = {"day": "2026-11-21", "owner_id": "p-1", "agent": "desk", "tool": "shell.run", "denied_by": by, "count": 4}
+    count = {"day": "2026-11-21", "owner_id": "p-1", "agent": "desk", "tool": "shell.run", "denied_by": by, "calls": 4}
     policy = {**count, "denied_by": {"level": "policy", "pattern": None, "policy": "no-mail", "rule": "1"}}
     api.will("GET", DENIALS, page(count, policy))
     rows = kgents("tools", "denials", "--agent", "desk").out.splitlines()[1:]

@@ -59,6 +59,13 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     tools = (await tenant.http.get("/api/v1/tools", params={"server_id": server["id"]})).json()["items"]
     called = await tenant.http.post(f"/api/v1/tools/{tools[0]['name']}/call", json={})
     assert called.status_code in {200, 202}, called.text
+    rule = await post("/tools/permissions", {"effect": "deny", "pattern": tools[1]["name"]})
+    denied = await tenant.http.post(f"/api/v1/tools/{tools[1]['name']}/call", json={})
+    assert denied.status_code == 200, denied.text
+    answer = await tenant.http.put(f"/api/v1/tools/capabilities/{name}", json={"patterns": [f"{name}.*"]})
+    assert answer.status_code == 201, answer.text
+    text = 'forbid (principal, action, resource == Tool::"nothing.nothing");'
+    policy = await post("/governance/policies", {"name": name, "text": text})
     ghost = await post("/kinds/ghosts", {"name": name, "system_prompt": "Answer briefly."})
     model = await post("/kinds/models", {"name": name, "api_key_ref": credential["credential_ref"]})
     shell = await post("/kinds/shells", {"name": name})
@@ -87,6 +94,9 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         "run_id": [said["run_id"]],
         "run": [said["run_id"]],
         "invocation_id": [called.json()["invocation_id"]],
+        "rule_id": [rule["id"]],
+        "capability": [name],
+        "policy_id": [policy["id"]],
         "key_id": [key["id"]],
         "client_id": [client["client_id"]],
         "secret_id": [client["secrets"][0]["id"]],

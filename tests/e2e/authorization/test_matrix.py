@@ -225,6 +225,7 @@ TELLS_OF_FAULTS = {"POST /api/v1/agents/validate"}
 FRESH = "fresh-"
 WRAPPER = {"agent_id": "{agent_id}", "configuration": {"llm": {"credential_ref": "{credential_ref}"}}}
 PART_OF_BOT = {"ghost_id": "{ghost_id}", "model_id": "{model_id}", "shell_id": "{shell_id}"}
+NO_TOOL = 'forbid (principal, action, resource == Tool::"nothing.nothing");'
 AGENT = {"system_prompt": "Changed.", "llm": {"credential_ref": "{credential_ref}"}}
 # What a route takes beside the ids, where it would refuse nonsense before it looks for a thing.
 BODIES: dict[str, dict[str, Any]] = {
@@ -269,6 +270,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/mcp-servers/{server_id}/tools/{tool}/accept": {"definition_hash": "0" * 64},
     "POST /api/v1/tools/{name}/call": {"arguments": {}},
     "POST /api/v1/agents/{agent}/message": {"text": "Hello"},
+    "POST /api/v1/tools/permissions": {"effect": "deny", "pattern": "{fresh}.*"},
+    "PUT /api/v1/tools/capabilities/{capability}": {"patterns": ["nothing.*"]},
+    "POST /api/v1/governance/policies": {"name": "{fresh}", "text": NO_TOOL},
+    "PUT /api/v1/governance/policies/{policy_id}": {"text": NO_TOOL},
+    "POST /api/v1/governance/policies/check": {"call": {"tool": "nothing.nothing", "agent_id": "{agent_id}"}},
     "POST /api/v1/approvals/{approval_id}/decide": {"decision": "reject"},
     "POST /api/v1/nl/agents": {"description": "An agent.", "llm": {"credential_ref": "{credential_ref}"}},
 }

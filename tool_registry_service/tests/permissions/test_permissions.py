@@ -148,13 +148,13 @@ async def test_denials_are_counted_by_day_agent_tool_and_rule(
         await said(registry)
     await said(registry, allow=[], name="scripted.echo")
     counts = (await registry.ask("GET", "/api/v1/tools/denials")).json()["items"]
-    assert [(row["agent"], row["tool"], row["denied_by"]["level"], row["count"]) for row in counts] == [
+    assert [(row["agent"], row["tool"], row["denied_by"]["level"], row["calls"]) for row in counts] == [
         ("helper", "scripted.count", "owner", 3),
         ("helper", "scripted.echo", "definition", 1),
     ]
     assert counts[0]["denied_by"]["pattern"] == "scripted.count"
     one = (await registry.ask("GET", "/api/v1/tools/denials?tool=scripted.echo&agent=helper")).json()["items"]
-    assert [row["count"] for row in one] == [1]
+    assert [row["calls"] for row in one] == [1]
     assert (await registry.ask("GET", "/api/v1/tools/denials?since=2100-01-01T00:00:00Z")).json()["items"] == []
     assert (await registry.ask("GET", "/api/v1/tools/denials", owner="stranger")).json()["items"] == []
 

@@ -113,7 +113,7 @@ def count_denials(params: Mapping[str, Any], *, as_json: bool) -> None:
         _DENIALS,
         {
             "day": lambda found: found["day"],
-            "count": lambda found: found["count"],
+            "calls": lambda found: found["calls"],
             "agent": lambda found: found["agent"],
             "tool": lambda found: found["tool"],
             "denied by": lambda found: _by(found["denied_by"]),

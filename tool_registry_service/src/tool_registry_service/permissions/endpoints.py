@@ -1,10 +1,10 @@
 """`/api/v1/tools/{permissions,capabilities,denials}`."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import AwareDatetime
 
 from kgents_shared.auth import OfOrganisation, Principal, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
@@ -81,19 +81,19 @@ async def list_capabilities(
         return Page(items=[_capability(row) for row in await permissions.capabilities()])
 
 
-@router.get("/capabilities/{name}")
+@router.get("/capabilities/{capability}")
 async def get_capability(
-    name: CapabilityName, principal: ToolsRead, registry: RegistryDep, organisation: OfOrganisation = None
+    capability: CapabilityName, principal: ToolsRead, registry: RegistryDep, organisation: OfOrganisation = None
 ) -> CapabilityView:
     """What a name stands for: the caller's own meaning, or else the platform's."""
     owner_id = owner_of_new(principal, organisation)
     async with registry.permission_rules([owner_id, EVERYBODY]) as permissions:
-        return _capability(await permissions.capability([owner_id, EVERYBODY], name))
+        return _capability(await permissions.capability([owner_id, EVERYBODY], capability))
 
 
-@router.put("/capabilities/{name}", status_code=200, responses={201: {"model": CapabilityView}, **refusals(409)})
+@router.put("/capabilities/{capability}", status_code=200, responses={201: {"model": CapabilityView}, **refusals(409)})
 async def put_capability(
-    name: CapabilityName,
+    capability: CapabilityName,
     body: CapabilityBody,
     principal: ToolsWrite,
     registry: RegistryDep,
@@ -104,15 +104,15 @@ async def put_capability(
     """Say which tools a name stands for, from the next call on."""
     owner_id = _owner(principal, organisation, level == "system")
     async with registry.permission_rules([owner_id]) as permissions:
-        row, is_new = await permissions.put_capability(owner_id, name, body, principal.subject)
+        row, is_new = await permissions.put_capability(owner_id, capability, body, principal.subject)
         if is_new:
             response.status_code = 201
         return _capability(row)
 
 
-@router.delete("/capabilities/{name}", status_code=204, responses=refusals(409))
+@router.delete("/capabilities/{capability}", status_code=204, responses=refusals(409))
 async def delete_capability(
-    name: CapabilityName,
+    capability: CapabilityName,
     principal: ToolsWrite,
     registry: RegistryDep,
     organisation: OfOrganisation = None,
@@ -121,7 +121,7 @@ async def delete_capability(
     """Forget a name that no rule uses."""
     owner_id = _owner(principal, organisation, level == "system")
     async with registry.permission_rules([owner_id]) as permissions:
-        await permissions.remove_capability(owner_id, name)
+        await permissions.remove_capability(owner_id, capability)
 
 
 @router.get("/denials")
@@ -130,8 +130,8 @@ async def count_denials(
     registry: RegistryDep,
     agent: AgentName | None = None,
     tool: ToolName = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
     organisation: OfOrganisation = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[DenialCountView]:
@@ -167,5 +167,5 @@ def _capability(row: ToolCapability) -> CapabilityView:
 def _count(row: DenialCount) -> DenialCountView:
     by = DeniedBy(level=row.level, pattern=row.pattern, policy=row.policy, rule=row.rule)
     return DenialCountView(
-        day=row.day, owner_id=row.owner_id, agent=row.agent, tool=row.tool, denied_by=by, count=row.count
+        day=row.day, owner_id=row.owner_id, agent=row.agent, tool=row.tool, denied_by=by, calls=row.count
     )

@@ -87,4 +87,4 @@ class DenialCountView(Contract):
     agent: str | None
     tool: str
     denied_by: DeniedBy
-    count: int
+    calls: int
