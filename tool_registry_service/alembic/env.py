@@ -10,8 +10,11 @@ from tool_registry_service.database import Base
 from tool_registry_service.invocation import models as invocation
 from tool_registry_service.mcp_servers import models as mcp_servers
 from tool_registry_service.tools import models as tools
+from tool_registry_service.wasm_tools import models as wasm_tools
 
 TABLES = (
+    wasm_tools.WasmModule,
+    wasm_tools.WasmRow,
     authorization.PendingAuthorization,
     mcp_servers.McpServer,
     tools.Tool,

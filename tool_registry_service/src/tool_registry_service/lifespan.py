@@ -41,6 +41,8 @@ from tool_registry_service.policies.gate import HttpPolicies, PolicyGate
 from tool_registry_service.records.retention import Retention
 from tool_registry_service.registry import Registry
 from tool_registry_service.settings import ToolsSettings
+from tool_registry_service.wasm_tools.executor import WasmExecutor
+from tool_registry_service.wasm_tools.parts import WasmTools
 
 
 @asynccontextmanager
@@ -68,6 +70,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         background.start("tools-outbox", relay.run)
         background.start("tools-presence", presence.run)
         background.start("tools-idle-sessions", sessions.reap)
+        wasm = app.state.wasm = WasmTools.of(settings, database, relay, pool)
+        background.start("tools-wasm", wasm.pool.reap)
+        mcp = WasmExecutor(wasm.pool, wasm.reader, McpExecutor(sessions))
         rows = InvocationRepository(pool)
         policies = _followed(app, siblings.client(settings.governance_url, "governance"), background)
         permissions = Permissions(RuleReader(pool), settings.denied)
@@ -76,7 +81,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
             lookup=EveryTool({}, rows),
             gates=(PinnedDefinition(), PolicyGate(policies), ValidArguments()),
             approval=ApprovalStep(HttpApprovals(siblings.client(settings.governance_url, "governance"))),
-            executors={"mcp": McpExecutor(sessions), "http": HttpExecutor(settings, http_secrets)},
+            executors={"mcp": mcp, "http": HttpExecutor(settings, http_secrets)},
         )
         limits = InvocationLimits(settings.max_result_bytes)
         invocations = InvocationService(rows, presence, parts, limits)
@@ -96,6 +101,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         finally:
             await invocations.close()
             await sessions.close()
+            await wasm.pool.close()
             await maker.stdio.close()
             await database.close()
 

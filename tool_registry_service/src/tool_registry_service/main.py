@@ -18,6 +18,8 @@ from tool_registry_service.permissions import endpoints as permissions
 from tool_registry_service.records import endpoints as records
 from tool_registry_service.settings import ToolsSettings
 from tool_registry_service.tools import endpoints as tools
+from tool_registry_service.wasm_tools import endpoints as wasm_tools
+from tool_registry_service.wasm_tools.parts import MAX_MODULE_BYTES
 
 
 def create_app(
@@ -31,6 +33,7 @@ def create_app(
             settings=settings or ToolsSettings(),  # pyright: ignore[reportCallIssue] -- from the environment
             lifespan=lifespan,
             routers=(
+                wasm_tools.router,
                 authorization.router,
                 mcp_servers.router,
                 processes.router,
@@ -45,6 +48,7 @@ def create_app(
                 mcp_server.mcp_router,
             ),
             identity=identity,
+            larger_bodies={wasm_tools.MODULES_PATH: MAX_MODULE_BYTES},
         )
     )
     app.state.policy_source = policies

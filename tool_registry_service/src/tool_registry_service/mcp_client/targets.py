@@ -10,7 +10,7 @@ from uuid import UUID
 from kgents_shared.http.vault import CredentialUse
 from tool_registry_service.authorization.setup import OAuthUse, oauth_use
 
-TransportName = Literal["streamable_http", "stdio"]
+TransportName = Literal["streamable_http", "stdio", "wasm"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ from tool_registry_service.mcp_servers.views import view_of_health, view_of_refr
 from tool_registry_service.tools.definitions import Comparison, Offer
 from tool_registry_service.tools.endpoints import view_of_tool
 from tool_registry_service.tools.schemas import Acceptance, ToolChange, ToolView
+from tool_registry_service.wasm_tools.parts import WasmDep
+from tool_registry_service.wasm_tools.registration import offer_of_server, registered
 
 router = APIRouter(prefix="/api/v1/mcp-servers", tags=["tools"])
 _NOT_YET = "It has no tools yet: its owner authorizes it with POST /api/v1/mcp-servers/{id}/authorize."
@@ -36,10 +38,15 @@ async def register_mcp_server(
     principal: ToolsWrite,
     registry: RegistryDep,
     _: RefsOnly,
+    wasm: WasmDep,
     organisation: OfOrganisation = None,
 ) -> McpServerView:
     """Register an MCP server: it is connected to, and the definitions of its tools are pinned."""
     owner_id = owner_of_new(principal, organisation)
+    if new.wasm is not None:
+        # What is granted nothing reaches nothing outside, unless its owner knows better.
+        side_effect = new.side_effect if "side_effect" in new.model_fields_set else "none"
+        return view_of_server(await registered(wasm, owner_id, new.name, new.wasm, side_effect))
     if new.command is not None:
         registry.maker.stdio.allowed(new.command)
     async with registry.servers([owner_id]) as servers:
@@ -76,12 +83,14 @@ async def get_mcp_server(server_id: UUID, principal: ToolsRead, registry: Regist
 
 
 @router.delete("/{server_id}", status_code=204)
-async def delete_mcp_server(server_id: UUID, principal: ToolsWrite, registry: RegistryDep) -> None:
+async def delete_mcp_server(server_id: UUID, principal: ToolsWrite, registry: RegistryDep, wasm: WasmDep) -> None:
     """Forget a server, its tools and what was authorized, and end the sessions with it."""
     async with registry.servers(principal.owner_ids) as servers:
         oauth = (await servers.get(server_id)).target.oauth
         await servers.delete(server_id)
     await registry.sessions.drop(server_id)
+    await wasm.pool.drop(server_id)
+    wasm.pool.forget(server_id)
     await registry.authorizations.tokens.forget(server_id, None if oauth is None else oauth.kept)
 
 
@@ -125,11 +134,14 @@ async def get_mcp_server_health(server_id: UUID, principal: ToolsRead, registry:
 
 
 @router.post("/{server_id}/refresh", responses=refusals(409, 502))
-async def refresh_mcp_server(server_id: UUID, _: Empty, principal: ToolsWrite, registry: RegistryDep) -> RefreshView:
+async def refresh_mcp_server(
+    server_id: UUID, _: Empty, principal: ToolsWrite, registry: RegistryDep, wasm: WasmDep
+) -> RefreshView:
     """Ask the server for its definitions again. A changed one switches its tool off until it is accepted."""
     async with registry.servers(principal.owner_ids) as servers:
         target = (await servers.get(server_id)).target
-    offer = await offer_from(registry.sessions, target)
+    reads = offer_of_server(wasm, target) if target.transport == "wasm" else offer_from(registry.sessions, target)
+    offer = await reads
     async with registry.servers(principal.owner_ids) as servers:
         return view_of_refresh(*await servers.compare(server_id, offer))
 

@@ -22,7 +22,8 @@ class McpServer(Base):
         UniqueConstraint("owner_id", "name"),
         CheckConstraint(
             "(transport = 'streamable_http' AND url IS NOT NULL AND command IS NULL)"
-            " OR (transport = 'stdio' AND url IS NULL AND command IS NOT NULL)",
+            " OR (transport = 'stdio' AND url IS NULL AND command IS NOT NULL)"
+            " OR (transport = 'wasm' AND url IS NULL AND command IS NULL)",
             name="reached_one_way",
         ),
     )

@@ -15,6 +15,7 @@ from tool_registry_service.authorization.schemas import OAuthSettings
 from tool_registry_service.credentials import has_fields
 from tool_registry_service.http_tools.checking import http_address
 from tool_registry_service.tools.names import FirstName
+from tool_registry_service.wasm_tools.schemas import WasmSetup
 
 _NOT_OURS = frozenset({
     "accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "host", "keep-alive",
@@ -46,10 +47,14 @@ class NewMcpServer(Contract):
     `token`). `oauth` has the server authorized instead; where a person does that, it has no tools before.
     `side_effect` is what you say that the tools do which it offers now; `external` means that each call of them needs
     an approval. Tools that it offers later are `external` until you say otherwise of each.
+
+    `wasm` makes the server of an uploaded module (`POST /mcp-servers/modules`): it is reached no other way, and its
+    tools, which reach nothing outside, are `none` unless you say otherwise.
     """
 
     name: FirstName
-    transport: Literal["streamable_http", "stdio"]
+    transport: Literal["streamable_http", "stdio", "wasm"]
+    wasm: WasmSetup | None = None
     url: ServerUrl | None = None
     command: Annotated[Text, Field(min_length=1, max_length=100)] | None = None
     args: Annotated[list[Annotated[Text, Field(max_length=1000)]], Field(max_length=50)] = Field(
@@ -62,6 +67,10 @@ class NewMcpServer(Contract):
 
     @model_validator(mode="after")
     def _reached_one_way(self) -> Self:
+        if (self.transport == "wasm") != (self.wasm is not None):
+            raise PydanticCustomError("bad_transport", "wasm goes with transport wasm, which takes it")
+        if self.wasm is not None and self.model_fields_set - {"name", "transport", "wasm", "side_effect"}:
+            raise PydanticCustomError("bad_transport", "wasm takes name and side_effect, and nothing else")
         if self.transport == "streamable_http" and (self.url is None or self.command is not None or self.args):
             raise PydanticCustomError("bad_transport", "streamable_http takes url, and neither command nor args")
         if self.transport == "stdio" and (self.command is None or self.url is not None):
