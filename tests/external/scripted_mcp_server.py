@@ -50,7 +50,7 @@ def told(name: str, default: str) -> str:
 
 def tools() -> list[types.Tool]:
     """What it offers now."""
-    names = ["count", "die", "environment", "fail", "flood", "locked_out", "nap", "picture", "renotify", "spawn"]
+    names = ["count", "die", "environment", "fail", "flood", "locked_out", "nap", "picture", "renotify", "say", "spawn"]
     names += [f"extra-{number}" for number in range(int(told("extra_tools", "0")))]
     rows = [types.Tool(name=name, description=f"does {name}", inputSchema=ANY_SCHEMA) for name in names]
     echo = types.Tool(name="echo", description=told("description", "gives the text back"), inputSchema=TEXT_SCHEMA)
@@ -99,6 +99,9 @@ async def answer(name: str, arguments: dict[str, Any]) -> str:  # noqa: PLR0911 
         case "renotify":
             await server.request_context.session.send_tool_list_changed()
             return "told"
+        case "say":
+            sys.stderr.write(f"{arguments['text']}\n")
+            return "said"
         case "spawn":
             child = subprocess.Popen(["/bin/sleep", str(arguments["seconds"])])  # noqa: ASYNC220 -- it must outlive this call
             return str(child.pid)

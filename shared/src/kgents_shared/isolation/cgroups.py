@@ -44,6 +44,18 @@ class CgroupTree:
                 folders[controller] = folder
         return cls(folders, unified=False) if folders else None
 
+    @staticmethod
+    def sweep(prefix: str) -> None:
+        """Removes trees called `<prefix>-<pid>-…` of processes that are gone, which could not do it themselves."""
+        own = set(_own_groups().values())
+        hierarchies = [folder for folder in (_ROOT, *_ROOT.iterdir()) if folder.is_dir()] if _ROOT.is_dir() else []
+        for hierarchy in hierarchies:
+            for folder in {found for path in own for found in (hierarchy / path).glob(f"{prefix}-*-*")}:
+                pid = folder.name.removeprefix(f"{prefix}-").partition("-")[0]
+                if pid.isdecimal() and not Path("/proc", pid).exists() and _made_empty(folder):
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()
+
     def create(self, name: str, *, processes: int) -> CgroupOfInstance:
         """Makes the groups of one child with at most so many processes and threads; OSError when the kernel refuses."""
         folders = {folder / name for folder in self.folders.values()}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("kgents.tools.stdio")
 _KEPT_LOGS = 256
+_TREE = "kgents-stdio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class StdioServers:
                 mend='network = "proxy"',
             )
         kept = self._kept_of(target.id, command)
-        group = await asyncio.to_thread(self._group, await self._cgroups(), command)
+        group = await self._group(command)
         try:
             argv = await self._sandbox.argv(command, target.args, groups=() if group is None else group.folders)
         except BaseException:
@@ -135,16 +136,12 @@ class StdioServers:
                 _log.info("stdio_limits_of_all_processes", by=sorted(self._tree.folders) if self._tree else [])
             return self._tree
 
-    @staticmethod
-    def _group(tree: CgroupTree | None, command: StdioCommand) -> CgroupOfInstance | None:
-        if tree is None:
-            return None
+    async def _group(self, command: StdioCommand) -> CgroupOfInstance | None:
         try:
-            group = tree.create(secrets.token_hex(8), processes=command.processes)
-            tree.limit(group, memory_mb=command.memory_mb, cpus=command.cpus)
+            return await asyncio.to_thread(_made_group, await self._cgroups(), command)
         except OSError as error:
+            self._looked = False  # somebody removed the tree: the next try makes another
             raise NeverSent(f"The server's limits can't be set: {error.strerror}.") from error
-        return group
 
     async def close(self) -> None:
         """Remove what was made for the processes, which are over."""
@@ -155,6 +152,15 @@ class StdioServers:
             self._looked = False
 
 
+def _made_group(tree: CgroupTree | None, command: StdioCommand) -> CgroupOfInstance | None:
+    if tree is None:
+        return None
+    group = tree.create(secrets.token_hex(8), processes=command.processes)
+    tree.limit(group, memory_mb=command.memory_mb, cpus=command.cpus)
+    return group
+
+
 def _find_tree() -> CgroupTree | None:
-    name = f"kgents-stdio-{os.getpid()}-{secrets.token_hex(4)}"
+    CgroupTree.sweep(_TREE)
+    name = f"{_TREE}-{os.getpid()}-{secrets.token_hex(4)}"
     return CgroupTree.find(name, ("memory", "pids", "cpu")) or CgroupTree.find(name)
