@@ -71,7 +71,7 @@ async def team(platform: RunningPlatform, client: httpx.AsyncClient, scripted: S
         assert (await bob.http.post(f"/api/v1/organisations/{slug}/join")).status_code == 200
         await ada.refresh()
         await bob.refresh()
-        server = {"name": "desk-tools", "transport": "streamable_http", "url": scripted.url}
+        server = {"name": "desk-tools", "transport": "streamable_http", "url": scripted.url, "side_effect": "read"}
         registered = await ada.http.post("/api/v1/mcp-servers", json=server, params={"organisation": slug})
         assert registered.status_code == 201, registered.text
         query = {"organisation": slug, "publish": "true"}
