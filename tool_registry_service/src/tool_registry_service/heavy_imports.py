@@ -84,6 +84,14 @@ def outgoing(settings: ToolsSettings) -> AsyncClient:
     return OutgoingHttp.of(settings).client()
 
 
+async def result_faults(schema: Mapping[str, Any], result: Any) -> list[str]:
+    """What is wrong with a tool's structured result, in sentences for a model. Raises SchemaTooComplex."""
+    await load()
+    from tool_registry_service.invocation import arguments as checking  # noqa: PLC0415
+
+    return checking.faults_in(schema, result, "result")
+
+
 async def argument_faults(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
     """What is wrong with a call's arguments, in sentences for a model. Raises SchemaTooComplex."""
     await load()

@@ -11,6 +11,7 @@ from tool_registry_service.direct_calls import endpoints as direct_calls
 from tool_registry_service.http_tools import endpoints as http_tools
 from tool_registry_service.invocation import endpoints as invocation
 from tool_registry_service.lifespan import lifespan
+from tool_registry_service.mcp_contents import endpoints as mcp_contents
 from tool_registry_service.mcp_server import endpoints as mcp_server
 from tool_registry_service.mcp_servers import endpoints as mcp_servers
 from tool_registry_service.mcp_servers import processes
@@ -36,6 +37,7 @@ def create_app(
                 wasm_tools.router,
                 authorization.router,
                 mcp_servers.router,
+                mcp_contents.router,
                 processes.router,
                 records.router,
                 permissions.router,

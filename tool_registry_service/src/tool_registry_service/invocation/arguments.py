@@ -33,17 +33,17 @@ Keyword = Callable[[Any, Any, Any, Any], Generator[ValidationError] | None]
 class _Budget:
     """The steps that a check has left, and what a step over each value of schema and arguments costs."""
 
-    def __init__(self, schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+    def __init__(self, schema: Mapping[str, Any], value: Any) -> None:
         self._left = _MAX_STEPS
         self._chars: dict[int, int] = {}
         self._measure(schema)
-        self._measure(arguments)
+        self._measure(value)
 
     def take(self, *values: Any) -> None:
         """One step over `values`; raises `SchemaTooComplex` where none is left."""
         self._left -= 1 + sum(self._chars.get(id(value), 0) for value in values) // _CHARS_PER_STEP
         if self._left < 0:
-            raise SchemaTooComplex("The tool's input schema asks for more work than a check may do.")
+            raise SchemaTooComplex("The tool's schema asks for more work than a check may do.")
 
     def _measure(self, value: Any) -> int:
         """About how long the value is when it is quoted."""
@@ -76,29 +76,34 @@ def schema_fault(schema: dict[str, Any], of: str = "input") -> str | None:
     return None
 
 
-def argument_faults(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
-    """What is wrong with `arguments`, in sentences for a model; empty where nothing is.
+def faults_in(schema: Mapping[str, Any], value: Any, called: str) -> list[str]:
+    """What is wrong with `value`, which is `called` so, in sentences for a model; empty where nothing is.
 
     Raises:
         SchemaTooComplex: the schema asks for more work than a check may do, or can't be followed.
     """
     checked = _bounded(validators.validator_for(schema, default=Draft202012Validator))
     try:
-        token = _steps_left.set(_Budget(schema, arguments))
+        token = _steps_left.set(_Budget(schema, value))
     except RecursionError as error:
-        raise SchemaTooComplex("The arguments are nested too deep for a check.") from error
+        raise SchemaTooComplex(f"The {called} are nested too deep for a check.") from error
     try:
         faults: list[str] = []
-        for error in checked(schema, registry=Registry()).iter_errors(arguments):
+        for error in checked(schema, registry=Registry()).iter_errors(value):
             place = "/".join(str(part) for part in error.absolute_path)
-            faults.append(f"{place or 'arguments'}: {error.message[:300]}")
+            faults.append(f"{place or called}: {error.message[:300]}")
             if len(faults) == _MAX_FAULTS:
                 break
         return faults
     except (Unresolvable, RecursionError) as error:
-        raise SchemaTooComplex("The tool's input schema can't be followed.") from error
+        raise SchemaTooComplex("The tool's schema can't be followed.") from error
     finally:
         _steps_left.reset(token)
+
+
+def argument_faults(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a call's arguments. Raises `SchemaTooComplex`."""
+    return faults_in(schema, arguments, "arguments")
 
 
 @cache

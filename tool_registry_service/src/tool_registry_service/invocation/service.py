@@ -25,6 +25,7 @@ from tool_registry_service.invocation.repository import (
     StoredInvocation,
 )
 from tool_registry_service.invocation.result_size import cut_to
+from tool_registry_service.invocation.results import result_fault
 from tool_registry_service.permissions.gate import Permissions
 
 _log = structlog.get_logger("kgents.tools.invocation")
@@ -213,6 +214,8 @@ class InvocationService:
         except ToolCallFault as error:
             said = f"{call.name} gave no result. {error}"
             return _Outcome(error.outcome, True, said, tool.side_effect, may_have_acted=error.may_have_acted)
+        if (fault := await result_fault(tool, answer)) is not None:
+            return _Outcome("invalid_result", True, fault, tool.side_effect)
         outcome = "tool_error" if answer.is_error else "completed"
         return _Outcome(outcome, answer.is_error, answer.text, tool.side_effect)
 

@@ -9,13 +9,14 @@ from tool_registry_service.calls import ToolAnswer
 
 def answer_of(result: types.CallToolResult) -> ToolAnswer:
     """Every text block in order; what isn't text is named, not carried. Structured content stands in for no block."""
-    blocks = [_text(block) for block in result.content]
+    blocks = [text_of(block) for block in result.content]
     if not blocks and result.structuredContent is not None:
         blocks = [json.dumps(result.structuredContent, ensure_ascii=False)]
-    return ToolAnswer(_storable("\n".join(blocks)), bool(result.isError), result.structuredContent)
+    return ToolAnswer(storable("\n".join(blocks)), bool(result.isError), result.structuredContent)
 
 
-def _text(block: types.ContentBlock) -> str:
+def text_of(block: types.ContentBlock) -> str:
+    """What a model reads of a block."""
     if isinstance(block, types.TextContent):
         return block.text
     if isinstance(block, types.ImageContent | types.AudioContent):
@@ -28,6 +29,6 @@ def _text(block: types.ContentBlock) -> str:
     return f"[resource {resource.uri}, {resource.mimeType}: not shown]"
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """`text` without what PostgreSQL and UTF-8 can't hold: NUL and lone surrogates."""
     return text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")

@@ -39,6 +39,11 @@ class SessionPool:
         """How many sessions are held."""
         return self._slots.taken
 
+    @property
+    def answer_within_s(self) -> float:
+        """How long a server may take to answer what calls none of its tools."""
+        return self._settings.connect_timeout_s
+
     async def tools(self, target: ServerTarget) -> list[RemoteTool]:
         """What `target` offers now. Raises ToolCallFault."""
         async with self._link(target) as link:

@@ -1,8 +1,10 @@
 """Asking a server what it offers. No transaction is open meanwhile: a server may take its time."""
 
+from kgents_shared.errors import ApiError
 from tool_registry_service.errors import (
     AddressRefused,
     AnswerTooLarge,
+    CallRefused,
     CredentialNotFound,
     CredentialRefused,
     NoSuchCredential,
@@ -31,10 +33,15 @@ async def offer_from(sessions: SessionPool, target: ServerTarget) -> Offer:
     try:
         return offer_of(await sessions.tools(target))
     except ToolCallFault as error:
-        cause = error.__cause__ if isinstance(error.__cause__, ToolCallFault) else error
-        if isinstance(cause, NoSuchCredential):
-            raise CredentialNotFound(str(error)) from error
-        if isinstance(cause, WantsAuthorization) or isinstance(error, WantsAuthorization):
-            raise ServerUnauthorized(f"{error} {_HOW}".strip()) from error
-        refused = isinstance(cause, AddressRefused | AnswerTooLarge | CredentialRefused) or type(cause) is ToolCallFault
-        raise (ServerRefused if refused else ServerUnreachable)(str(error)) from error
+        raise as_problem(error) from error
+
+
+def as_problem(error: ToolCallFault) -> ApiError:
+    """Why a server gave no answer, as its owner is told."""
+    cause = error.__cause__ if isinstance(error.__cause__, ToolCallFault) else error
+    if isinstance(cause, NoSuchCredential):
+        return CredentialNotFound(str(error))
+    if isinstance(cause, WantsAuthorization) or isinstance(error, WantsAuthorization):
+        return ServerUnauthorized(f"{error} {_HOW}".strip())
+    refused = isinstance(cause, AddressRefused | AnswerTooLarge | CallRefused | CredentialRefused)
+    return (ServerRefused if refused or type(cause) is ToolCallFault else ServerUnreachable)(str(error))
