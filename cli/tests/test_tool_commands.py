@@ -118,6 +118,14 @@ def test_what_a_tool_does_outside_is_set(kgents: Kgents, stored: Api):
     assert sent(stored, "PATCH", f"{SERVERS}/{SERVER_ID}/tools/now") == {"side_effect": "none"}
 
 
+def test_what_a_call_costs_is_set(kgents: Kgents, stored: Api):
+    path, cost = f"{TOOLS}/time.now/cost", {"amount": "0.02", "currency": "EUR"}
+    stored.will("PUT", path, Answer(200, {"tool": "time.now", "cost": cost}))
+    ran = kgents("tools", "set", "time.now", "--cost", "0.02", "--currency", "EUR")
+    assert (ran.out, sent(stored, "PUT", path)) == ("time.now: a call costs 0.02 EUR.\n", cost)
+    assert kgents("tools", "set", "time.now").code == 2
+
+
 def test_calls_are_listed_by_what_is_asked_for(kgents: Kgents, stored: Api):
     stored.will("GET", CALLS, page(CALL, CALL))
     stored.will("GET", f"{CALLS}/c-1", Answer(200, CALL))

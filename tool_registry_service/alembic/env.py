@@ -6,6 +6,7 @@ from alembic import context
 
 from kgents_shared.db.migrations import run_env
 from tool_registry_service.authorization import models as authorization
+from tool_registry_service.costs import models as costs
 from tool_registry_service.database import Base
 from tool_registry_service.invocation import models as invocation
 from tool_registry_service.mcp_servers import models as mcp_servers
@@ -13,6 +14,7 @@ from tool_registry_service.tools import models as tools
 from tool_registry_service.wasm_tools import models as wasm_tools
 
 TABLES = (
+    costs.ToolCost,
     wasm_tools.WasmModule,
     wasm_tools.WasmRow,
     authorization.PendingAuthorization,

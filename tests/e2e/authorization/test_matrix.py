@@ -269,6 +269,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/mcp-servers/{server_id}/tools/{tool}": {"side_effect": "none"},
     "POST /api/v1/mcp-servers/{server_id}/tools/{tool}/accept": {"definition_hash": "0" * 64},
     "POST /api/v1/tools/{name}/call": {"arguments": {}},
+    "PUT /api/v1/tools/{name}/cost": {"amount": "1"},
     "POST /api/v1/agents/{agent}/message": {"text": "Hello"},
     "POST /api/v1/tools/permissions": {"effect": "deny", "pattern": "{fresh}.*"},
     "PUT /api/v1/tools/capabilities/{capability}": {"patterns": ["nothing.*"]},

@@ -21,6 +21,12 @@ class InvocationNotFound(NotFound):
     default_code = "invocation_not_found"
 
 
+class CostNotSet(NotFound):
+    """Nobody said what calls of this tool cost."""
+
+    default_code = "cost_not_set"
+
+
 class CredentialNotFound(NotFound):
     """No credential of this reference belongs to the caller."""
 

@@ -7,6 +7,7 @@ from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 from kgents_shared.policies.feed import ReadPolicies
 from tool_registry_service.authorization import endpoints as authorization
+from tool_registry_service.costs import endpoints as costs
 from tool_registry_service.direct_calls import endpoints as direct_calls
 from tool_registry_service.http_tools import endpoints as http_tools
 from tool_registry_service.invocation import endpoints as invocation
@@ -40,6 +41,7 @@ def create_app(
                 mcp_contents.router,
                 processes.router,
                 records.router,
+                costs.router,
                 permissions.router,
                 http_tools.router,
                 tools.router,

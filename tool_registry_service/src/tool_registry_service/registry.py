@@ -8,6 +8,7 @@ from kgents_shared.db import Database
 from kgents_shared.events import OutboxRelay
 from tool_registry_service.authorization.repository import PendingRepository
 from tool_registry_service.authorization.service import AuthorizationService
+from tool_registry_service.costs.repository import CostRepository
 from tool_registry_service.direct_calls.service import DirectCallService
 from tool_registry_service.http_tools.access import HttpAccess
 from tool_registry_service.http_tools.repository import HttpApiRepository
@@ -53,6 +54,12 @@ class Registry:
         """Authorizations that wait for a person to come back."""
         async with self.database.transaction() as session:
             yield PendingRepository(session)
+
+    @asynccontextmanager
+    async def costs(self, owner_ids: Collection[str]) -> AsyncGenerator[CostRepository]:
+        """What calls of these owners' tools cost."""
+        async with self.database.transaction() as session:
+            yield CostRepository(session, owner_ids)
 
     @asynccontextmanager
     async def records(self, owner_ids: Collection[str]) -> AsyncGenerator[RecordRepository]:

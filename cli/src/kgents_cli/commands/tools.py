@@ -144,21 +144,28 @@ def remove(name: str, yes: bool) -> None:
 @command.command(name="set")
 @click.argument("name")
 @click.option(
-    "--side-effect", required=True, type=click.Choice(_SIDE_EFFECTS),
+    "--side-effect", type=click.Choice(_SIDE_EFFECTS),
     help="What a call does outside: an external one needs an approval each time.",
 )  # fmt: skip
+@click.option("--cost", metavar="AMOUNT", help="What one call costs; it is recorded with each.")
+@click.option("--currency", default="USD", show_default=True, metavar="CODE", help="Of that cost.")
 @_JSON
-def set_(name: str, side_effect: str, as_json: bool) -> None:
-    """Say what calls of a tool do outside. What its server says of that is not believed.
+def set_(name: str, side_effect: str | None, cost: str | None, currency: str, as_json: bool) -> None:
+    """Say what calls of a tool do outside (what its server says of that is not believed), and what one costs.
 
     \b
     Examples:
       kgents tools set time.convert_time --side-effect none
-      kgents tools set mail.send --side-effect external
+      kgents tools set mail.send --side-effect external --cost 0.02 --currency EUR
     """
-    from kgents_cli.tools.catalogue import set_side_effect
+    from kgents_cli.tools.catalogue import set_cost, set_side_effect
 
-    set_side_effect(name, side_effect, as_json=as_json)
+    if side_effect is None and cost is None:
+        raise click.UsageError("name --side-effect or --cost")
+    if cost is not None:
+        set_cost(name, cost, currency, as_json=as_json)
+    if side_effect is not None:
+        set_side_effect(name, side_effect, as_json=as_json)
 
 
 @command.command()

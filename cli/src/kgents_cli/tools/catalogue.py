@@ -59,6 +59,14 @@ def show_tool(name: str, *, as_json: bool) -> None:
         click.echo(as_called(f"It has changed; see how, and take it, with: kgents tools accept {name}"), err=True)
 
 
+def set_cost(name: str, amount: str, currency: str, *, as_json: bool) -> None:
+    """Say what one call of a tool costs."""
+    with ApiClient() as api:
+        said = api.call("PUT", path_below(PATH, name, "cost"), body={"amount": amount, "currency": currency})
+    cost = said["cost"]
+    click.echo(json.dumps(said) if as_json else f"{name}: a call costs {cost['amount']} {cost['currency']}.")
+
+
 def set_side_effect(name: str, side_effect: str, *, as_json: bool) -> None:
     """Say what a tool does outside."""
     with ApiClient() as api:

@@ -35,8 +35,10 @@ SELECT id, fingerprint, runner, outcome, is_error, result
 FROM tools.invocations WHERE owner_id = %s AND idempotency_key = %s
 """
 _FINISH = """
-UPDATE tools.invocations SET outcome = %s, is_error = %s, result = %s, result_bytes = %s, latency_ms = %s,
-    side_effect = %s, denied_by = %s::json, ended_at = now()
+UPDATE tools.invocations AS call SET outcome = %s, is_error = %s, result = %s, result_bytes = %s, latency_ms = %s,
+    side_effect = %s, denied_by = %s::json, ended_at = now(), (cost, cost_currency) = (
+        SELECT amount, currency FROM tools.tool_costs
+        WHERE %s AND owner_id = call.owner_id AND tool = call.tool)
 WHERE id = %s AND runner = %s AND outcome = 'running' RETURNING id
 """
 _WAIT = """
@@ -82,7 +84,7 @@ class StoredInvocation:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a call ended."""
+    """How a call ended; one that `went_out` has cost what its tool costs."""
 
     outcome: str
     is_error: bool
@@ -91,6 +93,7 @@ class Ending:
     latency_ms: float
     side_effect: SideEffect | None = None
     denied_by: dict[str, Any] | None = None
+    went_out: bool = False
 
 
 class InvocationRepository:
@@ -131,8 +134,8 @@ class InvocationRepository:
         """Store how a call ended; False where `runner` no longer has it."""
         values = (
             ending.outcome, ending.is_error, ending.result, ending.result_bytes, ending.latency_ms,
-            ending.side_effect, None if ending.denied_by is None else json.dumps(ending.denied_by), invocation_id,
-            runner,
+            ending.side_effect, None if ending.denied_by is None else json.dumps(ending.denied_by), ending.went_out,
+            invocation_id, runner,
         )  # fmt: skip
         for pause_s in _FINISH_PAUSES_S:
             try:

@@ -14,7 +14,7 @@ from kgents_shared.contracts.tools import ApprovalWait, InvokeToolAnswer, Invoke
 from kgents_shared.db import new_id
 from tool_registry_service.approvals.step import ApprovalStep
 from tool_registry_service.calls import CallableTool, Executor, Gate, Refused, ToolKind
-from tool_registry_service.errors import DefinitionChanged, IdempotencyKeyReused, ToolCallFault
+from tool_registry_service.errors import DefinitionChanged, IdempotencyKeyReused, NeverSent, ToolCallFault
 from tool_registry_service.invocation.lookup import ToolLookup
 from tool_registry_service.invocation.masking import fingerprint, masked
 from tool_registry_service.invocation.presence import RunnerPresence
@@ -51,6 +51,7 @@ class _Outcome:
     denied_by: dict[str, Any] | None = None
     waiting: ApprovalWait | None = None
     may_have_acted: bool = False
+    went_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,9 @@ class InvocationService:
         text = cut_to(outcome.text, self._limits.max_result_bytes)
         size = len(outcome.text.encode())
         ending = Ending(
-            outcome.outcome, outcome.is_error, text, size, latency_ms, outcome.side_effect, outcome.denied_by
-        )
+            outcome.outcome, outcome.is_error, text, size, latency_ms, outcome.side_effect, outcome.denied_by,
+            went_out=outcome.went_out or outcome.outcome == "unknown",
+        )  # fmt: skip
         if not await self._rows.finish(invocation_id, runner, ending):
             # This process was taken for dead, and the call was given an ending: that one holds.
             _log.warning("tool_call_ended_late", invocation_id=str(invocation_id), outcome=outcome.outcome)
@@ -213,11 +215,14 @@ class InvocationService:
             return _Outcome(error.outcome, True, str(error), tool.side_effect)
         except ToolCallFault as error:
             said = f"{call.name} gave no result. {error}"
-            return _Outcome(error.outcome, True, said, tool.side_effect, may_have_acted=error.may_have_acted)
+            went_out = not isinstance(error, NeverSent)
+            return _Outcome(
+                error.outcome, True, said, tool.side_effect, may_have_acted=error.may_have_acted, went_out=went_out
+            )
         if (fault := await result_fault(tool, answer)) is not None:
-            return _Outcome("invalid_result", True, fault, tool.side_effect)
+            return _Outcome("invalid_result", True, fault, tool.side_effect, went_out=True)
         outcome = "tool_error" if answer.is_error else "completed"
-        return _Outcome(outcome, answer.is_error, answer.text, tool.side_effect)
+        return _Outcome(outcome, answer.is_error, answer.text, tool.side_effect, went_out=True)
 
     async def close(self) -> None:
         """Let the calls that are out end, for a moment; what is cut off is `unknown` to whoever asks again."""

@@ -9,11 +9,12 @@ from pydantic import AwareDatetime
 
 from kgents_shared.auth import OfOrganisation, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
+from tool_registry_service.costs.schemas import Cost
 from tool_registry_service.dependencies import RegistryDep, ToolsRead
 from tool_registry_service.errors import InvocationNotFound
 from tool_registry_service.invocation.models import Invocation
 from tool_registry_service.records.repository import InvocationFilter
-from tool_registry_service.records.schemas import Cost, InvocationView
+from tool_registry_service.records.schemas import InvocationView
 
 router = APIRouter(prefix="/api/v1/tools/invocations", tags=["tools"])
 

@@ -1,19 +1,12 @@
 """What goes over the wire for recorded calls."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from kgents_shared.contracts.model import Contract
 from kgents_shared.contracts.tools import SideEffect
-
-
-class Cost(Contract):
-    """What a call cost, as the tool's owner says."""
-
-    amount: Decimal
-    currency: str
+from tool_registry_service.costs.schemas import Cost
 
 
 class InvocationView(Contract):
