@@ -115,21 +115,22 @@ def _refusal(tool: str, each: _Set, result: cedarpy.AuthzResult) -> PolicyDecisi
 
 def _request(facts: ToolCallFacts) -> dict[str, object]:
     minutes, days = facts.unix_time // 60, facts.unix_time // 86_400
+    context = {
+        "asked_by": facts.asked_by,
+        "hops": facts.hops,
+        "arguments": {"names": facts.argument_names, "bytes": facts.argument_bytes},
+        "time": {
+            "unix": facts.unix_time,
+            "hour": minutes // 60 % 24,
+            "minute": minutes % 60,
+            "weekday": (days + 3) % 7 + 1,  # the epoch was a Thursday
+        },
+    }
     return {
         "principal": _principal(facts.agent_id, facts.asked_by),
         "action": _ACTION,
         "resource": {"type": "Tool", "id": facts.tool},
-        "context": {
-            "asked_by": facts.asked_by,
-            "hops": facts.hops,
-            "arguments": {"names": facts.argument_names, "bytes": facts.argument_bytes},
-            "time": {
-                "unix": facts.unix_time,
-                "hour": minutes // 60 % 24,
-                "minute": minutes % 60,
-                "weekday": (days + 3) % 7 + 1,  # the epoch was a Thursday
-            },
-        },
+        "context": json.dumps(context),  # once, however many sets are asked
     }
 
 

@@ -1,0 +1,128 @@
+"""What it costs a call of a tool to be held against rules and policies: in memory, as each call has them.
+
+`python -m benchmarks.permission [--quick] [--rounds N] [--json FILE] [--markdown FILE]`
+
+What is measured and how: docs/benchmarks.md.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from benchmarks.command import MEDIANS, parser_of, tell
+from benchmarks.message_results import machine
+from benchmarks.report import Row, median, rows_of_medians, table
+from kgents_shared.policies.calls import PolicyDocument, ToolCallFacts
+from kgents_shared.policies.engine import Policies
+from tool_registry_service.permissions.decision import Asked, LevelRules, OwnerRules, denial
+
+OURS = "Kgents"
+NO_RULES, RULES = "permission, no rules", "permission, 100 rules on three levels and a capability"
+TWO, MANY, CLOSED = "policies: 2 rules", "policies: 102 rules", "policies: 102 rules, two levels that permit"
+_TOOL = "files.read"
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Rounds, and decisions of each kind a round."""
+
+    rounds: int
+    decisions: int
+
+
+FULL = Effort(7, 20_000)
+QUICK = Effort(1, 200)
+
+
+@dataclass(slots=True)
+class Results:
+    """Everything that a run measured: what → candidate → microseconds a decision, the median of each round."""
+
+    machine: dict[str, object]
+    medians_us: dict[str, dict[str, list[float]]] = field(default_factory=dict[str, dict[str, list[float]]])
+
+    def add(self, what: str, calls_ns: Sequence[int]) -> None:
+        """Take the times of single decisions."""
+        self.medians_us.setdefault(what, {}).setdefault(OURS, []).append(median(calls_ns) / 1000)
+
+
+def rules() -> OwnerRules:
+    """Rules of which none denies the tool, so that all of them are looked at."""
+    denied = [f"server-{number}.*" for number in range(30)]
+    return OwnerRules(
+        system=LevelRules(deny=tuple(denied)),
+        owner=LevelRules(deny=tuple(denied), allow=("capability:reading",)),
+        agents={"helper": LevelRules(deny=tuple(denied), allow=("files.*",))},
+        capabilities={"reading": (*(f"wiki-{number}.read" for number in range(10)), "files.*")},
+    )
+
+
+def documents(number: int, effect: str = "forbid") -> list[PolicyDocument]:
+    """Policies of which none decides the call, so that all of them are evaluated."""
+    text = '{effect} (principal, action, resource in Server::"server-{n}") when {{ context.hops > {n} }};'
+    found = [PolicyDocument(str(n), f"p{n}", text.format(effect="forbid", n=n)) for n in range(number)]
+    if effect == "permit":
+        found.append(PolicyDocument("all", "all", "permit (principal, action, resource);"))
+    return found
+
+
+def facts(unix_time: int) -> ToolCallFacts:
+    """A call of an agent."""
+    return ToolCallFacts(
+        owner_id="ada", agent_id="0190-a", agent_name="helper", asked_by="ada", hops=0, tool=_TOOL, server="files",
+        kind="mcp", side_effect="read", argument_names=("path", "encoding"), argument_bytes=80, unix_time=unix_time,
+    )  # fmt: skip
+
+
+def timed(decide: Callable[[int], bool], decisions: int) -> list[int]:
+    """Nanoseconds of each decision; each lets the call pass."""
+    clock, times = time.perf_counter_ns, list[int]()
+    for number in range(decisions):
+        began = clock()
+        passes = decide(number)
+        times.append(clock() - began)
+        if not passes:
+            raise AssertionError("a decision that should let the call pass denied it")
+    return times
+
+
+def run(effort: Effort) -> Results:
+    """All rounds."""
+    results = Results(machine=machine())
+    asked = Asked(_TOOL, "helper", ["files.*", "time.*"], ["*.delete"])
+    none, many = OwnerRules(), rules()
+    sets = {
+        TWO: Policies([], documents(2)),
+        MANY: Policies(documents(51), documents(51)),
+        CLOSED: Policies(documents(51, "permit"), documents(51, "permit")),
+    }
+    for _ in range(effort.rounds):
+        results.add(NO_RULES, timed(lambda _: denial(asked, none, []) is None, effort.decisions))
+        results.add(RULES, timed(lambda _: denial(asked, many, []) is None, effort.decisions))
+        for what, policies in sets.items():
+            decide = policies.decide
+            results.add(what, timed(lambda n, decide=decide: decide(facts(n)).allowed, effort.decisions))
+    return results
+
+
+def rows(results: Results) -> list[Row]:
+    """The table: medians over the rounds."""
+    return rows_of_medians(results.medians_us, "µs", dict.fromkeys((NO_RULES, RULES, TWO, MANY, CLOSED), 100.0))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, print the table, write the files."""
+    parser = parser_of("permission", "What it costs a call to be held against rules and policies.")
+    parser.add_argument("--rounds", type=int, help=MEDIANS)
+    chosen = parser.parse_args(arguments)
+    effort = QUICK if chosen.quick else FULL
+    if chosen.rounds:
+        effort = replace(effort, rounds=chosen.rounds)
+    results = run(effort)
+    tell(chosen, table(rows(results), [OURS], OURS), results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
