@@ -90,7 +90,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.health_probes["database"] = lambda: _answers(pool)
         recovery = Recovery(journal, runs, driver)
         approvals = HttpApprovals(siblings.client(settings.governance_url, "governance"))
-        waiting = WaitingRuns(journal, driver, approvals)
+        waiting = WaitingRuns(journal, driver, approvals, versions)
         async with BackgroundTasks() as tasks:
             bus = await _start_background(tasks, stack, settings, recovery, ledger)
             app.state.event_bus = bus

@@ -15,9 +15,9 @@ from tests.external.runtime_siblings import RuntimeSiblings
 StartRuntime = Callable[..., AbstractAsyncContextManager[Runtime]]
 
 
-async def add_version(runtime: Runtime, like: Worker, version: int, lane: str, share: int = 0) -> Worker:
+async def add_version(runtime: Runtime, like: Worker, version: int, lane: str, share: int = 0, **spec: Any) -> Worker:
     """A worker of the same agent's in another lane."""
-    worker = await runtime.add_agent(register=False, description=f"version {version}")
+    worker = await runtime.add_agent(register=False, description=f"version {version}", **spec)
     worker.agent_id, worker.version, worker.generation = like.agent_id, version, like.generation + version
     await runtime.register(worker, lane=lane, share=share)
     return worker
@@ -123,6 +123,33 @@ async def test_a_version_that_is_asked_for_is_started_and_its_conversation_stays
     assert await version_of(runtime, await runtime.say("And?", begun["conversation_id"])) == 2
     assert await version_of(runtime, await runtime.say("Hello")) == 3
     assert siblings.versions_wanted == [(str(worker.agent_id), 2)]
+
+
+async def test_a_version_that_ended_while_a_run_of_it_waited_for_an_approval_is_started_again(
+    start_runtime: StartRuntime, siblings: RuntimeSiblings
+):
+    siblings.gated.add("time.now")
+    async with start_runtime(version_renew_s=0.01) as runtime:
+        tools: Any = {"tools": {"allow": ["time.*"]}}
+        worker = await runtime.add_agent()
+        beside = await add_version(runtime, worker, 2, "2", **tools)
+        told = await runtime.send("call time.now", agent="helper@2")
+        assert told.status_code == 202, told.text
+        headers = runtime.issuer.service("deployment", "runtime")
+        await runtime.http.delete(f"/internal/instances/{beside.instance_id}", headers=headers)
+
+        async def run(number: int) -> None:
+            await add_version(runtime, worker, number, str(number), **tools)
+
+        siblings.run_version = run
+        [approval] = siblings.pending
+        approval.status = "approved"
+
+        async def completed() -> bool:
+            return (await runtime.run(told.json()["run_id"]))["status"] == "completed"
+
+        await eventually(completed, timeout=20, describe="the run goes on in its version")
+        assert (await runtime.run(told.json()["run_id"]))["version"] == 2
 
 
 async def test_a_version_is_asked_for_again_while_it_is_talked_to(

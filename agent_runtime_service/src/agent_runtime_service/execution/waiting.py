@@ -16,6 +16,7 @@ from agent_runtime_service.execution.active import Usage
 from agent_runtime_service.execution.driver import RunDriver
 from agent_runtime_service.execution.recovery import driven_run
 from agent_runtime_service.execution.repository import RunJournal
+from agent_runtime_service.instances.versions_in_use import VersionsInUse
 
 _log = structlog.get_logger("kgents.runtime.waiting")
 _FIRST: Final = UUID(int=0)
@@ -24,10 +25,11 @@ _FIRST: Final = UUID(int=0)
 class WaitingRuns:
     """Resumes what was decided, and has the approvals of ended runs cancelled."""
 
-    def __init__(self, journal: RunJournal, driver: RunDriver, approvals: Approvals) -> None:
+    def __init__(self, journal: RunJournal, driver: RunDriver, approvals: Approvals, versions: VersionsInUse) -> None:
         self._journal = journal
         self._driver = driver
         self._approvals = approvals
+        self._versions = versions
 
     async def decided(self, approval_id: UUID) -> None:
         """Take the run up that waits for this approval, if one does still; what was decided, the registry asks."""
@@ -41,6 +43,7 @@ class WaitingRuns:
         await self._journal.read_transcript(run)
         _log.info("run_resumed", run_id=str(run.run_id), approval_id=str(approval_id), epoch=run.epoch)
         self._driver.start(run)
+        await self._versions.use_lane(run.agent_id, run.lane)
 
     async def keep_asking(self, every_s: float) -> None:
         """Endless: ask for what runs wait for, and cancel what they left."""

@@ -30,9 +30,13 @@ class VersionsInUse:
 
     async def use(self, instance: Instance) -> None:
         """A run is about to be given to the instance."""
-        number = number_of(instance.registration.lane)
+        await self.use_lane(instance.registration.agent_id, instance.registration.lane)
+
+    async def use_lane(self, agent_id: UUID, lane: str) -> None:
+        """A run is about to need an instance of that lane; a version that was asked for by number may have ended."""
+        number = number_of(lane)
         if number is not None:
-            await self._renew(instance.registration.agent_id, number)
+            await self._renew(agent_id, number)
 
     async def keep(self) -> None:
         """Endless: what runs were given to is in use until they end."""

@@ -28,6 +28,11 @@ def command() -> None:
 @click.option("--url", metavar="URL", help="Where it answers, over streamable HTTP.")
 @click.option("--command", metavar="ENTRY", help="An entry of the operator's list of commands; ARGS go to it.")
 @click.option("--credential", "credential_ref", metavar="REF", help="What is sent to it as a bearer (cred_…).")
+@click.option(
+    "--side-effect",
+    type=click.Choice(("none", "read", "write", "external")),
+    help="What the tools do that it offers now.  [default: external, which needs an approval for each call]",
+)
 @click.option("--organisation", metavar="SLUG", type=Slug(), help="For this organisation, rather than for yourself.")
 @_JSON
 def add(name: str, organisation: str | None, as_json: bool, **given: Any) -> None:
@@ -36,7 +41,7 @@ def add(name: str, organisation: str | None, as_json: bool, **given: Any) -> Non
     \b
     Examples:
       kgents mcp add weather --url https://mcp.example.com/mcp --credential cred_0199c0de00007000
-      kgents mcp add time --command time
+      kgents mcp add time --command time --side-effect none
       kgents mcp add files --command filesystem -- /srv/shared
     """
     from kgents_cli.tools.servers import add_server

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from tool_registry_service.calls import CallableTool
+from tool_registry_service.mcp_client.targets import ServerTarget
 
 _MASK = "***"
 _SECRET_KEY = re.compile(
@@ -50,6 +51,14 @@ def _kept(text: str, most: int | None) -> str:
     return clean if most is None or len(clean) <= most else f"{clean[:most]}… ({len(clean)} characters)"
 
 
+def _where(target: ServerTarget | None) -> list[Any] | None:
+    """How a server is reached, and as whom: an approval of a call there is none of the same call elsewhere."""
+    if target is None:
+        return None
+    used = None if target.credential is None else target.credential.credential_ref
+    return [str(target.id), target.transport, target.url, target.command, target.args, target.headers, used]
+
+
 def fingerprint(name: str, arguments: Mapping[str, Any]) -> str:
     """SHA-256 of the exact call, so that a key used for another one is noticed."""
     text = json.dumps([name, arguments], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -58,8 +67,6 @@ def fingerprint(name: str, arguments: Mapping[str, Any]) -> str:
 
 def payload_hash(tool: CallableTool, arguments: Mapping[str, Any]) -> str:
     """SHA-256 of what an approval is bound to, in canonical JSON: this call of the tool as it is defined, there."""
-    target = tool.target
-    where = None if target is None else [str(target.id), target.transport, target.url, target.command, *target.args]
-    bound = [tool.name, tool.kind, tool.definition_hash, tool.definition, where, arguments]
+    bound = [tool.name, tool.kind, tool.definition_hash, tool.definition, _where(tool.target), arguments]
     text = json.dumps(bound, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
