@@ -66,8 +66,8 @@ class ToolsSettings(ServiceSettings):
     lists folders that stdio servers must not see; `stdio_proxy_max_bytes` bounds one connection each way of those that
     have a proxy. `denied` lists tool patterns that no agent may call.
     `calls_kept_days`: recorded calls are forgotten then, but for those that somebody may still have to look at.
-    `mcp_…` are of `/mcp`: sessions that a process keeps, open streams of one person, and how often it is looked whether
-    what they are offered has changed.
+    `mcp_…` are of `/mcp`: sessions that a process keeps, open streams and requests under way of one person, and how
+    often it is looked whether what they are offered has changed.
     `wasm_…` are of WASM tools: threads that calls run on, calls of one server that may wait for one, where compiled
     code is kept (without, until the process ends) and how much of it there and in memory, and what the modules of one
     owner may have together.
@@ -92,6 +92,7 @@ class ToolsSettings(ServiceSettings):
     mcp_streams_per_person: int = Field(default=16, ge=1)
     mcp_watch_s: float = Field(default=5, gt=0)
     calls_kept_days: int = Field(default=90, ge=1)
+    mcp_requests_per_person: int = Field(default=32, ge=1)
     max_sessions: int = Field(default=64, ge=1)
     wasm_threads: int = Field(default=4, ge=1, le=32)
     wasm_waiting: int = Field(default=256, ge=1)

@@ -81,7 +81,9 @@ async def reached_registry(database_url: str, **changes: Any) -> AsyncGenerator[
 @pytest.fixture(scope="module")
 async def shared(database_url: str) -> AsyncGenerator[ReachedRegistry]:
     """One registry for all tests here, with room for few sessions."""
-    async with reached_registry(database_url, mcp_sessions=3, mcp_streams_per_person=1) as found:
+    async with reached_registry(
+        database_url, mcp_sessions=3, mcp_streams_per_person=1, mcp_requests_per_person=2
+    ) as found:
         yield found
 
 

@@ -162,6 +162,17 @@ async def test_streams_are_bounded_and_end_with_their_bearer(reached: ReachedReg
             assert "list_changed" not in (await stream.aread()).decode()
 
 
+async def test_one_persons_requests_under_way_are_bounded(reached: ReachedRegistry, scripted: ScriptedServer) -> None:
+    await without_effect(reached, scripted, "nap")
+    session = await reached.begin()
+    params = {"name": "scripted_nap", "arguments": {"seconds": 1}}
+    calls = [{"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params} for number in range(3)]
+    answers = await asyncio.gather(*(reached.post(call, session) for call in calls))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 429]
+    another = reached.registry.issuer.person(f"somebody-{uuid.uuid4()}")
+    assert (await reached.post(INITIALIZE, headers=another)).status_code == 200
+
+
 async def test_a_long_call_tells_that_it_goes_on(
     reached: ReachedRegistry, scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

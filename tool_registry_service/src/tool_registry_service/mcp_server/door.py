@@ -58,6 +58,7 @@ class McpDoor:
                 limits = LiveLimits(
                     sessions=self._settings.mcp_sessions,
                     streams=self._settings.mcp_streams_per_person,
+                    requests=self._settings.mcp_requests_per_person,
                     idle_s=self._settings.idle_close_s,
                     watch_s=self._settings.mcp_watch_s,
                 )

@@ -7,7 +7,8 @@ goes on now: calls that can be cancelled, and the stream on which a client hears
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,10 +34,11 @@ _CHANGED = types.JSONRPCNotification(jsonrpc="2.0", method="notifications/tools/
 
 @dataclass(frozen=True, slots=True)
 class LiveLimits:
-    """`sessions` in this process, `streams` of one person; times in seconds."""
+    """`sessions` in this process; `streams` and `requests` under way of one person; times in seconds."""
 
     sessions: int
     streams: int
+    requests: int
     idle_s: float
     watch_s: float
 
@@ -63,7 +65,7 @@ class LiveSessions:
         self._still_valid = still_valid
         self._server = make_server(offers)
         self._sessions: dict[str, _Live] = {}
-        self._streams: Counter[str] = Counter()
+        self._busy: Counter[tuple[str, str]] = Counter()
         self._tasks: anyio.abc.TaskGroup | None = None
         self.ready = anyio.Event()
 
@@ -80,6 +82,29 @@ class LiveSessions:
         if given is not None and not self._ids.is_of(given, caller):
             await _refusal(404, "There is no such session; begin a new one.")(scope, receive, send)
             return
+        with self._counted(caller, scope["method"]) as is_free:
+            if not is_free:
+                await _refusal(429, "You have too many requests or streams under way.")(scope, receive, send)
+                return
+            await self._serve(caller, given, scope, receive, send)
+
+    @contextmanager
+    def _counted(self, caller: Caller, method: str) -> Generator[bool]:
+        """Count a request while it is under way, so that nobody takes all that others need; False for one too many."""
+        key = (caller.principal.subject, method)
+        most = self._limits.streams if method == "GET" else self._limits.requests
+        if self._busy[key] >= most:
+            yield False
+            return
+        self._busy[key] += 1
+        try:
+            yield True
+        finally:
+            self._busy[key] -= 1
+            if not self._busy[key]:
+                del self._busy[key]
+
+    async def _serve(self, caller: Caller, given: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         session_id = given or self._ids.new(caller)
         live = self._sessions.get(session_id) or await self._begun(session_id)
         if live is None:
@@ -106,20 +131,10 @@ class LiveSessions:
         if scope["method"] != "GET":
             await live.transport.handle_request(scope, receive, send)
             return
-        subject = caller.principal.subject
-        if self._streams[subject] >= self._limits.streams:
-            await _refusal(429, "You have too many streams open.")(scope, receive, send)
-            return
-        self._streams[subject] += 1
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._watch, live, caller)
-                await live.transport.handle_request(scope, receive, send)
-                tasks.cancel_scope.cancel()
-        finally:
-            self._streams[subject] -= 1
-            if not self._streams[subject]:
-                del self._streams[subject]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch, live, caller)
+            await live.transport.handle_request(scope, receive, send)
+            tasks.cancel_scope.cancel()
 
     async def _watch(self, live: _Live, caller: Caller) -> None:
         """While a stream is open: its bearer must stay valid, and its client hears when what is offered changes."""
