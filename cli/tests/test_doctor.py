@@ -12,6 +12,7 @@ import pytest
 
 from kgents_cli import examination
 from kgents_cli.home import Home
+from tool_registry_service.mcp_client.sandbox import Protection, StdioSandbox
 
 from .conftest import Kgents
 
@@ -20,7 +21,8 @@ def test_every_finding_that_is_not_ok_names_a_fix(kgents: Kgents):
     findings = kgents("doctor", "--json").json
     names = [finding["name"] for finding in findings]
     assert names[:8] == ["python", "home", "disk", "port", "docker engine", "postgres", "nats", "model"]
-    assert len(names) > 8, "the walls of the sandbox are missing"
+    assert len(names) > 9, "the walls of the sandbox are missing"
+    assert names[-1] == "stdio servers"
     for finding in findings:
         assert finding["level"] == "ok" or finding["fix"], finding
 
@@ -115,3 +117,13 @@ def test_servers_that_settings_name_are_not_looked_for_here(monkeypatch: pytest.
     assert "DATABASE_URL" in examination.check_postgres().detail
     assert "NATS_URL" in examination.check_nats().detail
     assert "http://model" in examination.check_provider().detail
+
+
+def test_a_machine_that_cannot_shut_servers_in_is_told(monkeypatch: pytest.MonkeyPatch):
+    async def nothing_holds(_: StdioSandbox) -> Protection:
+        return Protection.NONE
+
+    monkeypatch.setattr(StdioSandbox, "try_out", nothing_holds)
+    finding = examination.check_stdio_servers()
+    assert (finding.level, finding.name) == ("warn", "stdio servers")
+    assert "bubblewrap" in (finding.fix or "")

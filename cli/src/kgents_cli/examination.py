@@ -38,7 +38,7 @@ def examine(home: Home) -> list[Finding]:
     """Every check, in the order of the report."""
     findings = [check_python(), check_home(home), check_disk(home), check_port(home), check_docker()]
     findings += [check_postgres(), check_nats(), check_provider(), check_langflow(home)]
-    return [*findings, *check_protections()]
+    return [*findings, *check_protections(), check_stdio_servers()]
 
 
 def check_python() -> Finding:
@@ -197,6 +197,16 @@ def check_protections() -> list[Finding]:
             fix = "this kernel or container withholds it; agents start without it, with a warning in the log"
             findings.append(Finding("warn", name, f"off{': ' + detail if detail else ''}", fix))
     return findings
+
+
+def check_stdio_servers() -> Finding:
+    """What shuts in MCP servers that the platform starts, as tried out; nothing is started that isn't allowed."""
+    module: Any = importlib.import_module("tool_registry_service.mcp_client.sandbox")
+    protection = str(asyncio.run(module.StdioSandbox().try_out()))
+    if protection == "none":
+        fix = 'install bubblewrap, or allow unprivileged user namespaces; those with network = "proxy" don\'t start'
+        return Finding("warn", "stdio servers", "have the platform user's files and network", fix)
+    return Finding("ok", "stdio servers", f"are shut in by {protection}")
 
 
 async def _observe_protections(folder: Path) -> list[tuple[str, bool, str]]:

@@ -1,4 +1,4 @@
-"""`kgents mcp add|list|inspect|refresh|remove|catalogue`."""
+"""`kgents mcp add|list|inspect|refresh|remove|catalogue|log`."""
 
 from typing import Any
 
@@ -139,3 +139,22 @@ def catalogue(name: str | None, installed: str, data: str, node: str, as_json: b
         show_known_servers(as_json=as_json)
         return
     show_known_server(name, Folders(Path(installed), Path(node), Path(data)), as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@_JSON
+def log(name: str, as_json: bool) -> None:
+    """Show what the server NAME, a process beside the platform, wrote, and how it goes.
+
+    What it wrote to its standard error goes to standard output; what shuts it in, its limits, restarts and traffic go
+    to standard error.
+
+    \b
+    Examples:
+      kgents mcp log fetch
+      kgents mcp log fetch --json
+    """
+    from kgents_cli.tools.server_log import show_process
+
+    show_process(name, as_json=as_json)

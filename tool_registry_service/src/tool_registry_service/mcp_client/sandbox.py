@@ -65,7 +65,7 @@ class StdioSandbox:
         """What holds on this machine, as tried out."""
         async with self._lock:
             if self._found is None:
-                self._found = await self._probe()
+                self._found = await self.try_out()
                 if self._found is Protection.NONE:
                     _log.warning(
                         "stdio_servers_not_isolated",
@@ -138,7 +138,8 @@ class StdioSandbox:
                 words += ["--ro-bind", "/dev/null", str(path)]
         return words
 
-    async def _probe(self) -> Protection:
+    async def try_out(self) -> Protection:
+        """Start something harmless with each protection, and say which one holds; `protection` asks this once."""
         true = StdioCommand(command=Path(shutil.which("true") or "/bin/true"))
         for protection in (Protection.BUBBLEWRAP, Protection.NAMESPACES):
             if protection is Protection.BUBBLEWRAP and (
