@@ -6,8 +6,10 @@ from alembic import context
 
 from kgents_shared.db.migrations import run_env
 from tool_registry_service.authorization import models as authorization
+from tool_registry_service.builtin_tools import models as builtin_tools
 from tool_registry_service.costs import models as costs
 from tool_registry_service.database import Base
+from tool_registry_service.http_tools import models as http_tools
 from tool_registry_service.invocation import models as invocation
 from tool_registry_service.mcp_servers import models as mcp_servers
 from tool_registry_service.tools import models as tools
@@ -19,8 +21,10 @@ TABLES = (
     wasm_tools.WasmRow,
     authorization.PendingAuthorization,
     mcp_servers.McpServer,
+    http_tools.HttpApi,
     tools.Tool,
     invocation.Invocation,
+    builtin_tools.ScratchFile,
 )
 
 if not context.config.get_main_option("sqlalchemy.url"):

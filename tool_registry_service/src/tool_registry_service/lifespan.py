@@ -17,6 +17,7 @@ from tool_registry_service.approvals.clients import HttpApprovals
 from tool_registry_service.approvals.step import ApprovalStep
 from tool_registry_service.authorization.service import AuthorizationService
 from tool_registry_service.authorization.tokens import OAuthTokens
+from tool_registry_service.builtin_tools.every import BuiltinParts
 from tool_registry_service.credentials import Bearers
 from tool_registry_service.direct_calls.repository import DirectCallRepository
 from tool_registry_service.direct_calls.service import DirectCallService
@@ -74,14 +75,16 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         background.start("tools-wasm", wasm.pool.reap)
         mcp = WasmExecutor(wasm.pool, wasm.reader, McpExecutor(sessions))
         rows = InvocationRepository(pool)
+        builtin = BuiltinParts.of(settings, pool, siblings.client(settings.runtime_url, "runtime"))
+        background.start("tools-scratch-files", builtin.scratch_age.run)
         policies = _followed(app, siblings.client(settings.governance_url, "governance"), background)
         permissions = Permissions(RuleReader(pool), settings.denied)
         parts = InvocationParts(
             permissions=permissions,
-            lookup=EveryTool({}, rows),
+            lookup=EveryTool(builtin.tools.callable, rows),
             gates=(PinnedDefinition(), PolicyGate(policies), ValidArguments()),
             approval=ApprovalStep(HttpApprovals(siblings.client(settings.governance_url, "governance"))),
-            executors={"mcp": mcp, "http": HttpExecutor(settings, http_secrets)},
+            executors={"mcp": mcp, "http": HttpExecutor(settings, http_secrets), "builtin": builtin.tools},
         )
         limits = InvocationLimits(settings.max_result_bytes)
         invocations = InvocationService(rows, presence, parts, limits)
@@ -90,7 +93,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         http_access = HttpAccess(settings, http_secrets)
         app.state.registry = Registry(
             database, maker, sessions, invocations, permissions, direct_calls, relay, http_access,
-            AuthorizationService(oauth, settings),
+            AuthorizationService(oauth, settings), builtin.tools,
         )
         management = siblings.client(settings.management_url, "management")
         agents = HttpAgents(management, siblings.client(settings.runtime_url, "runtime"), settings.runtime_url)
@@ -101,6 +104,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         finally:
             await invocations.close()
             await sessions.close()
+            builtin.pages.close()
             await wasm.pool.close()
             await maker.stdio.close()
             await database.close()

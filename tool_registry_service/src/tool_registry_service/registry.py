@@ -8,6 +8,7 @@ from kgents_shared.db import Database
 from kgents_shared.events import OutboxRelay
 from tool_registry_service.authorization.repository import PendingRepository
 from tool_registry_service.authorization.service import AuthorizationService
+from tool_registry_service.builtin_tools.builtin import BuiltinTools
 from tool_registry_service.costs.repository import CostRepository
 from tool_registry_service.direct_calls.service import DirectCallService
 from tool_registry_service.http_tools.access import HttpAccess
@@ -41,6 +42,7 @@ class Registry:
     relay: OutboxRelay
     http_access: HttpAccess
     authorizations: AuthorizationService
+    builtin: BuiltinTools
 
     @asynccontextmanager
     async def servers(self, owner_ids: Collection[str]) -> AsyncGenerator[McpServerService]:

@@ -71,6 +71,8 @@ class ToolsSettings(ServiceSettings):
     `wasm_…` are of WASM tools: threads that calls run on, calls of one server that may wait for one, where compiled
     code is kept (without, until the process ends) and how much of it there and in memory, and what the modules of one
     owner may have together.
+    `files_…` bound what the builtin tools keep for a conversation: bytes of one file, files, bytes of all of them, and
+    for how many days after the last change.
     Times are seconds, sizes bytes.
     """
 
@@ -90,9 +92,13 @@ class ToolsSettings(ServiceSettings):
     max_tools_per_server: int = Field(default=200, ge=1)
     mcp_sessions: int = Field(default=256, ge=1)
     mcp_streams_per_person: int = Field(default=16, ge=1)
-    mcp_watch_s: float = Field(default=5, gt=0)
-    calls_kept_days: int = Field(default=90, ge=1)
     mcp_requests_per_person: int = Field(default=32, ge=1)
+    mcp_watch_s: float = Field(default=5, gt=0)
+    files_max_bytes: int = Field(default=262_144, ge=1024)
+    files_per_conversation: int = Field(default=100, ge=1)
+    files_conversation_bytes: int = Field(default=4_194_304, ge=1024)
+    files_kept_days: int = Field(default=30, ge=1)
+    calls_kept_days: int = Field(default=90, ge=1)
     max_sessions: int = Field(default=64, ge=1)
     wasm_threads: int = Field(default=4, ge=1, le=32)
     wasm_waiting: int = Field(default=256, ge=1)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from kgents_shared.contracts.tools import InvokeToolRequest, SideEffect
+from kgents_shared.contracts.worker import ToolDefinition
 from tool_registry_service.calls import CallableTool, ToolAnswer
 
 
@@ -20,6 +21,11 @@ class BuiltinDefinition:
     description: str
     input_schema: dict[str, Any]
     side_effect: SideEffect
+
+    @property
+    def shown(self) -> ToolDefinition:
+        """What a model is shown."""
+        return ToolDefinition(name=self.name, description=self.description, input_schema=self.input_schema)
 
     @property
     def definition_hash(self) -> str:
@@ -55,6 +61,11 @@ class BuiltinTools:
     def definitions(self) -> list[BuiltinDefinition]:
         """All of them by name."""
         return [self._tools[name].definition for name in self.callable]
+
+    def definition(self, name: str) -> BuiltinDefinition | None:
+        """The one of a name."""
+        found = self._tools.get(name)
+        return None if found is None else found.definition
 
     async def call(self, tool: CallableTool, call: InvokeToolRequest) -> ToolAnswer:
         """Call one; raises `ToolCallFault`."""

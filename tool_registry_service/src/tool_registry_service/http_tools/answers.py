@@ -44,11 +44,16 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _decoded(answered: Answered) -> str:
+def charset_of(content_type: str) -> str | None:
+    """`utf-8` of `text/html; charset=utf-8`; None where it says none."""
     header = Message()
-    header["content-type"] = answered.content_type or "text/plain"
+    header["content-type"] = content_type or "text/plain"
+    return header.get_content_charset()
+
+
+def _decoded(answered: Answered) -> str:
     try:
-        return answered.body.decode(header.get_content_charset("utf-8"), "replace")
+        return answered.body.decode(charset_of(answered.content_type) or "utf-8", "replace")
     except LookupError:
         return answered.body.decode("utf-8", "replace")
 

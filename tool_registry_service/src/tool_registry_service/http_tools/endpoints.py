@@ -46,7 +46,7 @@ async def register_http_tool(
     owner_id = owner_of_new(principal, organisation)
     await _check(registry, owner_id, new)
     async with registry.http_tools([owner_id]) as tools:
-        return view_of_tool(await tools.add_tool(owner_id, new))
+        return view_of_tool(await tools.add_tool(owner_id, new, by=principal.subject))
 
 
 @router.post("/import", status_code=201, responses=refusals(409, 502))
@@ -62,7 +62,7 @@ async def import_http_api(
     if new.credential_ref is not None:
         await _check_credential(registry, CredentialUse(new.credential_ref, owner_id), read.placements(), new.name)
     async with registry.http_tools([owner_id]) as tools:
-        api, rows = await tools.add_api(owner_id, new, read)
+        api, rows = await tools.add_api(owner_id, new, read, by=principal.subject)
         made = [
             ImportedTool(name=row.name, side_effect=row.side_effect, suggested_side_effect=suggested_of(row))
             for row in rows
@@ -145,7 +145,7 @@ async def change_tool_by_name(
     if new is not None and change.model_fields_set - {"side_effect"}:
         await _check(registry, owner_id, new)
     async with registry.http_tools(owner_ids) as tools:
-        return view_of_tool(await tools.change_tool(full_name, change, new))
+        return view_of_tool(await tools.change_tool(full_name, change, new, by=principal.subject))
 
 
 @router.delete("/{name}", status_code=204, responses=refusals(409))
@@ -163,7 +163,7 @@ async def accept_tool_by_name(
     """Pin the changed definition of a tool, and switch it on again."""
     owner_ids, full_name = _named(principal, name)
     async with registry.http_tools(owner_ids) as tools:
-        return view_of_tool(await tools.accept(full_name, acceptance.definition_hash))
+        return view_of_tool(await tools.accept(full_name, acceptance.definition_hash, by=principal.subject))
 
 
 def _named(principal: Principal, name: str) -> tuple[list[str], str]:

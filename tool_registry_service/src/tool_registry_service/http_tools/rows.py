@@ -57,7 +57,7 @@ def compare(api: HttpApi, stored: Sequence[Tool], found: Sequence[HttpDefinition
             _set(row, "active", None, now)
             result.unchanged.append(row.name)
         else:
-            _set(row, "changed", _pending(definition), now)
+            _set(row, "changed", _pending(definition, api.credential_ref), now)
             result.changed.append(row.name)
     result.new_rows = [row_of_api(api, definition, now) for definition in by_name.values()]
     result.added = [row.name for row in result.new_rows]
@@ -77,12 +77,12 @@ def _stored(definition: HttpDefinition, credential_ref: str | None) -> dict[str,
     ).model_dump(mode="json")  # fmt: skip
 
 
-def _pending(definition: HttpDefinition) -> dict[str, Any]:
+def _pending(definition: HttpDefinition, credential_ref: str | None) -> dict[str, Any]:
     return {
         "description": definition.description,
         "input_schema": definition.input_schema,
         "output_schema": definition.output_schema,
-        "definition": _stored(definition, None),
+        "definition": _stored(definition, credential_ref),
         "definition_hash": definition.definition_hash,
     }
 

@@ -26,7 +26,7 @@ class HttpToolService:
         self._apis = apis
         self._tools = tools
 
-    async def add_tool(self, owner_id: str, new: NewHttpTool) -> Tool:
+    async def add_tool(self, owner_id: str, new: NewHttpTool, *, by: str) -> Tool:
         """Store a single tool; raises `NameTaken`."""
         taken = await self._tools.claim_first_name(owner_id, new.name.partition(".")[0])
         if taken - {"tools"}:
@@ -34,11 +34,11 @@ class HttpToolService:
         if await self._tools.find(new.name) is not None:
             raise NameTaken(f"There is a tool named {new.name} already.")
         row = new_row(owner_id, definition_of(new), new.credential_ref, datetime.now(UTC))
-        row.side_effect = new.side_effect
+        row.side_effect, row.pinned_by = new.side_effect, by
         await self._tools.add([row])
         return row
 
-    async def add_api(self, owner_id: str, new: NewHttpApi, read: ReadApi) -> tuple[HttpApi, list[Tool]]:
+    async def add_api(self, owner_id: str, new: NewHttpApi, read: ReadApi, *, by: str) -> tuple[HttpApi, list[Tool]]:
         """Store an API with its tools; raises `NameTaken`."""
         if await self._tools.claim_first_name(owner_id, new.name):
             raise NameTaken(f"There is a server, an imported API or a tool named {new.name} already.")
@@ -52,7 +52,7 @@ class HttpToolService:
         await self._apis.add(api)
         rows = [row_of_api(api, definition, now) for definition in read.compiled.tools]
         for row in rows:
-            row.side_effect = side_effect_of(row.remote_name, new.side_effects)
+            row.side_effect, row.pinned_by = side_effect_of(row.remote_name, new.side_effects), by
         await self._tools.add(rows)
         return api, rows
 
@@ -91,6 +91,9 @@ class HttpToolService:
             api.credential_ref = change.credential_ref
             for tool in await self._tools.of_api(api_id):
                 tool.definition = with_credential(tool.definition, change.credential_ref)
+                if tool.pending is not None:
+                    kept = with_credential(tool.pending["definition"], change.credential_ref)
+                    tool.pending = tool.pending | {"definition": kept}
         if change.operations is not None:
             api.operations = change.operations
         return api
@@ -106,7 +109,7 @@ class HttpToolService:
             raise ToolNotFound(f"There is no tool named {name}.")
         return tool
 
-    async def change_tool(self, name: str, change: HttpToolChange, whole: NewHttpTool | None) -> Tool:
+    async def change_tool(self, name: str, change: HttpToolChange, whole: NewHttpTool | None, *, by: str) -> Tool:
         """Change a tool; `whole` is what a single one is with the change. Raises `ToolOfAnother`."""
         tool = await self.tool(name, lock=True)
         if whole is not None:
@@ -114,7 +117,7 @@ class HttpToolService:
             fresh = new_row(tool.owner_id, definition, whole.credential_ref, tool.created_at)
             tool.description, tool.input_schema = fresh.description, fresh.input_schema
             tool.output_schema, tool.definition = fresh.output_schema, fresh.definition
-            tool.definition_hash = fresh.definition_hash
+            tool.definition_hash, tool.pinned_by = fresh.definition_hash, by
         elif change.model_fields_set - {"side_effect"}:
             raise ToolOfAnother(f"{name} belongs to a server or an imported API: only its side_effect can be changed.")
         if change.side_effect is not None:
@@ -129,7 +132,7 @@ class HttpToolService:
             raise ToolOfAnother(f"{name} belongs to a server or an imported API: delete that.")
         await self._tools.remove(tool)
 
-    async def accept(self, name: str, definition_hash: str | None) -> Tool:
+    async def accept(self, name: str, definition_hash: str | None, *, by: str) -> Tool:
         """Pin the changed definition of a tool and switch it on again; raises `NothingToAccept`, `ToolOfAnother`."""
         tool = await self.tool(name, lock=True)
         if tool.kind != "http":
@@ -146,6 +149,7 @@ class HttpToolService:
         tool.description, tool.input_schema = str(pending["description"]), pending["input_schema"]
         tool.output_schema, tool.definition_hash = pending["output_schema"], str(pending["definition_hash"])
         tool.state, tool.pending, tool.updated_at = "active", None, datetime.now(UTC)
+        tool.pinned_by = by
         return await self._tools.settled(tool)
 
 

@@ -8,8 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from kgents_shared.auth import OfOrganisation, named, owners_listed
-from kgents_shared.contracts.tools import KnownTools, ResolvedTools, ResolveToolsRequest
+from kgents_shared.contracts.tools import KnownTool, KnownTools, ResolvedTools, ResolveToolsRequest
 from kgents_shared.db import Page, PageQuery, make_page
+from tool_registry_service.builtin_tools.builtin import BuiltinDefinition
+from tool_registry_service.builtin_tools.listing import wanted_of
 from tool_registry_service.calls import ToolKind
 from tool_registry_service.dependencies import ManagementOnly, RegistryDep, RuntimeOnly, ToolsRead
 from tool_registry_service.http_tools.definition import StoredDefinition
@@ -60,11 +62,16 @@ async def list_tools(
     wanted: Wanted,
     organisation: OfOrganisation = None,
 ) -> Page[ToolView]:
-    """The tools of the caller and their organisations by name: all, or those that are asked for."""
+    """The tools of the caller and their organisations, and the builtin ones, by name: all, or those asked for."""
     owners = owners_listed(principal, organisation)
     async with registry.tools(owners) as tools:
-        rows = await tools.page(page, await wanted.of(registry, owners))
-        return make_page(rows, page, item=view_of_tool, key=lambda tool: (tool.name, str(tool.id)))
+        asked = await wanted.of(registry, owners)
+        found = [(tool.name, str(tool.id), view_of_tool(tool)) for tool in await tools.page(page, asked)]
+    if organisation is None:
+        builtin = wanted_of(registry.builtin.definitions, asked, page.after[0] if page.after else None)
+        found += [(definition.name, "", view_of_builtin(definition)) for definition in builtin]
+    found = sorted(found, key=lambda entry: entry[:2])[: page.limit + 1]
+    return make_page(found, page, item=lambda entry: entry[2], key=lambda entry: entry[:2])
 
 
 @router.get("/{name}/versions")
@@ -82,6 +89,8 @@ async def list_tool_versions(
 async def get_tool(name: str, principal: ToolsRead, registry: RegistryDep) -> ToolView:
     """One tool by its full name: `<server>.<tool>`, or `<organisation>~<server>.<tool>`."""
     owner_id, full_name = named(principal, name)
+    if (builtin := registry.builtin.definition(name)) is not None:
+        return view_of_builtin(builtin)
     async with registry.tools([] if owner_id is None else [owner_id]) as tools:
         return view_of_tool(await tools.get(full_name))
 
@@ -95,7 +104,11 @@ async def resolve_tools(asked: ResolveToolsRequest, _: RuntimeOnly, registry: Re
         return denial(Asked(tool, asked.agent_name, asked.allow, asked.deny), rules, denied_here) is None
 
     async with registry.tools([asked.owner_id]) as tools:
-        return ResolvedTools(tools=tuple(await tools.resolve(is_allowed)))
+        found = await tools.resolve(is_allowed)
+    builtin = [one.shown for one in registry.builtin.definitions if is_allowed(one.name)]
+    # A builtin tool's name is nobody else's, also where somebody had it before.
+    taken = {tool.name for tool in builtin}
+    return ResolvedTools(tools=(*(tool for tool in found if tool.name not in taken), *builtin))
 
 
 @internal_router.get("/known")
@@ -104,6 +117,9 @@ async def known_tools(owner_id: str, _: ManagementOnly, registry: RegistryDep) -
     rules, denied_here = await registry.permissions.rules_of(owner_id), registry.permissions.denied_here
     async with registry.tools([owner_id]) as tools:
         known = await tools.known(lambda tool: denied_to_all(tool, rules, denied_here))
+    for name in registry.builtin.callable:
+        state = "denied" if denied_to_all(name, rules, denied_here) else "active"
+        known = [*(tool for tool in known if tool.name != name), KnownTool(name=name, state=state)]
     capabilities = {name: tuple(patterns) for name, patterns in rules.capabilities.items()}
     return KnownTools(tools=tuple(known), capabilities=capabilities)
 
@@ -127,6 +143,28 @@ def view_of_tool(tool: Tool) -> ToolView:
         pending=None if tool.pending is None else _pending(tool, tool.pending),
         created_at=tool.created_at,
         updated_at=tool.updated_at,
+    )
+
+
+def view_of_builtin(definition: BuiltinDefinition) -> ToolView:
+    """A builtin tool as it goes over the wire."""
+    return ToolView(
+        name=definition.name,
+        kind="builtin",
+        owner_id=None,
+        server_id=None,
+        api_id=None,
+        description=definition.description,
+        input_schema=definition.input_schema,
+        output_schema=None,
+        http=None,
+        definition_hash=definition.definition_hash,
+        version=1,
+        side_effect=definition.side_effect,
+        state="active",
+        pending=None,
+        created_at=None,
+        updated_at=None,
     )
 
 

@@ -135,7 +135,9 @@ class ToolRepository:
         """`limit + 1` tools by name."""
         query = select(Tool).where(Tool.owner_id.in_(self._owner_ids), *wanted.conditions())
         if request.after is not None:
-            query = query.where(tuple_(Tool.name, Tool.id) > (request.after[0], UUID(request.after[1])))
+            # The last one of the page before may be a builtin tool, which has no id.
+            after_id = UUID(request.after[1]) if request.after[1] else UUID(int=0)
+            query = query.where(tuple_(Tool.name, Tool.id) > (request.after[0], after_id))
         return (
             (await self._session.execute(query.order_by(Tool.name, Tool.id).limit(request.limit + 1))).scalars().all()
         )

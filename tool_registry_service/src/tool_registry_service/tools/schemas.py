@@ -48,11 +48,14 @@ class ToolVersionView(Contract):
 
 
 class ToolView(Contract):
-    """A tool. `definition_hash` is the SHA-256 of the definition that agents see, `version` counts what was pinned."""
+    """A tool. `definition_hash` is the SHA-256 of the definition that agents see, `version` counts what was pinned.
+
+    A builtin one is everybody's: it has no owner and no times.
+    """
 
     name: str
     kind: ToolKind
-    owner_id: str
+    owner_id: str | None
     server_id: UUID | None
     api_id: UUID | None
     description: str
@@ -64,8 +67,8 @@ class ToolView(Contract):
     side_effect: SideEffect
     state: ToolState
     pending: PendingDefinition | None
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime | None
+    updated_at: datetime | None
 
 
 class ToolChange(Contract):
