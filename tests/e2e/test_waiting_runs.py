@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx
@@ -43,7 +43,7 @@ async def clerk(platform: RunningPlatform, far_side: ScriptedServer) -> str:
         }  # fmt: skip
         made = await client.post("/api/v1/mcp-servers", json=body)
         assert made.status_code == 201, made.text
-        await publish_agent(client, name, tools={"allow": [f"{name}.count", f"{name}.echo"]}, limits={"max_steps": 6})
+        await publish_agent(client, name, tools={"allow": [f"{name}.count", f"{name}.nap"]}, limits={"max_steps": 6})
     return name
 
 
@@ -144,6 +144,31 @@ async def test_a_platform_that_is_killed_meanwhile_makes_the_call_once(
         await decide(client, told, "approve")
         run = await ended(client, told)
     assert (run["status"], len(far_side.calls)) == ("completed", len(sent) + 1)
+
+
+async def test_a_call_that_the_far_side_had_taken_when_the_platform_was_killed_is_asked_about_and_not_repeated(
+    platform: RunningPlatform, clerk: str, far_side: ScriptedServer, sent: list[str]
+):
+    async with await platform.client() as client:
+        told = await waits(client, clerk, f'call {clerk}.nap {{"seconds": 300}}')
+        await decide(client, told, "approve")
+        await eventually(lambda: len(far_side.calls) > len(sent), timeout=30, describe="the far side has the call")
+    await platform.kill_host()
+    await platform.start()
+    async with await platform.client() as client:
+
+        async def asked() -> list[JsonObject]:
+            pending = {"status": "pending", "run_id": told["run_id"]}
+            found: list[JsonObject] = (await client.get("/api/v1/approvals", params=pending)).json()["items"]
+            return found
+
+        found = await eventually(asked, timeout=60, describe="a person is asked whether it is sent again")
+        [again] = cast("list[JsonObject]", found)
+        assert again["action"] == f"repeat:{clerk}.nap"
+        run = (await client.get(f"/api/v1/runs/{told['run_id']}")).json()
+        await decide(client, run, "reject")
+        assert "whether it took effect is not known" in (await ended(client, told))["text"]
+    assert len(far_side.calls) == len(sent) + 1
 
 
 async def test_a_model_that_is_all_hostile_gets_nothing_done_and_no_secret_out(
