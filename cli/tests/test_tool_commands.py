@@ -101,7 +101,8 @@ def test_a_tool_is_tested_with_arguments_made_from_its_schema(kgents: Kgents, st
 
 
 def test_a_changed_definition_is_shown_before_it_is_accepted(kgents: Kgents, stored: Api):
-    pending = {"description": "The time, and your files.", "input_schema": SCHEMA, "definition_hash": "b" * 64}
+    pending = {"description": "The time, and your files.", "input_schema": SCHEMA, "definition_hash": "b" * 64,
+               "diff": ["-The time.", "+The time, and your files."]}  # fmt: skip
     stored.will("GET", f"{TOOLS}/time.now", Answer(200, TOOL | {"state": "changed", "pending": pending}))
     stored.will("POST", f"{SERVERS}/{SERVER_ID}/tools/now/accept", Answer(200, TOOL))
     ran = kgents("tools", "accept", "time.now", "--yes")
@@ -148,6 +149,33 @@ def test_a_server_is_registered_inspected_and_removed(kgents: Kgents, stored: Ap
     assert "time" in kgents("mcp", "list").out
     assert kgents("mcp", "remove", "time", "--yes").out == "The server time is removed.\n"
     assert kgents("mcp", "inspect", "nowhere").code == 2
+
+
+def test_a_server_may_be_a_module_that_is_uploaded(kgents: Kgents, stored: Api, tmp_path: Path):
+    file = tmp_path / "counter.wat"
+    file.write_text("(module)")
+    stored.will("POST", f"{SERVERS}/modules", Answer(201, {"sha256": HASH, "size": 8}))
+    assert kgents("mcp", "add", "counter", "--wasm", str(file), "--memory-mb", "16").code == 0
+    assert stored.bodies("POST", f"{SERVERS}/modules") == ["(module)"]
+    assert sent(stored, "POST", SERVERS) == {
+        "name": "counter", "transport": "wasm", "wasm": {"module": HASH, "limits": {"memory_mb": 16}},
+    }  # fmt: skip
+
+
+def test_a_server_that_a_person_authorizes_says_where(kgents: Kgents, stored: Api):
+    ran = kgents("mcp", "add", "time", "--url", "https://t.example/mcp", "--oauth", "--header", "X-Team=a=b")
+    assert "kgents mcp authorize time" in ran.err
+    body = sent(stored, "POST", SERVERS)
+    assert (body["oauth"], body["headers"]) == ({}, {"X-Team": "a=b"})
+    begun = {"authorization_url": "https://t.example/authorize?x", "expires_at": "2026-11-21T10:10:00Z"}
+    stored.will("POST", f"{SERVERS}/{SERVER_ID}/authorize", Answer(200, begun))
+    assert kgents("mcp", "authorize", "time").out == "https://t.example/authorize?x\n"
+
+
+def test_the_definitions_that_were_pinned_are_listed(kgents: Kgents, stored: Api):
+    version = {"version": 2, "pinned_at": "2026-11-21T10:00:00Z", "pinned_by": "p-1", "definition_hash": HASH}
+    stored.will("GET", f"{TOOLS}/time.now/versions", page(version | {"description": "The time."}))
+    assert kgents("tools", "versions", "time.now").out.splitlines()[1].split()[0] == "2"
 
 
 def test_a_refresh_says_what_became_of_each_tool(kgents: Kgents, stored: Api):
@@ -234,7 +262,8 @@ def test_a_file_that_is_no_tool_is_bad_input(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("mcp", "add", "x"), ("mcp", "add", "x", "--url", "http://a", "--command", "b"),
+        ("mcp", "add", "x"), ("mcp", "add", "x", "--url", "http://a", "--header", "nothing"),
+        ("mcp", "add", "x", "--url", "http://a", "--command", "b"),
         ("tools", "call", "time.now", "[1]"), ("tools", "call", "time.now", "{"),
         ("tools", "call", "time.now", "--argument", "zone"), ("tools", "call", ""),
     ],

@@ -1,10 +1,10 @@
-"""`kgents mcp add|list|inspect|refresh|remove|catalogue|log`."""
+"""`kgents mcp add|authorize|list|inspect|refresh|remove|catalogue|log`."""
 
 from typing import Any
 
 import click
 
-from kgents_cli.parameters import Slug
+from kgents_cli.parameters import FilePath, Slug
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -29,6 +29,20 @@ def command() -> None:
 @click.option("--command", metavar="ENTRY", help="An entry of the operator's list of commands; ARGS go to it.")
 @click.option("--credential", "credential_ref", metavar="REF", help="What is sent to it as a bearer (cred_…).")
 @click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What each request has; ${field} is the credential's.",
+)
+@click.option("--oauth", is_flag=True, help="A person authorizes it in a browser: see `kgents mcp authorize`.")
+@click.option(
+    "--wasm", metavar="FILE", type=FilePath(), help="A WebAssembly module that is the server; it is uploaded."
+)
+@click.option("--fuel", type=click.IntRange(min=1), help="What one call of that module may execute.")
+@click.option("--memory-mb", type=click.IntRange(min=1), help="What memory it may use.")
+@click.option("--timeout-ms", type=click.IntRange(min=1), help="How long it may take.")
+@click.option(
     "--side-effect",
     type=click.Choice(("none", "read", "write", "external")),
     help="What the tools do that it offers now.  [default: external, which needs an approval for each call]",
@@ -38,18 +52,37 @@ def command() -> None:
 def add(name: str, organisation: str | None, as_json: bool, **given: Any) -> None:
     """Register an MCP server as NAME and list what it offers. Its tools are called `NAME.<tool>`.
 
+    It is reached at an address, is a command that the operator allows, or is a WebAssembly module.
+
     \b
     Examples:
       kgents mcp add weather --url https://mcp.example.com/mcp --credential cred_0199c0de00007000
       kgents mcp add time --command time --side-effect none
       kgents mcp add files --command filesystem -- /srv/shared
+      kgents mcp add counter --wasm counter.wasm --memory-mb 16
     """
     from kgents_cli.tools.servers import add_server
 
-    if (given["url"] is None) == (given["command"] is None):
-        raise click.UsageError("name either --url or --command")
-    given["args"] = list(given["args"]) or None
+    if sum(given[way] is not None for way in ("url", "command", "wasm")) != 1:
+        raise click.UsageError("name one of --url, --command and --wasm")
     add_server(name, given, organisation, as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@_JSON
+def authorize(name: str, as_json: bool) -> None:
+    """Begin to authorize the server NAME by OAuth: prints the address to open in a browser within ten minutes.
+
+    Whoever opens it and agrees gives the server's tools the rights of their own account there.
+
+    \b
+    Examples:
+      kgents mcp authorize tracker
+    """
+    from kgents_cli.tools.servers import authorize_server
+
+    authorize_server(name, as_json=as_json)
 
 
 @command.command(name="list")

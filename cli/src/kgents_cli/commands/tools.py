@@ -1,4 +1,4 @@
-"""`kgents tools list|search|show|add|refresh|remove|set|accept|test|call|invocations|invocation`."""
+"""`kgents tools list|search|show|versions|add|refresh|remove|set|accept|test|call|invocations|invocation`."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from kgents_cli.parameters import Slug
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _OUTCOME = "completed, tool_error, denied, waiting_approval, unknown, …"
 _SIDE_EFFECTS = ("none", "read", "write", "external")
+_KINDS = ("mcp", "http", "builtin")
 _STATES = ("active", "changed", "removed")
 
 
@@ -29,11 +30,13 @@ def command() -> None:
 
 @command.command(name="list")
 @click.option("--server", metavar="NAME", help="Of this MCP server alone.")
+@click.option("--kind", type=click.Choice(_KINDS), help="Of this kind alone.")
+@click.option("--capability", metavar="NAME", help="Those that a capability covers.")
 @click.option("--state", type=click.Choice(_STATES), help="In this state alone.")
 @click.option("--organisation", metavar="SLUG", type=Slug(), help="Of this organisation alone.")
 @_JSON
-def list_tools(server: str | None, state: str | None, organisation: str | None, as_json: bool) -> None:
-    """List your tools and those of your organisations.
+def list_tools(server: str | None, as_json: bool, **filters: str | None) -> None:
+    """List your tools, those of your organisations and the builtin ones.
 
     \b
     Examples:
@@ -42,7 +45,7 @@ def list_tools(server: str | None, state: str | None, organisation: str | None, 
     """
     from kgents_cli.tools.catalogue import list_tools as run
 
-    params = _given({"state": state, "organisation": organisation})
+    params = _given(filters)
     if server is not None:
         from kgents_cli.client import ApiClient
         from kgents_cli.tools.servers import find_server
@@ -80,6 +83,21 @@ def show(name: str, as_json: bool) -> None:
     from kgents_cli.tools.catalogue import show_tool
 
     show_tool(name, as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@_JSON
+def versions(name: str, as_json: bool) -> None:
+    """List the definitions of a tool that were pinned, by whom and when.
+
+    \b
+    Examples:
+      kgents tools versions time.convert_time
+    """
+    from kgents_cli.tools.catalogue import list_versions
+
+    list_versions(name, as_json=as_json)
 
 
 @command.command()

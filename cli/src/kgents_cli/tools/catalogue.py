@@ -1,9 +1,8 @@
 """What tools there are, what each of them takes, and taking a changed definition."""
 
-import difflib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -49,7 +48,7 @@ def show_tool(name: str, *, as_json: bool) -> None:
         *([tool["description"]] if tool["description"] else []),
         "",
         f"kind        {tool.get('kind', 'mcp')}",
-        f"changed     {day(tool['updated_at'])}",
+        f"changed     {day(tool['updated_at']) or '-'}",
         f"definition  {tool['definition_hash']}",
         "arguments",
         json.dumps(tool["input_schema"], indent=2, ensure_ascii=False),
@@ -82,7 +81,7 @@ def accept(name: str, *, yes: bool, as_json: bool) -> None:
         pending = tool["pending"]
         if pending is None:
             raise CliError(f"{name} has no changed definition: it is {tool['state']}", exit_code=2)
-        for line in differences(tool, pending):
+        for line in _coloured(pending["diff"]):
             click.echo(line, err=True)
         if not yes and not confirmed(f"Accept this definition of {name}?", f"kgents tools accept {name} --yes"):
             raise CliError("nothing was accepted")
@@ -91,17 +90,27 @@ def accept(name: str, *, yes: bool, as_json: bool) -> None:
     click.echo(json.dumps(taken) if as_json else f"{name} is accepted and {taken['state']}.")
 
 
-def differences(pinned: Item, pending: Item) -> Iterator[str]:
-    """The lines in which two definitions differ, as a model is shown them."""
-    before, after = (_written(definition).splitlines() for definition in (pinned, pending))
+def list_versions(name: str, *, as_json: bool) -> None:
+    """What `kgents tools versions` prints: the definitions that were pinned, the newest first."""
+    show_list(
+        path_below(PATH, name, "versions"),
+        {
+            "version": lambda one: one["version"],
+            "pinned": lambda one: day(one["pinned_at"]),
+            "by": lambda one: one["pinned_by"],
+            "definition": lambda one: one["definition_hash"][:12],
+            "description": lambda one: one["description"].partition("\n")[0],
+        },
+        none_yet="No definition of it was pinned.",
+        as_json=as_json,
+    )
+
+
+def _coloured(lines: Sequence[str]) -> Iterator[str]:
+    """The lines in which two definitions differ."""
     colours = {"+": "green", "-": "red", "@": "cyan"}
-    for line in difflib.unified_diff(before, after, "pinned", "changed", lineterm=""):
+    for line in lines:
         yield style(harmless(line), colours[line[0]], sys.stderr) if line[:1] in colours else harmless(line)
-
-
-def _written(definition: Item) -> str:
-    schema = json.dumps(definition["input_schema"], indent=2, sort_keys=True, ensure_ascii=False)
-    return f"{definition['description']}\n{schema}"
 
 
 def _below(name: str, tool: Item) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from kgents_cli.client import ApiClient, path_below
+from kgents_cli.definition_files import read_at_most
 from kgents_cli.faults import ApiFault, BadInput, CliError, as_called
 from kgents_cli.listing import show_list
 from kgents_cli.secret_input import confirmed
@@ -17,6 +18,7 @@ from kgents_cli.terminal import harmless, progress
 Item = Mapping[str, Any]
 PATH = "/mcp-servers"
 _OF = "~"
+_MOST_MODULE_BYTES = 256 * 1024 * 1024
 
 
 def list_servers(organisation: str | None, *, as_json: bool) -> None:
@@ -38,9 +40,10 @@ def list_servers(organisation: str | None, *, as_json: bool) -> None:
 
 def add_server(name: str, given: Mapping[str, Any], organisation: str | None, *, as_json: bool) -> None:
     """Register one; what doesn't fit is the server's to say."""
-    body = {"name": name, **{key: value for key, value in given.items() if value not in (None, ())}}
-    body["transport"] = "stdio" if "command" in body else "streamable_http"
+    body = {"name": name, **_reached_how(given)}
     with ApiClient() as api, progress(f"{name}: asking what it offers"):
+        if given["wasm"] is not None:
+            body["wasm"] = _uploaded(api, given, organisation)
         made = api.call("POST", PATH, body=body, params=_of(organisation), timeout_s=120)
         tools = list(api.pages("/tools", {"server_id": made["id"]}))
     if as_json:
@@ -48,6 +51,8 @@ def add_server(name: str, given: Mapping[str, Any], organisation: str | None, *,
         return
     click.echo(f"The server {name} is registered with {len(tools)} tools, id {made['id']}.")
     _warn(made["warnings"])
+    if given["oauth"]:
+        click.echo(as_called(f"It has no tools before it is authorized: kgents mcp authorize {name}"), err=True)
     asking = [tool["name"] for tool in tools if tool["side_effect"] == "external"]
     if asking:
         click.echo(
@@ -57,6 +62,17 @@ def add_server(name: str, given: Mapping[str, Any], organisation: str | None, *,
             ),
             err=True,
         )
+
+
+def authorize_server(name: str, *, as_json: bool) -> None:
+    """Print where a person agrees that a server is used."""
+    with ApiClient() as api:
+        begun = api.call("POST", path_below(PATH, find_server(api, name)["id"], "authorize"), body={}, timeout_s=120)
+    if as_json:
+        click.echo(json.dumps(begun))
+        return
+    click.echo(harmless(begun["authorization_url"]))
+    click.echo(f"Open this in a browser until {day(begun['expires_at'])} UTC, and agree there.", err=True)
 
 
 def inspect_server(name: str, *, as_json: bool) -> None:
@@ -127,6 +143,34 @@ def find_server(api: ApiClient, name: str) -> dict[str, Any]:
         ids = ", ".join(server["id"] for server in found)
         raise BadInput(f"several servers are named {name}", hint=f"name it by its id, one of: {ids}")
     return found[0]
+
+
+def _reached_how(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a body that say how a server is reached, as the options named them."""
+    body: dict[str, Any] = {
+        key: given[key] for key in ("url", "command", "credential_ref", "side_effect") if given[key] is not None
+    }
+    if given["args"]:
+        body["args"] = list(given["args"])
+    if given["headers"]:
+        pairs = [header.partition("=") for header in given["headers"]]
+        if not all(name and equals for name, equals, _ in pairs):
+            raise BadInput("a header is written as NAME=VALUE", hint="for example: --header 'X-Api-Key=${token}'")
+        body["headers"] = {name: value for name, _, value in pairs}
+    if given["oauth"]:
+        body["oauth"] = {}
+    ways = {"wasm": "wasm", "command": "stdio"}
+    body["transport"] = next((name for way, name in ways.items() if given[way] is not None), "streamable_http")
+    return body
+
+
+def _uploaded(api: ApiClient, given: Mapping[str, Any], organisation: str | None) -> dict[str, Any]:
+    """What a server of transport `wasm` runs: the file, uploaded, within the limits that were named."""
+    source = read_at_most(given["wasm"], _MOST_MODULE_BYTES, "name a WebAssembly module: a .wasm or .wat file")
+    path, kind = f"{PATH}/modules", "application/wasm"
+    module = api.call("POST", path, content=source, content_type=kind, params=_of(organisation), timeout_s=120)
+    limits = {key: given[key] for key in ("fuel", "memory_mb", "timeout_ms") if given[key] is not None}
+    return {"module": module["sha256"], **({"limits": limits} if limits else {})}
 
 
 def _of(organisation: str | None) -> dict[str, str]:
