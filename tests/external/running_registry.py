@@ -19,6 +19,7 @@ from tool_registry_service.main import create_app
 from tool_registry_service.settings import ToolsSettings
 
 JsonObject = dict[str, Any]
+SECRET = "for-tests-only"
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ async def running_registry(database_url: str, **changes: Any) -> AsyncGenerator[
     given: JsonObject = {
         "database_url": SecretStr(database_url),
         "nats_url": "nats://127.0.0.1:1",
-        "client_secret": SecretStr("for-tests-only"),
+        "client_secret": SecretStr(SECRET),
         "ssrf_allowed_hosts": ["127.0.0.1"],
     }
     issuer = TokenIssuer()

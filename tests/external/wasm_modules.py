@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples" / "wasm"
+OUTSIDE_TOOLS = ("random", "huge", "now", "environment", "directories", "write", "flood", "sockets", "loop", "inside")
 HOSTILE_TOOLS = ("spin", "grow", "trap", "recurse", "outside", "long", "bytes", "remember")
 
 
@@ -28,3 +30,16 @@ def with_tools(tools: object) -> bytes:
     text = (Path(__file__).parent / "wasm" / "hostile.wat").read_text("utf-8")
     escaped = listing.replace("\\", "\\\\").replace('"', '\\"')
     return text.replace("LISTING", escaped).replace("LENGTH", str(len(listing.encode()))).encode()
+
+
+def outside() -> bytes:
+    """A component whose tools ask for what is outside."""
+    base, records, texts = 1024, b"", b""
+    first = base + 24 * len(OUTSIDE_TOOLS)
+    for name in OUTSIDE_TOOLS:
+        for text in (name, "asks", '{"type":"object"}'):
+            records += struct.pack("<II", first + len(texts), len(text))
+            texts += text.encode()
+    data = "".join(f"\\{byte:02x}" for byte in records + texts)
+    text = (Path(__file__).parent / "wasm" / "outside.wat").read_text("utf-8")
+    return text.replace("RECORDS", data).replace("COUNT", str(len(OUTSIDE_TOOLS))).encode()

@@ -40,8 +40,8 @@ _WHOLE: Mapping[str, tuple[str, ...]] = {
     "build.txt": ("--only-group", "build"),
 }
 # What fits no member's environment, with its requirements beside its lock: what flows run on; MCP servers of others,
-# and the Node.js for those of npm, for the tests.
-_APART = ("langflow-runtime", "mcp-servers", "nodejs")
+# the Node.js for those of npm, and what compiles the samples of WASM tools, for the tests.
+_APART = ("langflow-runtime", "mcp-servers", "nodejs", "wasm-samples")
 
 
 @dataclass(slots=True)

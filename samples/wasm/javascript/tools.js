@@ -17,7 +17,7 @@ export const provider = {
   // What is thrown as a string is an error that the model reads; any other exception is a failure of the module.
   callTool(name, args) {
     const given = JSON.parse(args).text;
-    const words = given.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+    const words = given.toLowerCase().match(/[a-z0-9\u00df-\u024f]+/g) ?? [];
     if (words.length === 0) throw "There are no words in the text.";
     if (name === "slug") return words.join("-");
     const counts = new Map();

@@ -14,6 +14,7 @@ from kgents_cli.langflow import LOCK
 
 _MOST_PROCESSES = 4
 _SERVERS_OF_TESTS = "tests/external/real_mcp_servers.py"
+_SAMPLES_OF_TESTS = "tests/external/wasm_samples.py"
 LANGFLOW_OF_TESTS = Path(".kgents/tools/langflow/environment")
 """What flows run on in the tests, below the checkout: installed once, for every home that they make."""
 
@@ -31,10 +32,14 @@ def run_suite(root: Path, pytest_args: Sequence[str], *, with_lint: bool) -> int
 
 @contextmanager
 def _installed_meanwhile(root: Path) -> Generator[None]:
-    """What flows run on, and MCP servers of others: half a minute's work on a fresh checkout, mostly waiting for the
-    network. Tests that need one of them wait for its end, or install it where this failed, and say why it can't be."""
+    """What flows run on, MCP servers of others, and samples of WASM tools: half a minute's work on a fresh checkout,
+    much of it waiting for the network. Tests that need one of them wait for its end, or install it where this failed, and say why it can't be."""
     env = {**os.environ, "DEPLOYMENT_LANGFLOW_DIR": str(root / LANGFLOW_OF_TESTS)}
-    wanted = {LOCK: ("kgents_cli", "langflow", "install"), _SERVERS_OF_TESTS: ("tests.external.real_mcp_servers",)}
+    wanted = {
+        LOCK: ("kgents_cli", "langflow", "install"),
+        _SERVERS_OF_TESTS: ("tests.external.real_mcp_servers",),
+        _SAMPLES_OF_TESTS: ("tests.external.wasm_samples",),
+    }
     quiet = subprocess.DEVNULL
     with ExitStack() as running:
         for file, words in wanted.items():
