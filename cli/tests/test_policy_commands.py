@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+
+from kgents_cli.main import cli
 
 from .conftest import Answer, Api, Kgents
 
@@ -167,3 +171,23 @@ def test_rules_capabilities_and_denials_are_listed(kgents: Kgents, api: Api):
     rows = kgents("tools", "denials", "--agent", "desk").out.splitlines()[1:]
     assert [" ".join(row.split()[4:]) for row in rows] == ["owner: deny shell.*", "policy no-mail, rule 1"]
     assert api.seen[-1].path == f"{DENIALS}?agent=desk"
+
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+LINES = [
+    line.removeprefix("$ kgents ")
+    for page in ("permissions.md", "policies.md")
+    for line in (DOCS / page).read_text("utf-8").splitlines()
+    if line.startswith("$ kgents ")
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_what_the_pages_tell_to_type_is_taken(line: str):
+    context = click.Context(cli)
+    command: click.Command | None = cli
+    words = shlex.split(line)
+    while isinstance(command, click.Group):
+        command = command.get_command(context, words.pop(0))
+    assert command is not None
+    command.make_context(line, words)  # raises UsageError for what it doesn't take
