@@ -33,7 +33,9 @@ def run_suite(root: Path, pytest_args: Sequence[str], *, with_lint: bool) -> int
 @contextmanager
 def _installed_meanwhile(root: Path) -> Generator[None]:
     """What flows run on, MCP servers of others, and samples of WASM tools: half a minute's work on a fresh checkout,
-    much of it waiting for the network. Tests that need one of them wait for its end, or install it where this failed, and say why it can't be."""
+    much of it waiting for the network. Tests that need one of them wait for its end, or do it where this failed, and
+    say why it can't be done.
+    """
     env = {**os.environ, "DEPLOYMENT_LANGFLOW_DIR": str(root / LANGFLOW_OF_TESTS)}
     wanted = {
         LOCK: ("kgents_cli", "langflow", "install"),
