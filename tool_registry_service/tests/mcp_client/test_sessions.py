@@ -143,7 +143,7 @@ async def test_what_one_call_meets_is_its_own(
 
 
 async def test_sessions_are_bounded_over_all_servers(database_url: str, wayward: WaywardServer) -> None:
-    async with running_registry(database_url, max_sessions=2, call_timeout_s=3, connect_timeout_s=0.5) as registry:
+    async with running_registry(database_url, max_sessions=2, call_timeout_s=1.5, connect_timeout_s=0.5) as registry:
         for name in ("one", "two", "three"):
             await register(registry, wayward, name)
         assert sessions_of(registry) == 2
