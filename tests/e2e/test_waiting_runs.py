@@ -34,15 +34,7 @@ async def clerk(platform: RunningPlatform, far_side: ScriptedServer) -> str:
     """An agent whose tools all act on the world: nobody said otherwise when their server was registered."""
     name = f"clerk-{uuid4().hex[:8]}"
     async with await platform.client() as client:
-        secret = {"name": name, "type": "mcp", "secret": SECRET}
-        kept = await client.post("/api/v1/credentials", json=secret)
-        assert kept.status_code == 201, kept.text
-        body = {
-            "name": name, "transport": "streamable_http", "url": far_side.url,
-            "credential_ref": kept.json()["credential_ref"],
-        }  # fmt: skip
-        made = await client.post("/api/v1/mcp-servers", json=body)
-        assert made.status_code == 201, made.text
+        await register(client, name, far_side)
         await publish_agent(client, name, tools={"allow": [f"{name}.count", f"{name}.nap"]}, limits={"max_steps": 6})
     return name
 
@@ -51,6 +43,14 @@ async def clerk(platform: RunningPlatform, far_side: ScriptedServer) -> str:
 def sent(far_side: ScriptedServer) -> list[str]:
     """What had been sent to the far side before the test."""
     return far_side.calls
+
+
+async def register(client: httpx.AsyncClient, name: str, far_side: ScriptedServer) -> None:
+    kept = await client.post("/api/v1/credentials", json={"name": name, "type": "mcp", "secret": SECRET})
+    assert kept.status_code == 201, kept.text
+    reached = {"url": far_side.url, "credential_ref": kept.json()["credential_ref"]}
+    made = await client.post("/api/v1/mcp-servers", json={"name": name, "transport": "streamable_http", **reached})
+    assert made.status_code == 201, made.text
 
 
 def wants(agent: str, **arguments: Any) -> str:
@@ -169,6 +169,22 @@ async def test_a_call_that_the_far_side_had_taken_when_the_platform_was_killed_i
         await decide(client, run, "reject")
         assert "whether it took effect is not known" in (await ended(client, told))["text"]
     assert len(far_side.calls) == len(sent) + 1
+
+
+async def test_a_tool_that_comes_later_is_offered_to_the_next_run(
+    client: httpx.AsyncClient, model: ModelServer, far_side: ScriptedServer
+):
+    name = f"late-{uuid4().hex[:8]}"
+    await publish_agent(client, name, tools={"allow": [f"{name}.count"]})
+    assert (await client.post(f"/agents/{name}/message", json={"text": "Hello"})).status_code == 200
+    assert model.completions[-1].tool_names == []
+    await register(client, name, far_side)
+
+    async def offered() -> bool:
+        assert (await client.post(f"/agents/{name}/message", json={"text": "Hello"})).status_code == 200
+        return model.completions[-1].tool_names == [f"{name}_count"]
+
+    await eventually(offered, timeout=10, interval=0.2, describe="the tool is offered")
 
 
 async def test_a_model_that_is_all_hostile_gets_nothing_done_and_no_secret_out(

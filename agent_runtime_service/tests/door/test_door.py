@@ -190,3 +190,22 @@ async def test_after_the_run_its_worker_has_no_rights_left(runtime: Runtime, mod
     async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
         answer = await client.post(COMPLETIONS, json=BODY, headers=worker.headers())
     assert answer.status_code == 409
+
+
+async def test_a_worker_whose_run_waits_for_an_approval_has_no_rights_left(
+    runtime: Runtime, model: ModelServer, siblings: RuntimeSiblings
+):
+    siblings.gated.add("time.now")
+    async with hostile(runtime, model) as worker:
+        assert (await worker.step(CALL)).status_code == 201
+        call = {"tool_call_id": "call-1", "name": "time.now", "arguments": {}}
+        waits = await worker.post("/internal/tools/call", call)
+        assert (waits.status_code, waits.json()["code"]) == (409, "run_waiting")
+        for refused in (
+            await worker.post(COMPLETIONS, BODY),
+            await worker.step({**CALL, "id": "call-2"}),
+            await worker.post("/internal/tools/call", call),
+        ):
+            assert (refused.status_code, refused.json()["code"]) == (409, "stale_lease")
+        assert (await runtime.run(worker.run_id))["status"] == "waiting_approval"
+    assert siblings.effects == {}
