@@ -8,7 +8,7 @@ from kgents_shared.db import Database
 from kgents_shared.events import OutboxRelay
 from tool_registry_service.authorization.repository import PendingRepository
 from tool_registry_service.authorization.service import AuthorizationService
-from tool_registry_service.builtin_tools.builtin import BuiltinTools
+from tool_registry_service.builtin_tools.builtin import BuiltinDefinition, BuiltinTools
 from tool_registry_service.costs.repository import CostRepository
 from tool_registry_service.direct_calls.service import DirectCallService
 from tool_registry_service.http_tools.access import HttpAccess
@@ -83,6 +83,11 @@ class Registry:
         async with self.database.transaction() as session:
             rows = await ToolRepository(session, owner_ids).active()
         return [row for row in rows if not denied_to_all(row.name, rules[row.owner_id], denied_here)]
+
+    async def callable_builtin(self, owner_id: str) -> list[BuiltinDefinition]:
+        """The builtin tools that an owner may call, by name."""
+        rules, denied_here = await self.permissions.rules_of(owner_id), self.permissions.denied_here
+        return [one for one in self.builtin.definitions if not denied_to_all(one.name, rules, denied_here)]
 
     @asynccontextmanager
     async def http_tools(self, owner_ids: Collection[str]) -> AsyncGenerator[HttpToolService]:

@@ -69,7 +69,11 @@ class ReachedRegistry:
 @asynccontextmanager
 async def reached_registry(database_url: str, **changes: Any) -> AsyncGenerator[ReachedRegistry]:
     """A registry of its own, without an agent service beside it."""
-    settings = {"mcp_watch_s": 0.1, "management_url": "http://127.0.0.1:1", "runtime_url": "http://127.0.0.1:1"}
+    settings: dict[str, Any] = {
+        "mcp_watch_s": 0.1,
+        "management_url": "http://127.0.0.1:1",
+        "runtime_url": "http://127.0.0.1:1",
+    }
     async with (
         running_registry(database_url, **settings | changes) as registry,
         serving(registry.app, port=0, lifespan="off") as server,

@@ -73,6 +73,15 @@ async def test_others_tools_and_scopes_that_are_not_there_bring_nothing(
                 await client.call_tool("scripted_echo", {"text": "x"})
 
 
+async def test_builtin_tools_are_offered_that_need_no_agent(reached: ReachedRegistry) -> None:
+    async with reached.client() as client:
+        offered = {tool.name for tool in (await client.list_tools()).tools}
+        assert {"time", "http_fetch"} <= offered
+        assert not any(name.startswith(("memory", "files", "ask_agent")) for name in offered)
+        now = await client.call_tool("time", {"zone": "UTC"})
+        assert (now.isError, "UTC" in text_of(now)) == (False, True)
+
+
 async def test_a_denied_tool_is_neither_offered_nor_called(reached: ReachedRegistry, scripted: ScriptedServer) -> None:
     await without_effect(reached, scripted, "echo")
     rule = {"effect": "deny", "pattern": "scripted.echo"}
@@ -222,11 +231,16 @@ async def test_bodies_that_are_none_are_refused(reached: ReachedRegistry, body: 
     assert (await reached.post(None, content=body)).status_code == status
 
 
-async def test_a_session_may_be_ended(reached: ReachedRegistry) -> None:
+async def test_a_session_may_be_ended_and_its_stream_with_it(
+    reached: ReachedRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
     session = await reached.begin()
     headers = {**HEADERS, **reached.registry.issuer.person(reached.registry.owner), "Mcp-Session-Id": session}
     async with httpx.AsyncClient() as http:
-        assert (await http.delete(f"{reached.url}/mcp", headers=headers)).status_code == 200
+        async with http.stream("GET", f"{reached.url}/mcp", headers=headers, timeout=30) as stream:
+            assert (await http.delete(f"{reached.url}/mcp", headers=headers)).status_code == 200
+            await stream.aread()
+        assert [record for record in caplog.records if record.levelname == "ERROR"] == []
         assert (await http.put(f"{reached.url}/mcp", headers=headers)).status_code == 405
 
 

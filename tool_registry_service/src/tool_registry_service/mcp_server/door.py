@@ -25,7 +25,7 @@ class McpDoor:
     ) -> None:
         self._settings = settings
         self._agents = agents
-        self._offers = Offers(registry.callable_tools, registry.direct_calls, agents)
+        self._offers = Offers(registry, registry.direct_calls, agents)
         self._ids = SessionIds(settings.client_secret.get_secret_value())
         self._verifier = verifier
         self._live: LiveSessions | None = None

@@ -5,6 +5,7 @@ known yet, so that several can serve one client and a restart ends nobody's sess
 goes on now: calls that can be cancelled, and the stream on which a client hears that the list has changed.
 """
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator
@@ -64,6 +65,7 @@ class LiveSessions:
         self._limits = limits
         self._still_valid = still_valid
         self._server = make_server(offers)
+        logging.getLogger("mcp.server.streamable_http").addFilter(_is_no_end_of_a_stream)
         self._sessions: dict[str, _Live] = {}
         self._busy: Counter[tuple[str, str]] = Counter()
         self._tasks: anyio.abc.TaskGroup | None = None
@@ -195,6 +197,11 @@ class LiveSessions:
         if not live.transport.is_terminated:
             with anyio.move_on_after(_TERMINATED_WITHIN_S, shield=True):
                 await live.transport.terminate()
+
+
+def _is_no_end_of_a_stream(record: logging.LogRecord) -> bool:
+    """The SDK logs the end of each client's stream as an error."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], anyio.ClosedResourceError)
 
 
 def _last_use(live: _Live) -> float:

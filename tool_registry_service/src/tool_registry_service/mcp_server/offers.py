@@ -2,15 +2,16 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from kgents_shared.auth import organisation_of
 from kgents_shared.contracts.tools import SideEffect
 from kgents_shared.errors import ApiError
+from tool_registry_service.builtin_tools.builtin import BuiltinDefinition
 from tool_registry_service.direct_calls.service import Answered, Asked, DirectCallService
 from tool_registry_service.mcp_server.agents import Agents, OfferedAgent, RunEvent
 from tool_registry_service.mcp_server.callers import Caller
@@ -25,12 +26,16 @@ READS_TOOLS = ("tools:read", "tools:invoke")
 READS_RUNS = ("runs:read",)
 
 
-ToolsOf = Callable[[frozenset[str]], Awaitable[Sequence[Tool]]]
+# What belongs to an agent or to its conversation; asking an agent is a tool for each agent here.
+_OF_AGENTS = frozenset({"memory", "files", "ask_agent"})
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedTool:
-    """A tool. `reference` is what people call it: `<server>.<tool>`, with `organisation~` where it isn't theirs."""
+    """A tool. `reference` is what people call it: `<server>.<tool>`, with `organisation~` where it isn't theirs.
+
+    `owner_id` is in whose name it is called.
+    """
 
     owner_id: str
     name: str
@@ -41,10 +46,22 @@ class OfferedTool:
     mark: str
 
 
+class CallableTools(Protocol):
+    """Which tools there are, but for those that a rule denies."""
+
+    async def callable_tools(self, owner_ids: Collection[str]) -> Sequence[Tool]:
+        """The tools of these owners that they may call themselves."""
+        ...
+
+    async def callable_builtin(self, owner_id: str) -> Sequence[BuiltinDefinition]:
+        """The builtin tools that this owner may call."""
+        ...
+
+
 class Offers:
     """What there is for a caller, and how it is called."""
 
-    def __init__(self, tools: ToolsOf, calls: DirectCallService, agents: Agents) -> None:
+    def __init__(self, tools: CallableTools, calls: DirectCallService, agents: Agents) -> None:
         self._tools = tools
         self._calls = calls
         self._agents = agents
@@ -53,8 +70,11 @@ class Offers:
         """The tools that the caller may call, by their names on the wire."""
         if not caller.may(*READS_TOOLS):
             return {}
-        rows = await self._tools(caller.principal.owner_ids)
+        rows = await self._tools.callable_tools(caller.principal.owner_ids)
         found = {tool.reference: tool for tool in (_offered(caller, row) for row in rows)}
+        for builtin in await self._tools.callable_builtin(caller.principal.owner_id):
+            if builtin.name.partition(".")[0] not in _OF_AGENTS:
+                found[builtin.name] = _builtin(caller, builtin)
         return {wire: found[reference] for wire, reference in wire_names(found).items()}
 
     async def agents(self, caller: Caller) -> dict[str, OfferedAgent]:
@@ -106,4 +126,11 @@ def _offered(caller: Caller, tool: Tool) -> OfferedTool:
         owner_id=tool.owner_id, name=tool.name, reference=reference, description=tool.description,
         input_schema=tool.input_schema, side_effect=tool.side_effect,
         mark=f"{tool.definition_hash} {tool.side_effect}",
+    )  # fmt: skip
+
+
+def _builtin(caller: Caller, tool: BuiltinDefinition) -> OfferedTool:
+    return OfferedTool(
+        owner_id=caller.principal.owner_id, name=tool.name, reference=tool.name, description=tool.description,
+        input_schema=tool.input_schema, side_effect=tool.side_effect, mark=tool.definition_hash,
     )  # fmt: skip
