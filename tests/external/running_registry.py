@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from kgents_shared.contracts.policies import FedPolicy, PolicyPage
+from kgents_shared.errors import Unavailable
 from kgents_shared.testing.tokens import TokenIssuer
 from tests.external.scripted_mcp import ScriptedServer
 from tool_registry_service.main import create_app
@@ -88,7 +89,9 @@ class RunningRegistry:
 
 
 @asynccontextmanager
-async def running_registry(database_url: str, **changes: Any) -> AsyncGenerator[RunningRegistry]:
+async def running_registry(
+    database_url: str, *, governance_is_away: bool = False, **changes: Any
+) -> AsyncGenerator[RunningRegistry]:
     """A registry of its own on a migrated database; `changes` are settings."""
     given: JsonObject = {
         "database_url": SecretStr(database_url),
@@ -100,6 +103,8 @@ async def running_registry(database_url: str, **changes: Any) -> AsyncGenerator[
     policies: list[FedPolicy] = []
 
     async def read(after: int) -> PolicyPage:
+        if governance_is_away:
+            raise Unavailable("not now")
         return PolicyPage(position=len(policies), more=False, items=tuple(policies[after:]))
 
     app = create_app(ToolsSettings.model_validate(given | changes), identity=issuer.identity, policies=read)

@@ -45,6 +45,9 @@ from tool_registry_service.settings import ToolsSettings
 from tool_registry_service.wasm_tools.executor import WasmExecutor
 from tool_registry_service.wasm_tools.parts import WasmTools
 
+# A call of a registry that has just started waits so long for the policies, and is turned away then.
+_POLICIES_WAIT_S = 10.0
+
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -80,6 +83,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         policies = _followed(app, siblings.client(settings.governance_url, "governance"), background)
         permissions = Permissions(RuleReader(pool), settings.denied)
         parts = InvocationParts(
+            until_ready=lambda: policies.wait_until_known(_POLICIES_WAIT_S),
             permissions=permissions,
             lookup=EveryTool(builtin.tools.callable, rows),
             gates=(PinnedDefinition(), PolicyGate(policies), ValidArguments()),

@@ -3,13 +3,14 @@
 from uuid import uuid4
 
 import psycopg
+import pytest
 
 from kgents_shared.contracts.policies import FedPolicy, PolicyPage
 from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.errors import Unavailable
 from kgents_shared.policies.feed import PolicyFeed
 from kgents_shared.testing.polling import eventually
-from tests.external.running_registry import JsonObject, RunningRegistry
+from tests.external.running_registry import JsonObject, RunningRegistry, running_registry
 from tests.external.scripted_mcp import ScriptedServer
 from tool_registry_service.calls import CallableTool
 from tool_registry_service.policies.gate import PolicyGate
@@ -94,6 +95,19 @@ async def test_names_of_arguments_that_no_text_can_hold_are_decided_on_all_the_s
     refused = await PolicyGate(feed).refusal(call_of("ann", {"\ud800": "x" * 20}), TOOL)
     assert refused is not None
     assert "forbids x.y" in refused.text
+
+
+async def test_a_call_that_comes_before_the_policies_is_turned_away_without_a_trace(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tool_registry_service.lifespan._POLICIES_WAIT_S", 0.01)
+    async with running_registry(database_url, governance_is_away=True) as registry:
+        answer = await registry.send(registry.call_body("x.y"))
+        assert (answer.status_code, answer.json()["code"]) == (503, "policies_unknown")
+        assert int(answer.headers["retry-after"]) >= 1
+        query = "SELECT count(*) FROM tools.invocations WHERE owner_id = %s"
+        async with await psycopg.AsyncConnection.connect(database_url) as connection:
+            assert await (await connection.execute(query, (registry.owner,))).fetchone() == (0,)
 
 
 async def test_where_policies_were_never_known_nothing_is_called() -> None:

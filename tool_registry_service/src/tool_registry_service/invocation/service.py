@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -56,10 +56,11 @@ class _Outcome:
 
 @dataclass(frozen=True, slots=True)
 class InvocationParts:
-    """What a call goes through: permission, where its tool is found, the gates in order, a person's word where it acts
-    on the world, who makes it, by kind.
+    """What a call goes through: `until_ready` (raises `Unavailable`) before anything, permission, where its tool is
+    found, the gates in order, a person's word where it acts on the world, and who makes it, by kind.
     """
 
+    until_ready: Callable[[], Awaitable[None]]
     permissions: Permissions
     lookup: ToolLookup
     gates: Sequence[Gate]
@@ -75,6 +76,7 @@ class InvocationService:
     ) -> None:
         self._rows = rows
         self._presence = presence
+        self._until_ready = parts.until_ready
         self._permissions = parts.permissions
         self._lookup = parts.lookup
         self._gates = parts.gates
@@ -94,7 +96,7 @@ class InvocationService:
 
         Raises:
             IdempotencyKeyReused: the key was used for another call.
-            Unavailable: the call could not be recorded, and so was not made.
+            Unavailable: what is forbidden isn't known, or the call could not be recorded: it was not made.
         """
         mark = fingerprint(call.name, call.arguments)
         key = (call.owner_id, call.idempotency_key)
@@ -108,6 +110,7 @@ class InvocationService:
         return await asyncio.shield(running[1])
 
     async def _invoke_once(self, call: InvokeToolRequest, mark: str) -> InvokeToolAnswer:
+        await self._until_ready()  # before the row: who is turned away here asks again under the same key
         runner = await self._presence.runner()
         new = NewInvocation(new_id(), call, masked(call.arguments), mark, runner, datetime.now(UTC))
         if await self._rows.claim(new):
