@@ -189,6 +189,8 @@ async def _streamed(request: web.Request, messages: list[JsonObject]) -> web.Str
     await response.prepare(request)
     for message in messages:
         await response.write(_event(message))
+        if "method" in message:
+            await asyncio.sleep(0.1)
     await response.write_eof()
     return response
 

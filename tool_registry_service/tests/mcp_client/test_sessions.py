@@ -3,13 +3,19 @@
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kgents_shared.testing.polling import eventually
 from tests.external.running_registry import JsonObject, RunningRegistry, running_registry
+from tests.external.scripted_mcp import stdio_words
 from tests.external.wayward_mcp import WaywardServer, wayward_server
+from tool_registry_service.errors import CallTimedOut
+from tool_registry_service.mcp_client.connection import McpConnection
+from tool_registry_service.mcp_client.stdio import StdioProcess
+from tool_registry_service.progress import Steps, listening
 from tool_registry_service.registry import Registry
 
 AGENTS = 100
@@ -203,3 +209,27 @@ async def test_health_tells_what_was_seen(hasty: RunningRegistry, wayward: Waywa
     assert (bad["failures_in_a_row"], "500" in bad["last_failure"]) == (1, True)
     stranger = await hasty.ask("GET", path, owner="somebody else")
     assert stranger.status_code == 404
+
+
+async def test_an_answer_that_comes_too_late_is_nobodys_and_ends_nothing(tmp_path: Path) -> None:
+    """Over stdio an answer can't be kept from coming."""
+    command, args = stdio_words(tmp_path)
+    process = StdioProcess([str(command), *args], {"PATH": "/usr/bin:/bin"}, 100_000)
+    connection = McpConnection(process, connect_timeout_s=30)
+    await connection.open()
+    try:
+        with pytest.raises(CallTimedOut):
+            await connection.call("nap", {"seconds": 0.2}, key="first", within_s=0.01)
+        # One that takes longer was asked later: the late answer has come by then.
+        later = await connection.call("nap", {"seconds": 0.3}, key="second", within_s=10)
+        assert (later.text, connection.is_open, connection.in_flight) == ("woke up", True, 0)
+    finally:
+        await connection.close()
+
+
+async def test_whoever_waits_for_a_call_hears_how_far_it_is(hasty: RunningRegistry) -> None:
+    steps = Steps()
+    with listening(steps):
+        assert (await hasty.invoke("wayward.steps"))["content"] == "done"
+    await steps.next()
+    assert steps.text == "2 of 2: step 2"

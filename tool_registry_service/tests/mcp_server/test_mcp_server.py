@@ -15,6 +15,7 @@ from mcp import McpError, types
 from kgents_shared.contracts.revocations import Revocation
 from kgents_shared.testing.polling import eventually
 from tests.external.scripted_mcp import ScriptedServer
+from tests.external.wayward_mcp import wayward_server
 from tool_registry_service.mcp_server import protocol
 from tool_registry_service.mcp_server.names import wire_names
 
@@ -197,6 +198,20 @@ async def test_a_long_call_tells_that_it_goes_on(
         result = await client.call_tool("scripted_nap", {"seconds": 0.5}, progress_callback=heard)
     assert text_of(result) == "woke up"
     assert told[0] == "scripted.nap is still at work"
+
+
+async def test_a_call_tells_what_its_tool_says_of_its_progress(reached: ReachedRegistry) -> None:
+    async with wayward_server() as server:
+        await reached.registry.register("wayward", transport="streamable_http", url=server.url)
+        told: list[str | None] = []
+
+        async def heard(progress: float, total: float | None, message: str | None) -> None:
+            told.append(message)
+
+        async with reached.client() as client:
+            result = await client.call_tool("wayward_steps", {}, progress_callback=heard)
+    assert text_of(result) == "done"
+    assert "wayward.steps is still at work (1 of 2: step 1)" in told
 
 
 async def test_a_call_that_is_cancelled_is_answered_at_once_and_recorded_as_it_ends(

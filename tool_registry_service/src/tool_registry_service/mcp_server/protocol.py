@@ -14,10 +14,12 @@ from kgents_shared.errors import ApiError
 from tool_registry_service.mcp_server.agents import AgentFault, OfferedAgent, RunEvent
 from tool_registry_service.mcp_server.callers import CALLER, Caller
 from tool_registry_service.mcp_server.offers import ASK, READS_AGENTS, READS_RUNS, RUN, OfferedTool, Offers
+from tool_registry_service.progress import Steps, listening
 
 _NAME, _VERSION = "kgents", "0.1.0"
 _PAGE = 200
 _STILL_S = 5.0
+_AT_MOST_EVERY_S = 0.2
 _INSTRUCTIONS = (
     "The agents and tools of whoever's token this is. A tool named ask_… sends a message to an agent and gives its "
     "answer; go on in the same conversation with the conversation_id of the answer. Any other is a tool that is called "
@@ -128,12 +130,24 @@ class _Handlers:
         raise AgentFault(f"The answer of {agent.name} broke off; the run may go on.")
 
     async def _told(self, call: Awaitable[T], what: str) -> T:
-        """The result, with a sign of life now and then until it is there. The call itself isn't cut off."""
-        task = asyncio.ensure_future(call)
-        beats = 0
-        while not (await asyncio.wait({task}, timeout=_STILL_S))[0]:
-            beats += 1
-            await self._progress(beats, f"{what} is still at work")
+        """The result; until it is there, what the tool says of its progress, or a sign of life now and then.
+
+        The call itself isn't cut off.
+        """
+        steps, beats = Steps(), 0
+        with listening(steps):
+            task = asyncio.ensure_future(call)
+        while not task.done():
+            news = asyncio.ensure_future(steps.next())
+            try:
+                await asyncio.wait({task, news}, timeout=_STILL_S, return_when="FIRST_COMPLETED")
+            finally:
+                news.cancel()
+            if not task.done():
+                beats += 1
+                said = f" ({steps.text})" if steps.text else ""
+                await self._progress(beats, f"{what} is still at work{said}")
+                await asyncio.wait({task}, timeout=_AT_MOST_EVERY_S)
         return task.result()
 
     async def _progress(self, count: int, text: str) -> None:
