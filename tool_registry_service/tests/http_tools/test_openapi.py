@@ -151,7 +151,9 @@ def test_patterns_choose_operations_and_too_many_are_refused() -> None:
 def test_the_platforms_own_document_can_be_imported_whole() -> None:
     document = json.loads(Path("docs/openapi.json").read_text())
     found = compiled(document, most=10_000)
-    assert len(found.tools) == found.operations
+    # One operation takes a file.
+    assert [warning for warning in found.warnings if "a type that isn't sent (application/wasm)" not in warning] == []
+    assert len(found.tools) + len(found.warnings) == found.operations
     assert all(schema_fault(tool.input_schema) is None for tool in found.tools)
     assert len({tool.name for tool in found.tools}) == len(found.tools)
 

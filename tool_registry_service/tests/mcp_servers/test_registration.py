@@ -29,7 +29,7 @@ async def test_an_http_server_is_registered_with_its_tools_of_all_pages(
     assert (server["name"], server["url"], server["command"]) == ("scripted", scripted.url, None)
     listed = await registry.ask("GET", f"/api/v1/tools?server_id={server['id']}")
     names = [row["name"] for row in listed.json()["items"]]
-    assert len(names) == 11
+    assert len(names) == 12
     assert names == sorted(names)
     assert {"scripted.echo", "scripted.count", "scripted.spawn"} <= set(names)
 
@@ -178,7 +178,7 @@ async def test_another_owners_server_is_not_to_be_found(registry: RunningRegistr
         nobodys = await registry.ask(method, unknown, body, owner=other)
         assert (nobodys.status_code, nobodys.json()["code"]) == (404, theirs.json()["code"])
     assert (await registry.ask("GET", SERVERS, owner=other)).json()["items"] == []
-    assert (await registry.ask("GET", "/api/v1/tools", owner=other)).json()["items"] == []
+    assert (await registry.ask("GET", "/api/v1/tools?kind=mcp", owner=other)).json()["items"] == []
 
 
 async def test_reading_and_writing_need_their_scopes(registry: RunningRegistry) -> None:

@@ -18,7 +18,7 @@ async def test_a_changed_definition_switches_the_tool_off_until_it_is_accepted(
 
     refreshed = (await registry.ask("POST", f"{path}/refresh", {})).json()
     assert refreshed["changed"] == ["scripted.echo"]
-    assert len(refreshed["unchanged"]) == 10
+    assert len(refreshed["unchanged"]) == 11
     changed = await registry.tool("scripted.echo")
     assert (changed["state"], changed["description"]) == ("changed", "gives the text back")
     assert changed["pending"]["description"].endswith("to me")
@@ -46,7 +46,7 @@ async def test_a_definition_that_goes_back_to_the_pinned_one_switches_the_tool_o
     await registry.ask("POST", f"{path}/refresh", {})
     scripted.tell("description", "gives the text back")
     refreshed = (await registry.ask("POST", f"{path}/refresh", {})).json()
-    assert (refreshed["changed"], len(refreshed["unchanged"])) == ([], 11)
+    assert (refreshed["changed"], len(refreshed["unchanged"])) == ([], 12)
     assert (await registry.tool("scripted.echo"))["state"] == "active"
 
 
@@ -108,10 +108,10 @@ async def test_an_agent_is_offered_the_tools_that_its_patterns_cover(
     registry: RunningRegistry, scripted: ScriptedServer
 ) -> None:
     await registry.register_http(scripted)
-    assert len(await resolved(registry)) == 11
+    assert len(await resolved(registry, ("scripted.*",))) == 12
     assert await resolved(registry, ("scripted.e*",), ("*.environment",)) == ["scripted.echo"]
     assert await resolved(registry, ()) == []
-    body = {"owner_id": "someone-else", "allow": ["*"], "deny": []}
+    body = {"owner_id": "someone-else", "allow": ["scripted.*"], "deny": []}
     answer = await registry.http.post("/internal/tools/resolve", json=body, headers=registry.as_runtime())
     assert answer.json() == {"tools": []}
 
@@ -131,9 +131,9 @@ async def test_what_is_known_of_an_owners_tools_says_which_can_be_called(
         tools = (await known(registry.owner)).json()["tools"]
         states = {row["name"]: row["state"] for row in tools}
         assert (states.pop("scripted.echo"), states.pop("scripted.count")) == ("changed", "denied")
-        assert len(states) == 9
+        builtin = {row["name"] for row in (await known("someone-else")).json()["tools"]}
+        assert len(states.keys() - builtin) == 10
         assert set(states.values()) == {"active"}
-        assert (await known("someone-else")).json()["tools"] == []
         assert (await known(registry.owner, "runtime")).status_code in {403, 404}
 
 
@@ -142,10 +142,10 @@ async def test_tools_come_in_pages_by_name(registry: RunningRegistry, scripted: 
     names: list[str] = []
     cursor = ""
     while True:
-        page = (await registry.ask("GET", f"/api/v1/tools?limit=4{cursor}")).json()
+        page = (await registry.ask("GET", f"/api/v1/tools?kind=mcp&limit=4{cursor}")).json()
         names += [row["name"] for row in page["items"]]
         if page["next_cursor"] is None:
             break
         cursor = f"&cursor={page['next_cursor']}"
-    assert len(names) == 11
+    assert len(names) == 12
     assert names == sorted(names)
