@@ -12,6 +12,7 @@ from kgents_shared.testing.polling import eventually
 from tests.e2e.running_platform import RunningPlatform, publish_agent
 from tests.external.langflow import echo_flow
 from tests.external.scripted_mcp import ScriptedServer
+from tests.external.wasm_modules import arithmetic
 
 PASSWORD = "words that nobody joins"
 
@@ -57,6 +58,11 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     credential = await post("/credentials", {"name": name, "type": "mcp", "secret": f"secret of {name}"})
     server = await post("/mcp-servers", {"name": name, "transport": "streamable_http", "url": mcp.url})
     tools = (await tenant.http.get("/api/v1/tools", params={"server_id": server["id"]})).json()["items"]
+    source = arithmetic() + f";; of {name}".encode()
+    module = await tenant.http.post("/api/v1/mcp-servers/modules", content=source)
+    assert module.status_code == 201, module.text
+    wasm = {"module": module.json()["sha256"]}
+    wasm_server = await post("/mcp-servers", {"name": f"{name}-wasm", "transport": "wasm", "wasm": wasm})
     called = await tenant.http.post(f"/api/v1/tools/{tools[0]['name']}/call", json={})
     assert called.status_code in {200, 202}, called.text
     rule = await post("/tools/permissions", {"effect": "deny", "pattern": tools[1]["name"]})
@@ -102,6 +108,8 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         "secret_id": [client["secrets"][0]["id"]],
         "credential_ref": [credential["credential_ref"]],
         "server_id": [server["id"]],
+        "wasm_server_id": [wasm_server["id"]],
+        "sha256": [wasm["module"]],
         "tool": [tools[0]["name"].partition(".")[2]],
         "name": [tools[0]["name"]],
         "api_key_ref": [credential["credential_ref"]],

@@ -132,7 +132,7 @@ async def tenants(
 
 def has_body(row: Row) -> bool:
     return row.method in {"POST", "PUT", "PATCH"} and not row.path.endswith(
-        ("/publish", "/stop", "/restart", "/join", "/leave")
+        ("/publish", "/stop", "/start", "/restart", "/join", "/leave", "/modules")
     )
 
 
@@ -268,6 +268,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/mcp-servers/{server_id}/refresh": {},
     "PATCH /api/v1/mcp-servers/{server_id}/tools/{tool}": {"side_effect": "none"},
     "POST /api/v1/mcp-servers/{server_id}/tools/{tool}/accept": {"definition_hash": "0" * 64},
+    "PUT /api/v1/mcp-servers/{wasm_server_id}/wasm": {"module": "{sha256}"},
     "POST /api/v1/tools/{name}/call": {"arguments": {}},
     "PUT /api/v1/tools/{name}/cost": {"amount": "1"},
     "POST /api/v1/agents/{agent}/message": {"text": "Hello"},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import uuid
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,6 @@ from tests.external.running_registry import JsonObject, RunningRegistry, running
 
 MODULES = "/api/v1/mcp-servers/modules"
 SERVERS = "/api/v1/mcp-servers"
-Upload = Callable[[bytes], Awaitable[str]]
 
 
 @pytest.fixture(scope="session")
@@ -22,12 +23,18 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("wasm")
 
 
-@pytest.fixture
-async def registry(database_url: str, compiled_once: Path) -> AsyncGenerator[RunningRegistry]:
+@pytest.fixture(scope="module")
+async def registry_of_all(database_url: str, compiled_once: Path) -> AsyncGenerator[RunningRegistry]:
     async with running_registry(
         database_url, call_timeout_s=5, max_answer_bytes=10_000, wasm_cache_dir=compiled_once
     ) as running:
         yield running
+
+
+@pytest.fixture
+def registry(registry_of_all: RunningRegistry) -> RunningRegistry:
+    """The module's registry, and an owner who has nothing yet."""
+    return replace(registry_of_all, owner=f"owner-{uuid.uuid4().hex}")
 
 
 class WasmOwner:
@@ -61,7 +68,7 @@ class WasmOwner:
 
     async def tell(self, server: JsonObject, what: str) -> JsonObject:
         """Stop it, start it, restart it."""
-        answer = await self.registry.ask("POST", f"{SERVERS}/{server['id']}/{what}", {})
+        answer = await self.registry.ask("POST", f"{SERVERS}/{server['id']}/{what}")
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -10,7 +10,6 @@ from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
 from kgents_shared.http.refs_only import RefsOnly
 from tool_registry_service.dependencies import ToolsRead, ToolsWrite
-from tool_registry_service.mcp_servers.schemas import Empty
 from tool_registry_service.wasm_tools.faults import WasmRefused
 from tool_registry_service.wasm_tools.models import WasmModule, WasmRow
 from tool_registry_service.wasm_tools.parts import WasmDep, WasmTools
@@ -23,12 +22,13 @@ from tool_registry_service.wasm_tools.schemas import (
     WasmUsage,
 )
 
+_BINARY, _TEXT = b"\0asm", (b"(", b";;")
 MODULES_PATH = "/api/v1/mcp-servers/modules"
 router = APIRouter(prefix="/api/v1/mcp-servers", tags=["tools"])
 _UPLOAD = {
     "requestBody": {
         "required": True,
-        "content": {"application/wasm": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
@@ -44,8 +44,8 @@ async def upload_wasm_module(
     """
     owner_id = owner_of_new(principal, organisation)
     source = await request.body()
-    if not source:
-        raise WasmRefused("The body is empty: send the module itself, as application/wasm.")
+    if not source.startswith(_BINARY) and not source.lstrip().startswith(_TEXT):
+        raise WasmRefused("That is no WebAssembly: send the module itself, in binary or in the text format.")
     async with wasm.rows([owner_id]) as rows:
         return _module_view(await rows.keep(owner_id, source, most_together=wasm.most_together))
 
@@ -69,54 +69,54 @@ async def delete_wasm_module(
         await rows.forget(sha256)
 
 
-@router.get("/{server_id}/wasm", responses=refusals(409))
-async def get_wasm_server(server_id: UUID, principal: ToolsRead, wasm: WasmDep) -> WasmServerView:
+@router.get("/{wasm_server_id}/wasm", responses=refusals(409))
+async def get_wasm_server(wasm_server_id: UUID, principal: ToolsRead, wasm: WasmDep) -> WasmServerView:
     """What a WASM server runs, within what, and what its calls have used."""
     async with wasm.rows(principal.owner_ids) as rows:
-        return _server_view(wasm, *await rows.get(server_id))
+        return _server_view(wasm, *await rows.get(wasm_server_id))
 
 
-@router.put("/{server_id}/wasm", responses=refusals(409))
+@router.put("/{wasm_server_id}/wasm", responses=refusals(409))
 async def replace_wasm_module(
-    server_id: UUID, setup: WasmSetup, principal: ToolsWrite, wasm: WasmDep, _: RefsOnly
+    wasm_server_id: UUID, setup: WasmSetup, principal: ToolsWrite, wasm: WasmDep, _: RefsOnly
 ) -> WasmUpdate:
     """Run another module, or the same within other limits. What it offers is pinned as it is then."""
     async with wasm.rows(principal.owner_ids) as rows:
-        owner_id = await rows.owner(server_id)
-    offer = await offer_from_module(wasm, owner_id, server_id, setup)
+        owner_id = await rows.owner(wasm_server_id)
+    offer = await offer_from_module(wasm, owner_id, wasm_server_id, setup)
     async with wasm.rows([owner_id]) as rows:
-        found = await rows.replace(server_id, setup, offer, by=principal.subject)
-        row, module = await rows.get(server_id)
+        found = await rows.replace(wasm_server_id, setup, offer, by=principal.subject)
+        row, module = await rows.get(wasm_server_id)
         return WasmUpdate(
             server=_server_view(wasm, row, module), added=found.added, changed=found.changed,
             removed=found.removed, unchanged=found.unchanged, warnings=offer.warnings,
         )  # fmt: skip
 
 
-@router.post("/{server_id}/stop", responses=refusals(409))
-async def stop_wasm_server(server_id: UUID, _: Empty, principal: ToolsWrite, wasm: WasmDep) -> WasmServerView:
+@router.post("/{wasm_server_id}/stop", responses=refusals(409))
+async def stop_wasm_server(wasm_server_id: UUID, principal: ToolsWrite, wasm: WasmDep) -> WasmServerView:
     """Take no more calls of it, and let go of its code once those that run have ended."""
     async with wasm.rows(principal.owner_ids) as rows:
-        row, module = await rows.set_stopped(server_id, stopped=True)
-    await wasm.pool.drop(server_id)
+        row, module = await rows.set_stopped(wasm_server_id, stopped=True)
+    await wasm.pool.drop(wasm_server_id)
     return _server_view(wasm, row, module)
 
 
-@router.post("/{server_id}/start", responses=refusals(409))
-async def start_wasm_server(server_id: UUID, _: Empty, principal: ToolsWrite, wasm: WasmDep) -> WasmServerView:
+@router.post("/{wasm_server_id}/start", responses=refusals(409))
+async def start_wasm_server(wasm_server_id: UUID, principal: ToolsWrite, wasm: WasmDep) -> WasmServerView:
     """Take calls of it again."""
     async with wasm.rows(principal.owner_ids) as rows:
-        return _server_view(wasm, *await rows.set_stopped(server_id, stopped=False))
+        return _server_view(wasm, *await rows.set_stopped(wasm_server_id, stopped=False))
 
 
-@router.post("/{server_id}/restart", responses=refusals(409))
-async def restart_wasm_server(server_id: UUID, _: Empty, principal: ToolsWrite, wasm: WasmDep) -> WasmServerView:
+@router.post("/{wasm_server_id}/restart", responses=refusals(409))
+async def restart_wasm_server(wasm_server_id: UUID, principal: ToolsWrite, wasm: WasmDep) -> WasmServerView:
     """Let go of its code and take calls of it; it is loaded anew for the next one."""
     async with wasm.rows(principal.owner_ids) as rows:
-        await rows.get(server_id)
-    await wasm.pool.drop(server_id)
+        await rows.get(wasm_server_id)
+    await wasm.pool.drop(wasm_server_id)
     async with wasm.rows(principal.owner_ids) as rows:
-        return _server_view(wasm, *await rows.set_stopped(server_id, stopped=False))
+        return _server_view(wasm, *await rows.set_stopped(wasm_server_id, stopped=False))
 
 
 def _module_view(module: WasmModule) -> WasmModuleView:
