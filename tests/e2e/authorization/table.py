@@ -117,7 +117,7 @@ def ids_of(row: Row) -> set[str]:
 
 
 def has_object(row: Row) -> bool:
-    """Whether the route reads a body with fields that is no form: there what is unknown is passed over (RFC 6749 §3.1)."""
+    """Whether the route reads fields that are no form's: in a form what is unknown is passed over (RFC 6749 §3.1)."""
     return bool(_bodies_of(row).keys() - {"application/x-www-form-urlencoded", "application/octet-stream"})
 
 
