@@ -63,6 +63,8 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     assert module.status_code == 201, module.text
     wasm = {"module": module.json()["sha256"]}
     wasm_server = await post("/mcp-servers", {"name": f"{name}-wasm", "transport": "wasm", "wasm": wasm})
+    api = {"openapi": "3.1.0", "info": {"title": name, "version": "1"}, "paths": {}}
+    imported = await post("/tools/import", {"name": f"{name}-api", "document": api, "base_url": "https://api.example"})
     called = await tenant.http.post(f"/api/v1/tools/{tools[0]['name']}/call", json={})
     assert called.status_code in {200, 202}, called.text
     rule = await post("/tools/permissions", {"effect": "deny", "pattern": tools[1]["name"]})
@@ -108,6 +110,7 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         "secret_id": [client["secrets"][0]["id"]],
         "credential_ref": [credential["credential_ref"]],
         "server_id": [server["id"]],
+        "api_id": [imported["api"]["id"]],
         "wasm_server_id": [wasm_server["id"]],
         "sha256": [wasm["module"]],
         "tool": [tools[0]["name"].partition(".")[2]],

@@ -228,6 +228,8 @@ PART_OF_BOT = {"ghost_id": "{ghost_id}", "model_id": "{model_id}", "shell_id": "
 NO_TOOL = 'forbid (principal, action, resource == Tool::"nothing.nothing");'
 AGENT = {"system_prompt": "Changed.", "llm": {"credential_ref": "{credential_ref}"}}
 # What a route takes beside the ids, where it would refuse nonsense before it looks for a thing.
+API = {"openapi": "3.1.0", "info": {"title": "An API", "version": "1"}, "paths": {}}
+HTTP_TOOL = {"name": "with-a-ref.get", "description": "Gets it.", "request": {"method": "GET", "url": "https://api.example"}}
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/credentials/{credential_ref}/rotate": {"secret": "another"},
     "PATCH /api/v1/auth/clients/{client_id}": {"name": "changed"},
@@ -269,6 +271,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/mcp-servers/{server_id}/tools/{tool}": {"side_effect": "none"},
     "POST /api/v1/mcp-servers/{server_id}/tools/{tool}/accept": {"definition_hash": "0" * 64},
     "PUT /api/v1/mcp-servers/{wasm_server_id}/wasm": {"module": "{sha256}"},
+    "POST /api/v1/tools": HTTP_TOOL,
+    "POST /api/v1/tools/import": {"name": "with-a-ref", "document": API, "base_url": "https://api.example"},
+    "PATCH /api/v1/tools/imports/{api_id}": {"operations": ["*"]},
+    "POST /api/v1/tools/imports/{api_id}/refresh": {"document": API},
+    "PATCH /api/v1/tools/{name}": {"side_effect": "external"},
+    "POST /api/v1/tools/{name}/accept": {"definition_hash": "0" * 64},
     "POST /api/v1/tools/{name}/call": {"arguments": {}},
     "PUT /api/v1/tools/{name}/cost": {"amount": "1"},
     "POST /api/v1/agents/{agent}/message": {"text": "Hello"},
