@@ -69,6 +69,11 @@ class Composition:
         """How each service is closed, in the order of starting."""
         return [(service.name, service.stop) for service in self._running]
 
+    async def end_streams(self) -> None:
+        """Have answers without an end end, so that no listener waits for them."""
+        for app in self._apps.values():
+            app.state.ending.set()
+
     def public_listener(self, board: HealthBoard, listening: socket.socket) -> Listener:
         """What people and programs reach."""
         app = Dispatcher(load_path_table(), self._apps, public_pages(board, self._document))

@@ -177,7 +177,7 @@ class Host:
         await asyncio.gather(*(listener.start() for listener in inner))
         outer = composition.public_listener(self._board, public)
         await outer.start()
-        self._steps.append(("public listener", outer.stop))
+        self._steps += [("public listener", outer.stop), ("streams", composition.end_streams)]
 
     def _write_record(self, public: socket.socket, private: socket.socket) -> None:
         own = ProcessIdentity.of(os.getpid())

@@ -101,7 +101,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         )
         management = siblings.client(settings.management_url, "management")
         agents = HttpAgents(management, siblings.client(settings.runtime_url, "runtime"), settings.runtime_url)
-        app.state.mcp_door = McpDoor(settings, app.state.registry, agents, app.state.token_verifier)
+        app.state.mcp_door = McpDoor(
+            settings, app.state.registry, agents, app.state.token_verifier, app.state.ending
+        )
         background.start("tools-mcp", app.state.mcp_door.run)
         try:
             yield

@@ -172,6 +172,16 @@ async def test_streams_are_bounded_and_end_with_their_bearer(reached: ReachedReg
             assert "list_changed" not in (await stream.aread()).decode()
 
 
+async def test_streams_end_when_the_server_is_about_to_stop(reached: ReachedRegistry) -> None:
+    headers = {**HEADERS, **reached.registry.issuer.person(reached.registry.owner)}
+    headers["Mcp-Session-Id"] = await reached.begin()
+    ending: asyncio.Event = reached.registry.app.state.ending
+    async with httpx.AsyncClient() as http, http.stream("GET", f"{reached.url}/mcp", headers=headers) as stream:
+        ending.set()
+        assert (stream.status_code, await stream.aread()) == (200, b"")
+    ending.clear()
+
+
 async def test_one_persons_requests_under_way_are_bounded(reached: ReachedRegistry, scripted: ScriptedServer) -> None:
     await without_effect(reached, scripted, "nap")
     session = await reached.begin()

@@ -1,5 +1,6 @@
 """The frame of every service: errors, correlation id, body limit, token verification, /health."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -46,7 +47,8 @@ class ServiceFrame:
 def build_service_app(frame: ServiceFrame) -> FastAPI:
     """The service's FastAPI app. It opens nothing; its lifespan does.
 
-    `app.state` gets `settings`, `token_verifier` and `health_probes` (name → async callable, filled by the lifespan).
+    `app.state` gets `settings`, `token_verifier`, `health_probes` (name → async callable, filled by the lifespan) and
+    `ending`, which is set when the server is about to stop: answers without an end shall end then.
     """
     settings = frame.settings
     source, lifespan = frame.identity, frame.lifespan
@@ -69,6 +71,7 @@ def build_service_app(frame: ServiceFrame) -> FastAPI:
     app.state.service_name = frame.name
     app.state.token_verifier = TokenVerifier(settings.issuer, source, frame.name)
     app.state.health_probes = dict[str, Probe]()
+    app.state.ending = asyncio.Event()
     install_error_handlers(app)
     for router in frame.routers:
         app.include_router(router)

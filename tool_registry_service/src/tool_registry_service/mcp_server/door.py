@@ -21,13 +21,19 @@ class McpDoor:
     """Gives the sessions of this process."""
 
     def __init__(
-        self, settings: ToolsSettings, registry: Registry, agents: HttpAgents, verifier: TokenVerifier
+        self,
+        settings: ToolsSettings,
+        registry: Registry,
+        agents: HttpAgents,
+        verifier: TokenVerifier,
+        ending: asyncio.Event,
     ) -> None:
         self._settings = settings
         self._agents = agents
         self._offers = Offers(registry, registry.direct_calls, agents)
         self._ids = SessionIds(settings.client_secret.get_secret_value())
         self._verifier = verifier
+        self._ending = ending
         self._live: LiveSessions | None = None
         self._making = asyncio.Lock()
         self._wanted = asyncio.Event()
@@ -53,7 +59,11 @@ class McpDoor:
         async with self._making:
             if self._live is None:
                 await asyncio.to_thread(import_module, "tool_registry_service.mcp_server.live")
-                from tool_registry_service.mcp_server.live import LiveLimits, LiveSessions  # noqa: PLC0415 -- see above
+                from tool_registry_service.mcp_server.live import (  # noqa: PLC0415 -- see above
+                    LiveLimits,
+                    LiveParts,
+                    LiveSessions,
+                )
 
                 limits = LiveLimits(
                     sessions=self._settings.mcp_sessions,
@@ -62,5 +72,6 @@ class McpDoor:
                     idle_s=self._settings.idle_close_s,
                     watch_s=self._settings.mcp_watch_s,
                 )
-                self._live = LiveSessions(self._offers, self._ids, limits, self._verifier.verify)
+                parts = LiveParts(self._offers, self._ids, self._verifier.verify, self._ending)
+                self._live = LiveSessions(parts, limits)
             return self._live

@@ -5,6 +5,7 @@ known yet, so that several can serve one client and a restart ends nobody's sess
 goes on now: calls that can be cancelled, and the stream on which a client hears that the list has changed.
 """
 
+import asyncio
 import logging
 import time
 from collections import Counter
@@ -44,6 +45,18 @@ class LiveLimits:
     watch_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class LiveParts:
+    """What sessions need. `still_valid` raises `Unauthenticated` for a bearer that is no longer one; `ending` is set
+    when the server is about to stop.
+    """
+
+    offers: Offers
+    ids: SessionIds
+    still_valid: Callable[[str], Awaitable[Any]]
+    ending: asyncio.Event
+
+
 @dataclass(slots=True, eq=False)
 class _Live:
     id: str
@@ -57,14 +70,10 @@ class _Live:
 class LiveSessions:
     """The sessions that something goes on in, or did a while ago; those that nothing goes on in make room."""
 
-    def __init__(
-        self, offers: Offers, ids: SessionIds, limits: LiveLimits, still_valid: Callable[[str], Awaitable[Any]]
-    ) -> None:
-        self._offers = offers
-        self._ids = ids
+    def __init__(self, parts: LiveParts, limits: LiveLimits) -> None:
+        self._parts = parts
         self._limits = limits
-        self._still_valid = still_valid
-        self._server = make_server(offers)
+        self._server = make_server(parts.offers)
         logging.getLogger("mcp.server.streamable_http").addFilter(_is_no_end_of_a_stream)
         self._sessions: dict[str, _Live] = {}
         self._busy: Counter[tuple[str, str]] = Counter()
@@ -81,7 +90,7 @@ class LiveSessions:
     async def serve(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request of the endpoint."""
         given = Headers(scope=scope).get(MCP_SESSION_ID_HEADER)
-        if given is not None and not self._ids.is_of(given, caller):
+        if given is not None and not self._parts.ids.is_of(given, caller):
             await _refusal(404, "There is no such session; begin a new one.")(scope, receive, send)
             return
         with self._counted(caller, scope["method"]) as is_free:
@@ -107,7 +116,7 @@ class LiveSessions:
                 del self._busy[key]
 
     async def _serve(self, caller: Caller, given: str | None, scope: Scope, receive: Receive, send: Send) -> None:
-        session_id = given or self._ids.new(caller)
+        session_id = given or self._parts.ids.new(caller)
         live = self._sessions.get(session_id) or await self._begun(session_id)
         if live is None:
             await _refusal(503, "Too many sessions are busy right now.")(scope, receive, send)
@@ -135,16 +144,21 @@ class LiveSessions:
             return
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch, live, caller)
+            tasks.start_soon(self._end_with_the_server, live)
             await live.transport.handle_request(scope, receive, send)
             tasks.cancel_scope.cancel()
+
+    async def _end_with_the_server(self, live: _Live) -> None:
+        await self._parts.ending.wait()
+        live.transport.close_standalone_sse_stream()
 
     async def _watch(self, live: _Live, caller: Caller) -> None:
         """While a stream is open: its bearer must stay valid, and its client hears when what is offered changes."""
         mark: str | None = None
         while True:
             try:
-                await self._still_valid(caller.bearer)
-                found = await self._offers.mark(caller)
+                await self._parts.still_valid(caller.bearer)
+                found = await self._parts.offers.mark(caller)
             except Unauthenticated:
                 live.transport.close_standalone_sse_stream()
                 return
