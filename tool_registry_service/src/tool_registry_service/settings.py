@@ -21,7 +21,8 @@ class StdioCommand(BaseModel):
     """One entry of the operator's allowlist: what really runs, and what it may use.
 
     `args` come before those that a server's registration gives. `environment` is all that the process gets beside
-    PATH, HOME, LANG, TZ and, with a proxy, where that is.
+    PATH, HOME, LANG, TZ and, with a proxy, where that is. It sees the system's programs and libraries, its own
+    installation, what `args` and `readable` name, and may write in the folders `writable`.
 
     `network` is `none`; or `proxy`: a network of its own with nothing in it but an HTTP proxy, which reaches public
     addresses, and of those only `hosts` where any are named (`name`, `name:port`, `*.name`); or `open`: the platform's
@@ -38,6 +39,7 @@ class StdioCommand(BaseModel):
     args: tuple[str, ...] = ()
     network: Annotated[Network, BeforeValidator(_network)] = "none"
     hosts: tuple[Annotated[str, StringConstraints(pattern=_HOST, max_length=260)], ...] = ()
+    readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
     environment: dict[str, str] = Field(default_factory=dict[str, str])
     memory_mb: int = Field(default=1024, ge=64, le=1_048_576)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.external import locked_out
 from tool_registry_service.errors import NeverSent
+from tool_registry_service.mcp_client import sandbox as sandbox_module
 from tool_registry_service.mcp_client.sandbox import Protection, StdioSandbox
 from tool_registry_service.settings import StdioCommand
 
@@ -81,7 +82,9 @@ async def test_from_inside_nothing_of_the_machine_is_reached(
         (tmp_path / name).mkdir()
     (tmp_path / "hidden" / "admin.json").write_text("canary")
     (tmp_path / "config.toml").write_text("canary")
+    (tmp_path / "outside" / "notes.txt").write_text("canary")
     told: dict[str, Any] = {
+        "code": sandbox_module.__file__,
         "port": port, "address": own_address(), "device": a_disk(), "file": str(tmp_path / "config.toml"),
         **{name: str(tmp_path / name) for name in ("hidden", "outside", "writable")}, **unix_sockets,
     }  # fmt: skip
@@ -96,8 +99,11 @@ async def test_from_inside_nothing_of_the_machine_is_reached(
     for name in ("unix socket", "abstract socket", "host of the machine", "packets", "mounts", "uncovers"):
         assert tries[name] == REFUSED, name
     assert tries["new namespaces"] == tries["looks into its parent"] == REFUSED
-    assert tries["hidden folder"] == "No such file or directory"
-    assert tries["writes outside"] == tries["kernel settings"] == "Read-only file system"
+    for name in ("hidden folder", "another's file", "passwords", "homes", "writes outside"):
+        assert tries[name] == "No such file or directory", name
+    assert tries["hidden file"] in ("No such file or directory", "Permission denied")
+    assert tries["the platform's code"] == "No such file or directory"
+    assert tries["kernel settings"] == "Read-only file system"
     assert "canary" not in out
     assert not (tmp_path / "outside" / "made").exists()
     assert (tmp_path / "writable" / "made").read_text() == "x"

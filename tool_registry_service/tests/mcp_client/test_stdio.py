@@ -164,7 +164,8 @@ async def test_a_server_that_can_not_start_is_tried_less_and_less_often(database
     tries = tmp_path / "tries"
     program.write_text(f"#!/bin/sh\necho x >> {tries}\n[ -e {tmp_path}/broken ] && exit 1\nexec {words}\n")
     program.chmod(0o755)
-    allowed: dict[str, Any] = {"flaky": {"command": str(program), "writable": [str(tmp_path)]}}
+    readable = [sys.prefix, sys.base_prefix, args[0]]
+    allowed: dict[str, Any] = {"flaky": {"command": str(program), "readable": readable, "writable": [str(tmp_path)]}}
     async with running_registry(database_url, stdio_allowed=allowed) as registry:
         await registry.register_stdio("flaky", "flaky")
         (tmp_path / "broken").touch()

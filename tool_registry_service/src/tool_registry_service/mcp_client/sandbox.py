@@ -18,6 +18,7 @@ import structlog
 from kgents_shared.isolation import kernel, seccomp
 from tool_registry_service.errors import NeverSent
 from tool_registry_service.mcp_client import stdio_guard
+from tool_registry_service.mcp_client.visible_files import Sight, sight_of
 from tool_registry_service.settings import StdioCommand
 
 _log = structlog.get_logger("kgents.tools.sandbox")
@@ -27,6 +28,8 @@ _MAX_OPEN_FILES = 4096
 _RESERVED_MB = 1024
 _NOT_TIED: dict[str, object] = {"parent": None, "groups": [], "isolate": None}
 _NOT_HELD: dict[str, object] = {"isolate": None, "port": 0, "limits": {}, "filter": ""}
+_PYTHON = str(Path(sys.executable).resolve())
+_GUARDS_OWN = (Path(_PYTHON), Path(sys.base_prefix), Path(stdio_guard.__file__))
 PROXY_PORT = 3128
 """Where a server with `network = "proxy"` finds its way out, on the loopback of a network of its own."""
 _PROXY_URL = f"http://127.0.0.1:{PROXY_PORT}"
@@ -39,8 +42,9 @@ _PROXY_ENVIRONMENT = {
 class Protection(StrEnum):
     """What keeps a stdio server in.
 
-    `bubblewrap` and `namespaces` (of our own): read-only files but for `writable` ones, hidden folders, no devices,
-    own processes, no capabilities, and an empty network unless its entry says otherwise.
+    `bubblewrap` and `namespaces` (of our own): of files what it needs and what its entry names (`visible_files`),
+    read-only but for `writable` ones; no devices, own processes, no capabilities, and an empty network unless its
+    entry says otherwise.
     `none`: files and network are the platform user's.
 
     Whichever it is, the server dies with the platform, has a bare environment and resource limits, and can make no
@@ -86,6 +90,9 @@ class StdioSandbox:
         path = command.command
         if any(path.resolve().is_relative_to(hidden) for hidden in self._hidden):
             raise NeverSent("The server's command lies in a folder that stdio servers may not see.")
+        for folder in (*command.writable, *command.readable):
+            if not folder.exists():
+                raise NeverSent(f"{folder}, which the server's entry names, does not exist.")
         protection = await self.protection()
         if protection is Protection.NONE and command.network == "proxy":
             raise NeverSent(
@@ -110,33 +117,41 @@ class StdioSandbox:
             "filter": _filter(),
         }
         if protection is Protection.BUBBLEWRAP:
-            within = _guarded(_NOT_TIED | held, argv)
-            return _guarded(tied | _NOT_HELD, [*self._bubblewrap(command), "--", *within])
+            sight = sight_of(command, also=_GUARDS_OWN)
+            within = _guarded(_NOT_TIED | held, argv, python=_PYTHON)
+            return _guarded(tied | _NOT_HELD, [*self._bubblewrap(command, sight), "--", *within])
         isolate = None
         if protection is Protection.NAMESPACES:
+            sight = sight_of(command)
             isolate = {
                 "network": command.network == "open",
+                "shown": sight.shown,
+                "writable": sight.writable,
+                "links": sight.links,
                 "hidden": [str(path) for path in self._hidden],
-                "writable": [str(path.resolve()) for path in command.writable],
                 "scratch_mb": _scratch_mb(command),
             }
         return _guarded(tied | held | {"isolate": isolate}, argv)
 
-    def _bubblewrap(self, command: StdioCommand) -> list[str]:
+    def _bubblewrap(self, command: StdioCommand, sight: Sight) -> list[str]:
         words = [shutil.which("bwrap") or "bwrap", "--unshare-all"]
         words += ["--share-net"] if command.network == "open" else []
-        words += ["--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev"]
-        words += ["--size", str(_scratch_mb(command) * _MEGABYTE), "--tmpfs", "/dev/shm"]  # noqa: S108
+        words += ["--die-with-parent", "--cap-drop", "ALL"]
+        for place, link in sight.links:
+            words += ["--symlink", link, place]
+        for place, file in sight.shown:
+            words += ["--ro-bind", file, place]
+        words += ["--dev", "/dev", "--size", str(_scratch_mb(command) * _MEGABYTE), "--tmpfs", "/dev/shm"]  # noqa: S108
         # Where the platform is root, the server would be the owner of the kernel's settings there.
         words += ["--proc", "/proc", "--remount-ro", "/proc"]
-        for path in command.writable:
-            words += ["--bind", str(path), str(path)]
+        for place, file in sight.writable:
+            words += ["--bind", file, place]
         for path in self._hidden:
             if path.is_dir():
                 words += ["--tmpfs", str(path)]
             elif path.exists():
                 words += ["--ro-bind", "/dev/null", str(path)]
-        return words
+        return [*words, "--remount-ro", "/"]
 
     async def try_out(self) -> Protection:
         """Start something harmless with each protection, and say which one holds; `protection` asks this once."""
@@ -153,8 +168,8 @@ class StdioSandbox:
         return Protection.NONE
 
 
-def _guarded(options: Mapping[str, object], argv: Sequence[str]) -> list[str]:
-    return [sys.executable, "-I", "-S", stdio_guard.__file__, json.dumps(options), *argv]
+def _guarded(options: Mapping[str, object], argv: Sequence[str], *, python: str = sys.executable) -> list[str]:
+    return [python, "-I", "-S", stdio_guard.__file__, json.dumps(options), *argv]
 
 
 def _limits(command: StdioCommand, protection: Protection) -> dict[str, int]:
