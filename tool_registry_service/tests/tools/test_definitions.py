@@ -58,7 +58,8 @@ async def test_a_change_that_the_server_tells_of_is_noticed_before_the_next_call
     await registry.invoke("scripted.renotify")
     refused = await registry.invoke("scripted.echo", {"text": "hello"})
     assert refused["is_error"]
-    assert "has changed or removed its tool echo" in refused["content"]
+    # Found at the call, or by the registry that read the definitions again meanwhile.
+    assert "has changed" in refused["content"]
     assert (await registry.tool("scripted.echo"))["state"] == "changed"
 
 

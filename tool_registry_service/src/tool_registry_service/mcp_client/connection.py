@@ -104,7 +104,7 @@ class _Session(ClientSession):
 class McpConnection:
     """A session with an MCP server. Once `is_open` is false it stays so; open another.
 
-    `on_list_changed` is called when the server says that its tools are others now.
+    `on_list_changed` is called when the server says that its tools are others now; `changes_told` counts that.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class McpConnection:
         self._idle = asyncio.Event()
         self._idle.set()
         self.in_flight = 0
-        self.definitions_are_old = False
+        self.changes_told = 0
         self.about: ServerAbout | None = None
 
     @property
@@ -221,7 +221,7 @@ class McpConnection:
         elif isinstance(message, types.ServerNotification) and isinstance(
             message.root, types.ToolListChangedNotification
         ):
-            self.definitions_are_old = True
+            self.changes_told += 1
             if self._on_list_changed is not None:
                 self._on_list_changed()
 
@@ -231,7 +231,6 @@ class McpConnection:
         Raises:
             ToolCallFault: more than `limit`, pages without end, or no answer in time.
         """
-        self.definitions_are_old = False
         found: list[RemoteTool] = []
         async with asyncio.timeout(within_s):
             async for page in self.pages(_list_tools, types.ListToolsResult, within_s):

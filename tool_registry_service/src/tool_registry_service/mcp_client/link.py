@@ -39,6 +39,7 @@ class _Held:
     connection: McpConnection
     opened_at: float = field(default_factory=time.monotonic)
     listed_at: float = 0.0
+    changes_read: int = 0
     hashes: dict[str, str] = field(default_factory=dict[str, str])
 
 
@@ -125,7 +126,7 @@ class ServerLink:
         """A session in which the tool's definition is the pinned one."""
         held = await self._session()
         age = time.monotonic() - held.listed_at
-        if held.connection.definitions_are_old or age > self._settings.definitions_age_s:
+        if held.connection.changes_told != held.changes_read or age > self._settings.definitions_age_s:
             await self._list(held)
         if held.hashes.get(tool) != pinned:
             raise DefinitionChanged(
@@ -135,6 +136,8 @@ class ServerLink:
         return held
 
     async def _list(self, held: _Held) -> list[RemoteTool]:
+        # What is told while the server lists may not be in the list.
+        changes = held.connection.changes_told
         try:
             tools = await held.connection.list_tools(
                 limit=self._settings.max_tools_per_server, within_s=self._settings.connect_timeout_s
@@ -142,7 +145,7 @@ class ServerLink:
         except TimeoutError as error:
             raise NeverSent(f"The server {self.target.name} did not list its tools in time.") from error
         held.hashes = {tool.name: tool.definition_hash for tool in tools}
-        held.listed_at = time.monotonic()
+        held.listed_at, held.changes_read = time.monotonic(), changes
         return tools
 
     async def _session(self) -> _Held:
