@@ -136,6 +136,23 @@ async def test_a_document_read_again_does_not_move_the_api(registry: RunningRegi
     assert any("evil.example" in warning for warning in found["api"]["warnings"])
 
 
+async def test_answers_are_held_against_the_document_unless_its_owner_says_otherwise(
+    registry: RunningRegistry, api: ScriptedApi
+) -> None:
+    media = {"application/json": {"schema": {"type": "array", "items": {"type": "string"}}}}
+    given = document(listNotes={"responses": {"200": {"description": "ok", "content": media}}})
+    await imported(registry, api, document=given, side_effects={"*": "read"})
+    loose = await imported(registry, api, name="loose", document=given, side_effects={"*": "read"}, check_results=False)
+    for answer, is_error in ((["a"], False), ([7], True), ({"a": 1}, True), (b"<p>", True)):
+        api.answer("/v1/notes", answer)
+        result = await registry.invoke("notes.listNotes", {})
+        assert result["is_error"] == is_error, result
+        assert is_error == ("output schema promises" in result["content"])
+        assert not (await registry.invoke("loose.listNotes", {}))["is_error"]
+    again = await registry.ask("POST", f"{IMPORTS}/{loose['api']['id']}/refresh", {"document": given})
+    assert again.json()["unchanged"] == ["loose.addNote", "loose.listNotes"]
+
+
 async def test_an_api_is_read_again_from_where_it_was(registry: RunningRegistry, api: ScriptedApi) -> None:
     api.answer("/openapi", document())
     made = await imported(registry, api, document=None, base_url=None, url=f"{api.url}/openapi")

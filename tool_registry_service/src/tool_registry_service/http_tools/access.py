@@ -62,6 +62,11 @@ class ReadApi:
         if has_one and not wanting:
             self.compiled.warn("The credential is never sent: the document names no way to show it. Say one with auth.")
 
+    def check_results(self, is_wanted: bool) -> None:
+        """Leave out what the document says of answers where its owner doesn't want them held against it."""
+        if not is_wanted:
+            self.compiled.tools = [replace(tool, output_schema=None) for tool in self.compiled.tools]
+
     def tell_of_another_address(self, place: Place) -> None:
         """Tell where a document that was read again names another address than the one that calls go to."""
         try:

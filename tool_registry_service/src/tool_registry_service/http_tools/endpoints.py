@@ -59,6 +59,7 @@ async def import_http_api(
     given: object = new.document if new.url is None else await registry.http_access.document(new.url)
     read = await registry.http_access.read(given, Place(new.base_url or "", new.url), new.operations)
     read.show_credential(new.auth, has_one=new.credential_ref is not None)
+    read.check_results(new.check_results)
     if new.credential_ref is not None:
         await _check_credential(registry, CredentialUse(new.credential_ref, owner_id), read.placements(), new.name)
     async with registry.http_tools([owner_id]) as tools:
@@ -115,7 +116,7 @@ async def refresh_http_api(
     async with registry.http_tools(principal.owner_ids) as tools:
         api = await tools.get_api(api_id)
         place, wanted, auth = Place(api.base_url, api.source_url), list(api.operations), api.placement
-        has_credential = api.credential_ref is not None
+        has_credential, checks_results = api.credential_ref is not None, api.check_results
     if asked.document is None and place.document_url is None:
         fault = FaultItem(("body", "document"), "is needed: this API was imported without an address", "missing")
         raise InvalidInput("The document must be sent again.", errors=[fault])
@@ -124,6 +125,7 @@ async def refresh_http_api(
         given = await registry.http_access.document(place.document_url or "")
     read = await registry.http_access.read(given, place, wanted)
     read.show_credential(auth, has_one=has_credential)
+    read.check_results(checks_results)
     read.tell_of_another_address(place)
     async with registry.http_tools(principal.owner_ids) as tools:
         api, found = await tools.compare(api_id, read)
@@ -194,6 +196,6 @@ def _view(api: HttpApi) -> HttpApiView:
     return HttpApiView(
         id=api.id, owner_id=api.owner_id, name=api.name, title=api.title, url=api.source_url, base_url=api.base_url,
         document_hash=api.document_hash, operations=api.operations, auth=api.placement,
-        credential_ref=api.credential_ref, warnings=api.warnings, created_at=api.created_at,
-        refreshed_at=api.refreshed_at,
+        credential_ref=api.credential_ref, check_results=api.check_results, warnings=api.warnings,
+        created_at=api.created_at, refreshed_at=api.refreshed_at,
     )  # fmt: skip

@@ -17,7 +17,7 @@ class HttpApi(Base):
     `base_url` is where its tools, and its credential, go; it stays what it was at the import, whatever a later
     document says. `source_url` is where the document came from, null for one that was sent. `operations` are the
     patterns of what is wanted of it. `auth` is how its owner says that a credential is shown, null where the document
-    does.
+    does. `check_results`: what the API answers must be as its document says.
     """
 
     __tablename__ = "http_apis"
@@ -33,6 +33,7 @@ class HttpApi(Base):
     operations: Mapped[list[str]] = mapped_column(JSON)
     auth: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     credential_ref: Mapped[str | None] = mapped_column(Text)
+    check_results: Mapped[bool]
     warnings: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     refreshed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

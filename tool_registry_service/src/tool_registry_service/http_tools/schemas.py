@@ -63,8 +63,9 @@ class NewHttpApi(Contract):
 
     `document` is the document as an object, or as a text in JSON or YAML. `base_url` stands for the servers that it
     names. `operations` are patterns of the names that are wanted. `auth` stands for what the document says of how a
-    credential is shown. `side_effects` maps names or patterns of operations to what they do outside; an operation that
-    none names is `external`.
+    credential is shown. `check_results: false` leaves out what it says of answers, for an API that doesn't keep to it:
+    else a result that is not as the document says is an error. `side_effects` maps names or patterns of operations to
+    what they do outside; an operation that none names is `external`.
     """
 
     name: FirstName
@@ -74,6 +75,7 @@ class NewHttpApi(Contract):
     operations: Operations = Field(default_factory=lambda: ["*"])
     auth: Placement | None = None
     credential_ref: CredentialRef | None = None
+    check_results: bool = True
     side_effects: Annotated[dict[ToolPattern, SideEffect], Field(max_length=200)] = Field(
         default_factory=dict[str, SideEffect]
     )
@@ -116,6 +118,7 @@ class HttpApiView(Contract):
     operations: list[str]
     auth: Placement | None
     credential_ref: str | None
+    check_results: bool
     warnings: list[str]
     created_at: datetime
     refreshed_at: datetime

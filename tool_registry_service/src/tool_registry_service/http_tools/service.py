@@ -47,7 +47,7 @@ class HttpToolService:
             id=new_id(), owner_id=owner_id, name=new.name, title=read.title, source_url=new.url,
             base_url=read.base_url, document_hash=read.document.digest, operations=new.operations,
             auth=None if new.auth is None else new.auth.model_dump(mode="json"), credential_ref=new.credential_ref,
-            warnings=read.compiled.warnings, created_at=now, refreshed_at=now,
+            check_results=new.check_results, warnings=read.compiled.warnings, created_at=now, refreshed_at=now,
         )  # fmt: skip
         await self._apis.add(api)
         rows = [row_of_api(api, definition, now) for definition in read.compiled.tools]
