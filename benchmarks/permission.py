@@ -19,7 +19,8 @@ from tool_registry_service.permissions.decision import Asked, LevelRules, OwnerR
 
 OURS = "Kgents"
 NO_RULES, RULES = "permission, no rules", "permission, 100 rules on three levels and a capability"
-TWO, MANY, CLOSED = "policies: 2 rules", "policies: 102 rules", "policies: 102 rules, two levels that permit"
+TWO, NAMED = "policies: 2 rules", "policies: 102 rules, each naming its server in its scope"
+WIDE, CLOSED = "policies: 102 rules for every tool", "policies: 104 rules for every tool, two levels that permit"
 _TOOL = "files.read"
 
 
@@ -58,11 +59,14 @@ def rules() -> OwnerRules:
     )
 
 
-def documents(number: int, effect: str = "forbid") -> list[PolicyDocument]:
-    """Policies of which none decides the call, so that all of them are evaluated."""
-    text = '{effect} (principal, action, resource in Server::"server-{n}") when {{ context.hops > {n} }};'
-    found = [PolicyDocument(str(n), f"p{n}", text.format(effect="forbid", n=n)) for n in range(number)]
-    if effect == "permit":
+def documents(count: int, *, naming: bool = False, permits: bool = False) -> list[PolicyDocument]:
+    """Policies of which none forbids the call; `naming`: each names a server in its scope."""
+    found: list[PolicyDocument] = []
+    for number in range(count):
+        scope = f'resource in Server::"server-{number}"' if naming else "resource"
+        text = f"forbid (principal, action, {scope}) when {{ context.hops > {number} }};"
+        found.append(PolicyDocument(str(number), f"p{number}", text))
+    if permits:
         found.append(PolicyDocument("all", "all", "permit (principal, action, resource);"))
     return found
 
@@ -94,8 +98,9 @@ def run(effort: Effort) -> Results:
     none, many = OwnerRules(), rules()
     sets = {
         TWO: Policies([], documents(2)),
-        MANY: Policies(documents(51), documents(51)),
-        CLOSED: Policies(documents(51, "permit"), documents(51, "permit")),
+        NAMED: Policies(documents(51, naming=True), documents(51, naming=True)),
+        WIDE: Policies(documents(51), documents(51)),
+        CLOSED: Policies(documents(51, permits=True), documents(51, permits=True)),
     }
     for _ in range(effort.rounds):
         results.add(NO_RULES, timed(lambda _: denial(asked, none, []) is None, effort.decisions))
@@ -108,7 +113,7 @@ def run(effort: Effort) -> Results:
 
 def rows(results: Results) -> list[Row]:
     """The table: medians over the rounds."""
-    return rows_of_medians(results.medians_us, "µs", dict.fromkeys((NO_RULES, RULES, TWO, MANY, CLOSED), 100.0))
+    return rows_of_medians(results.medians_us, "µs", dict.fromkeys((NO_RULES, RULES, TWO, NAMED, WIDE, CLOSED), 100.0))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.permission import CLOSED, MANY, NO_RULES, OURS, RULES, TWO, main
+from benchmarks.permission import CLOSED, NAMED, NO_RULES, OURS, RULES, TWO, WIDE, main
 
 
 def test_a_short_run_measures_rules_and_policies_and_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -12,6 +12,6 @@ def test_a_short_run_measures_rules_and_policies_and_writes_it(tmp_path: Path, c
     printed = capsys.readouterr().out
     measured = json.loads(raw.read_text())["medians_us"]
     assert all(times[OURS][0] > 0 for times in measured.values())
-    for what in (NO_RULES, RULES, TWO, MANY, CLOSED):
+    for what in (NO_RULES, RULES, TWO, NAMED, WIDE, CLOSED):
         assert f"{what} (µs)" in printed
         assert f"{what} (µs)" in markdown.read_text()

@@ -117,3 +117,43 @@ def test_names_with_quotes_and_line_breaks_are_names() -> None:
 def test_a_text_that_is_no_policy_is_refused() -> None:
     with pytest.raises(ValueError, match="the policy broken can't be read"):
         Policies([document("broken", "permit (")])
+
+
+@pytest.mark.parametrize(
+    ("scope", "decides"),
+    [
+        ('resource == Tool::"mail.send"', True),
+        ('resource == Tool::"mail.read"', False),
+        ('resource in Server::"mail"', True),
+        ('resource in Server::"post"', False),
+        ('resource is Tool in Server::"mail"', True),
+        ('resource is Tool in Server::"post"', False),
+        ('resource in Tool::"mail.send"', True),
+        ("resource is Tool", True),
+        ('resource == Tool::"mail.\\u{73}end"', True),
+        ('resource == Tool::"mail.send" /', False),
+    ],
+)
+def test_a_rule_is_left_out_only_where_its_scope_has_no_room_for_the_tool(scope: str, decides: bool) -> None:
+    scope = scope.removesuffix(" /")
+    policies = Policies(
+        [document("other", 'forbid (principal, action, resource == Tool::"x.y");')],
+        [document("p", f'@reason("resource == Tool") forbid (principal == Agent::"resource", action, {scope});')],
+    )
+    asked = replace(CALL, agent_id="resource")
+    if scope.endswith('"mail.send"') and not decides:
+        asked = replace(asked, tool="mail.other")
+    for _ in range(2):
+        assert policies.decide(asked).allowed is not decides
+
+
+def test_what_no_rule_concerns_is_decided_by_what_is_left() -> None:
+    only_time = document("time", 'permit (principal, action, resource in Server::"time");')
+    assert "No policy of the owner permits" in Policies([], [only_time]).decide(CALL).reason
+    policies = Policies(
+        [], [document("p", "".join(f'forbid (principal, action, resource == Tool::"t.{n}");' for n in range(40)))]
+    )
+    for number in range(40):
+        decision = policies.decide(replace(CALL, tool=f"t.{number}", server="t"))
+        assert [rule.rule for rule in decision.rules] == [str(number + 1)]
+    assert policies.decide(CALL).allowed

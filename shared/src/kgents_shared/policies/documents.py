@@ -27,11 +27,16 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 
 @dataclass(frozen=True, slots=True)
 class RuleFacts:
-    """One rule of a policy. `id` is its `@id`, `reason` its `@reason`: what who is refused is told."""
+    """One rule of a policy. `id` is its `@id`, `reason` its `@reason`: what who is refused is told.
+
+    `resource` is the tool or server that its scope names.
+    """
 
     id: str | None
     effect: str
     reason: str | None
+    text: str
+    resource: tuple[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +70,17 @@ def examine(text: str) -> Examined:
     if not faults or len(broken) < len(rules):
         faults.extend(_schema_faults(text, rules))
     faults.sort(key=lambda fault: (fault.position["line"], fault.position["column"]))
-    return Examined([] if faults else [_facts(rule) for rule in rules], faults)
+    return Examined([] if faults else [_facts(text, rule) for rule in rules], faults)
 
 
 def facts_of(text: str) -> list[RuleFacts]:
     """The rules of a text that was examined before. Raises `Unreadable`."""
-    return [_facts(rule) for rule in rules_of(text)]
+    return [_facts(text, rule) for rule in rules_of(text)]
 
 
-def _facts(rule: Rule) -> RuleFacts:
+def _facts(text: str, rule: Rule) -> RuleFacts:
     given = {name: value for name, value, _ in rule.annotations()}
-    return RuleFacts(given.get("id"), rule.effect, given.get("reason"))
+    return RuleFacts(given.get("id"), rule.effect, given.get("reason"), text[rule.start : rule.end], rule.resource())
 
 
 def _syntax_faults(text: str, rules: Sequence[Rule]) -> Iterator[FaultItem]:

@@ -8,8 +8,9 @@ pass only what it permits. A rule that can't be evaluated refuses the call.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cedarpy
@@ -18,7 +19,7 @@ from kgents_shared.policies.calls import ALLOWED, DecidingRule, Level, PolicyDec
 from kgents_shared.policies.documents import facts_of
 from kgents_shared.policies.tokens import Unreadable
 
-_BASE = "permit (principal, action, resource);"
+_MOST_TOOLS = 64
 _ACTION = {"type": "Action", "id": "call_tool"}
 _FIX = {
     "platform": "An administrator can change it by `kgents policies update {} --platform`.",
@@ -27,14 +28,55 @@ _FIX = {
 _OF_LEVEL = {"platform": "this platform", "owner": "the owner"}
 
 
-@dataclass(slots=True)
-class _Set:
-    """Rules that are evaluated together. `closed` names the level that permits only what it names."""
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One rule; `decides` is None for the one that isn't anybody's."""
 
-    closed: Level | None
-    texts: list[str] = field(default_factory=list[str])
-    rules: list[DecidingRule | None] = field(default_factory=list["DecidingRule | None"])
-    parsed: cedarpy.PolicySet | None = None
+    text: str
+    effect: str
+    resource: tuple[str, str] | None
+    decides: DecidingRule | None
+
+    def may_concern(self, tool: str, server: str) -> bool:
+        """Whether its scope leaves room for the tool."""
+        return self.resource is None or self.resource in {("Tool", tool), ("Server", server)}
+
+
+_BASE = _Rule("permit (principal, action, resource);", "permit", None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """Rules as Cedar has them: it numbers them in their order."""
+
+    policies: cedarpy.PolicySet
+    rules: Sequence[_Rule]
+
+
+class _Set:
+    """Rules that are evaluated together. `closed` names the level that permits only what it names.
+
+    A call is held against those whose scope leaves room for its tool, parsed once for each tool.
+    """
+
+    def __init__(self, rules: Sequence[_Rule], closed: Level | None) -> None:
+        self.closed: Level | None = closed
+        self._whole = _parsed(rules)
+        self._is_scoped = any(rule.resource is not None for rule in rules)
+        self._by_tool: OrderedDict[tuple[str, str], _Parsed] = OrderedDict()
+
+    def concerning(self, tool: str, server: str) -> _Parsed:
+        """The rules that may concern a tool."""
+        if not self._is_scoped:
+            return self._whole
+        key = (tool, server)
+        found = self._by_tool.get(key)
+        if found is None:
+            found = self._by_tool[key] = _parsed([rule for rule in self._whole.rules if rule.may_concern(tool, server)])
+            if len(self._by_tool) > _MOST_TOOLS:
+                self._by_tool.popitem(last=False)
+        self._by_tool.move_to_end(key)
+        return found
 
 
 class Policies:
@@ -46,22 +88,16 @@ class Policies:
         Raises:
             ValueError: a text is not a policy.
         """
-        together = _Set(None, [_BASE], [None])
-        self._sets: list[_Set] = []
+        open_rules: list[_Rule] = []
+        closed: list[_Set] = []
         levels: tuple[tuple[Level, Sequence[PolicyDocument]], ...] = (("platform", platform), ("owner", own))
         for level, documents in levels:
-            read = [(document, _rules(level, document)) for document in documents]
-            permits = any(effect == "permit" for _, rules in read for _, effect in rules)
-            target = _Set(level) if permits else together
-            for document, rules in read:
-                target.texts.append(document.text)
-                target.rules.extend(rule for rule, _ in rules)
-            if permits:
-                self._sets.append(target)
-        if len(together.texts) > 1:
-            self._sets.insert(0, together)
-        for each in self._sets:
-            each.parsed = cedarpy.PolicySet.from_str("\n".join(each.texts))
+            rules = [rule for document in documents for rule in _rules(level, document)]
+            if any(rule.effect == "permit" for rule in rules):
+                closed.append(_Set(rules, level))
+            else:
+                open_rules += rules
+        self._sets = [_Set([_BASE, *open_rules], None), *closed] if open_rules else closed
 
     def decide(self, facts: ToolCallFacts) -> PolicyDecision:
         """Whether the call may be made."""
@@ -73,33 +109,43 @@ class Policies:
             (facts.tool, facts.server, facts.kind, facts.side_effect),
         )
         for each in self._sets:
-            assert each.parsed is not None  # noqa: S101 -- the constructor parsed each
-            result = cedarpy.is_authorized(request, each.parsed, entities)
+            asked = each.concerning(facts.tool, facts.server)
+            result = cedarpy.is_authorized(request, asked.policies, entities)
             if not result.allowed or result.diagnostics.errors:
-                return _refusal(facts.tool, each, result)
+                return _refusal(facts.tool, each.closed, asked.rules, result)
         return ALLOWED
 
 
-def _rules(level: Level, document: PolicyDocument) -> list[tuple[DecidingRule, str]]:
+def _parsed(rules: Sequence[_Rule]) -> _Parsed:
+    return _Parsed(cedarpy.PolicySet.from_str("\n".join(rule.text for rule in rules)), rules)
+
+
+def _rules(level: Level, document: PolicyDocument) -> list[_Rule]:
     try:
         found = facts_of(document.text)  # first: nothing comes to the parser that was not read there
-        cedarpy.PolicySet.from_str(document.text)
+        for facts in found:
+            cedarpy.PolicySet.from_str(facts.text)
     except (Unreadable, ValueError) as error:
         raise ValueError(f"the policy {document.name} can't be read: {error}") from error
     return [
-        (DecidingRule(level, document.id, document.name, facts.id or str(number), facts.reason), facts.effect)
+        _Rule(
+            facts.text,
+            facts.effect,
+            facts.resource,
+            DecidingRule(level, document.id, document.name, facts.id or str(number), facts.reason),
+        )
         for number, facts in enumerate(found, 1)
     ]
 
 
-def _refusal(tool: str, each: _Set, result: cedarpy.AuthzResult) -> PolicyDecision:
+def _refusal(tool: str, closed: Level | None, asked: Sequence[_Rule], result: cedarpy.AuthzResult) -> PolicyDecision:
     errors = result.diagnostics.errors
     if errors:
         return PolicyDecision(False, (), f"A policy can't be evaluated, so {tool} is not called: {errors[0][:300]}")
     numbers = sorted(int(name.removeprefix("policy")) for name in result.diagnostics.reasons)
-    rules = tuple(rule for number in numbers if (rule := each.rules[number]) is not None)
+    rules = tuple(rule for number in numbers if (rule := asked[number].decides) is not None)
     if not rules:
-        whose = _OF_LEVEL[each.closed or "owner"]
+        whose = _OF_LEVEL[closed or "owner"]
         return PolicyDecision(
             False, (), f"No policy of {whose} permits {tool}, and {whose} has policies that permit what they name. "
             "`kgents policies list` shows them; add a permit for it there.",

@@ -71,6 +71,23 @@ class Rule:
                 value = tokens[position + 3]
                 yield tokens[position + 1].text, unescaped(value.text), value
 
+    def resource(self) -> tuple[str, str] | None:
+        """Type and id of what its scope says of the resource, `== Tool::"…"` or `in Server::"…"`; None for all else."""
+        texts = [token.text for token in self.tokens]
+        head = self._head()
+        begin = 0 if head is None else self.tokens.index(head)
+        # The scope's third part: nothing before it can hold the word, but for a string, which has its quotes.
+        if "resource" not in texts[begin:]:
+            return None
+        at = texts.index("resource", begin) + 1
+        if texts[at : at + 1] == ["is"]:
+            at += 2
+        operator, kind, colons, name, end = (*texts[at : at + 5], "", "", "", "", "")[:5]
+        is_named = colons == "::" and name[:1] == '"' and end in {",", ")"}
+        if not is_named or (operator, kind) not in {("==", "Tool"), ("in", "Tool"), ("in", "Server")}:
+            return None
+        return kind, unescaped(name)
+
     def _head(self) -> Token | None:
         position = 0
         while position < len(self.tokens) and self.tokens[position].text == "@":
