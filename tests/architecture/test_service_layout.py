@@ -40,6 +40,7 @@ PUBLIC = {
     "tools": [
         "GET /.well-known/oauth-protected-resource",
         "GET /.well-known/oauth-protected-resource/mcp",
+        "GET /api/v1/mcp-servers/oauth/callback",
         "GET /health",
     ],
     "runtime": ["GET /health"],
