@@ -128,7 +128,7 @@ async def test_what_a_person_refuses_is_not_done_and_the_model_is_told_why(
 ):
     told = await waits(client, clerk, wants(clerk, to="eve"))
     await decide(client, told, "reject", "Eve listens.")
-    assert "A person refused this call: Eve listens." in (await ended(client, told))["text"]
+    assert 'A person refused this call, saying "Eve listens.".' in (await ended(client, told))["text"]
     assert far_side.calls == sent
 
 

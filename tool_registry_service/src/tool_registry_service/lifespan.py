@@ -14,6 +14,7 @@ from kgents_shared.http.client import ServiceClient, ServiceSession
 from kgents_shared.http.vault import HttpVault
 from kgents_shared.policies.feed import PolicyFeed, ReadPolicies
 from tool_registry_service.approvals.clients import HttpApprovals
+from tool_registry_service.approvals.left_calls import LeftCalls
 from tool_registry_service.approvals.step import ApprovalStep
 from tool_registry_service.authorization.service import AuthorizationService
 from tool_registry_service.authorization.tokens import OAuthTokens
@@ -82,12 +83,14 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         background.start("tools-scratch-files", builtin.scratch_age.run)
         policies = _followed(app, siblings.client(settings.governance_url, "governance"), background)
         permissions = Permissions(RuleReader(pool), settings.denied)
+        approvals = HttpApprovals(siblings.client(settings.governance_url, "governance"))
+        background.start("tools-left-calls", LeftCalls(pool, approvals).keep_ending)
         parts = InvocationParts(
             until_ready=lambda: policies.wait_until_known(_POLICIES_WAIT_S),
             permissions=permissions,
             lookup=EveryTool(builtin.tools.callable, rows),
             gates=(PinnedDefinition(), PolicyGate(policies), ValidArguments()),
-            approval=ApprovalStep(HttpApprovals(siblings.client(settings.governance_url, "governance"))),
+            approval=ApprovalStep(approvals),
             executors={"mcp": mcp, "http": HttpExecutor(settings, http_secrets), "builtin": builtin.tools},
         )
         limits = InvocationLimits(settings.max_result_bytes)

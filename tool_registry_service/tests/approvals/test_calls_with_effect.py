@@ -7,9 +7,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from kgents_shared.db import open_pool
+from kgents_shared.http.client import ServiceSession
 from tests.external.running_governance import Governance, JsonObject, Person
 from tests.external.running_registry import RunningRegistry, running_registry
 from tests.external.scripted_mcp import ScriptedServer
+from tool_registry_service.approvals.clients import HttpApprovals
+from tool_registry_service.approvals.left_calls import LeftCalls
 
 COUNT = {"n": 1}
 
@@ -102,7 +106,8 @@ async def test_a_refusal_is_told_with_its_note_and_the_call_is_never_made(
     approval = await owner.decide("reject", "not on a Sunday")
     refused = await ask(asking, body)
     assert refused == {
-        "content": "A person refused this call: not on a Sunday scripted.count was not called.", "is_error": True,
+        "content": 'A person refused this call, saying "not on a Sunday". scripted.count was not called.',
+        "is_error": True,
     }  # fmt: skip
     assert await ask(asking, body) == refused
     assert scripted.calls == []
@@ -290,3 +295,33 @@ async def test_where_nobody_can_be_asked_nothing_is_called(
     assert refused["is_error"]
     assert "Nobody can be asked right now" in refused["content"]
     assert scripted.calls == []
+
+
+async def test_calls_that_nobody_asks_for_again_end_with_their_approval(
+    asking: RunningRegistry, owner: Owner, governance: Governance, scripted: ScriptedServer, database_url: str,
+    siblings: dict[str, Any],
+) -> None:  # fmt: skip
+    refused, lost, over, waits = (
+        asking.call_body("scripted.nap", {"seconds": 60}, tool_call_id=name) for name in ("a", "b", "c", "d")
+    )
+    await ask(asking, lost)
+    await owner.decide()
+    await ask(asking, lost)
+    await owner.decide("reject", "Enough.")
+    await ask(asking, refused)
+    await owner.decide("reject", "No.")
+    for body in (over, waits):
+        await ask(asking, body)
+    cancelled = await governance.send("runtime", "POST", "/cancel", json={"run_id": over["run_id"]})
+    assert cancelled.json() == {"cancelled": 1}
+    async with (
+        open_pool(database_url, max_size=2) as pool,
+        ServiceSession(siblings["auth_url"], "tools", "for-tests-only") as session,
+    ):
+        await LeftCalls(pool, HttpApprovals(session.client(siblings["governance_url"], "governance"))).end_all()
+    outcomes = [(await outcome(database_url, body))[0] for body in (refused, lost, over, waits)]
+    assert outcomes == ["rejected", "unknown", "approval_cancelled", "waiting_approval"]
+    told = await ask(asking, lost)
+    assert "It was not sent again." in told["content"]
+    assert 'A person refused this call, saying "Enough.".' in told["content"]
+    assert len(scripted.calls) == 1

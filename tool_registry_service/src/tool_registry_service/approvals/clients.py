@@ -1,9 +1,10 @@
 """The governance service, which keeps approvals."""
 
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from kgents_shared.contracts.approvals import ApprovalRequest, ApprovalState, ConsumeApproval
+from kgents_shared.contracts.approvals import ApprovalRequest, ApprovalState, ApprovalStates, ConsumeApproval
 from kgents_shared.http.client import ServiceClient
 
 
@@ -16,6 +17,10 @@ class Approvals(Protocol):
 
     async def consume(self, approval_id: UUID, payload: ConsumeApproval) -> None:
         """Have the payload carried out, this once; raises `Unavailable`, and `CallFailed` where it may not be."""
+        ...
+
+    async def states(self, ids: Sequence[UUID]) -> Sequence[ApprovalState]:
+        """Of those of the ids that there are; raises `Unavailable`."""
         ...
 
 
@@ -34,3 +39,9 @@ class HttpApprovals:
         """`POST /internal/approvals/{id}/consume`."""
         path = f"/internal/approvals/{approval_id}/consume"
         await self._client.request_json("POST", path, json=payload.model_dump(mode="json"))
+
+    async def states(self, ids: Sequence[UUID]) -> Sequence[ApprovalState]:
+        """`GET /internal/approvals/states`."""
+        query = {"ids": [str(approval_id) for approval_id in ids]}
+        found = await self._client.request_json("GET", "/internal/approvals/states", params=query)
+        return ApprovalStates.model_validate(found).approvals

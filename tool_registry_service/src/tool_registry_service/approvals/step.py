@@ -60,10 +60,10 @@ class ApprovalStep:
             except Unavailable as away:
                 _log.warning("approvals_away", tool=call.name, error=away.detail)
                 said = f"Nobody can be asked right now whether {call.name} may be called."
-                return Word(number, refused=_refused(number, call, "approvals_away", said))
+                return Word(number, refused=_refused(number, call.name, "approvals_away", said))
             if found is not None:
                 return found
-        return Word(_MOST_SENDINGS, refused=Refused("unknown", f"{_lost(call)} It is not sent any more."))
+        return Word(_MOST_SENDINGS, refused=Refused("unknown", f"{lost(call.name)} It is not sent any more."))
 
     async def _of_sending(self, number: int, call: InvokeToolRequest, tool: CallableTool) -> Word | None:
         """The word on that sending; None where it went out already, as far as can be known."""
@@ -78,7 +78,7 @@ class ApprovalStep:
             return None
         if state.status == "pending":
             return Word(number, waiting=ApprovalWait(approval_id=state.id, expires_at=state.expires_at))
-        return Word(number, refused=_said_no(number, call, state))
+        return Word(number, refused=said_no(number, call.name, state))
 
     async def _consumed(
         self, number: int, call: InvokeToolRequest, request: ApprovalRequest, state: ApprovalState
@@ -93,7 +93,7 @@ class ApprovalStep:
             status = failed.problem.get("approval_status")
             if status not in _WHY:
                 return Word(number, refused=_not_asked(number, call, failed))
-            return Word(number, refused=_said_no(number, call, state.model_copy(update={"status": status})))
+            return Word(number, refused=said_no(number, call.name, state.model_copy(update={"status": status})))
         return Word(number)
 
 
@@ -130,28 +130,29 @@ def _in_short(payload: Mapping[str, Any]) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
-def _said_no(number: int, call: InvokeToolRequest, state: ApprovalState) -> Refused:
+def said_no(number: int, name: str, state: ApprovalState) -> Refused:
+    """What comes of a sending whose approval is rejected, expired or cancelled."""
     outcome, why = _WHY[state.status]
-    note = f": {state.note}" if state.note else "."
+    note = f', saying "{state.note}".' if state.note else "."
     denied_by = {"level": "approval", "approval_id": str(state.id), "decided_by": state.decided_by}
-    return _refused(number, call, outcome, f"{why}{note}", denied_by)
+    return _refused(number, name, outcome, f"{why}{note}", denied_by)
 
 
 def _not_asked(number: int, call: InvokeToolRequest, failed: CallFailed) -> Refused:
     if failed.far_code in {"approval_key_reused", "approval_not_usable", "approval_not_found"}:
         said = f"What would be called now is not what was to be approved: {failed.detail} A new call asks anew."
-        return _refused(number, call, "approval_void", said)
-    return _refused(number, call, failed.far_code or "not_asked", f"No approval could be asked for: {failed.detail}")
+        return _refused(number, call.name, "approval_void", said)
+    said = f"No approval could be asked for: {failed.detail}"
+    return _refused(number, call.name, failed.far_code or "not_asked", said)
 
 
-def _refused(
-    number: int, call: InvokeToolRequest, outcome: str, said: str, denied_by: dict[str, Any] | None = None
-) -> Refused:
+def _refused(number: int, name: str, outcome: str, said: str, denied_by: dict[str, Any] | None = None) -> Refused:
     """The refusal of a sending; where it isn't the first, what came of the one before it stays unknown."""
     if not number:
-        return Refused(outcome, f"{said} {call.name} was not called.", denied_by)
-    return Refused("unknown", f"{_lost(call)} It was not sent again. {said}", denied_by)
+        return Refused(outcome, f"{said} {name} was not called.", denied_by)
+    return Refused("unknown", f"{lost(name)} It was not sent again. {said}", denied_by)
 
 
-def _lost(call: InvokeToolRequest) -> str:
-    return f"The call of {call.name} was sent, and its answer was lost: whether it took effect is not known."
+def lost(name: str) -> str:
+    """What is known of a call that was sent and not answered."""
+    return f"The call of {name} was sent, and its answer was lost: whether it took effect is not known."

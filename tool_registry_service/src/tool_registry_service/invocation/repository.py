@@ -42,7 +42,7 @@ UPDATE tools.invocations AS call SET outcome = %s, is_error = %s, result = %s, r
 WHERE id = %s AND runner = %s AND outcome = 'running' RETURNING id
 """
 _WAIT = """
-UPDATE tools.invocations SET outcome = 'waiting_approval', approval_id = %s, side_effect = %s
+UPDATE tools.invocations SET outcome = 'waiting_approval', side_effect = 'external', approval_id = %s, result = %s
 WHERE id = %s AND runner = %s AND outcome = 'running' RETURNING id
 """
 _GO_ON = """
@@ -149,9 +149,9 @@ class InvocationRepository:
         """Make a dead runner's call one's own; False where another was first."""
         return await self._one(_TAKE_OVER, (to_runner, invocation_id, from_runner)) is not None
 
-    async def wait(self, invocation_id: UUID, runner: UUID, approval_id: UUID, side_effect: SideEffect) -> bool:
-        """Store that a call waits for this approval; False where `runner` no longer has it."""
-        return await self._one(_WAIT, (approval_id, side_effect, invocation_id, runner)) is not None
+    async def wait(self, invocation_id: UUID, runner: UUID, approval_id: UUID, so_far: str | None) -> bool:
+        """Store that a call waits for this approval, and what came of it so far; False where `runner` lost it."""
+        return await self._one(_WAIT, (approval_id, so_far, invocation_id, runner)) is not None
 
     async def go_on(self, invocation_id: UUID, runner: UUID) -> bool:
         """Take up a call that waited, as `runner`; False where another was first."""

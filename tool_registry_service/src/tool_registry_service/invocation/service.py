@@ -12,7 +12,7 @@ import structlog
 
 from kgents_shared.contracts.tools import ApprovalWait, InvokeToolAnswer, InvokeToolRequest, SideEffect
 from kgents_shared.db import new_id
-from tool_registry_service.approvals.step import ApprovalStep
+from tool_registry_service.approvals.step import ApprovalStep, lost
 from tool_registry_service.calls import CallableTool, Executor, Gate, Refused, ToolKind
 from tool_registry_service.errors import DefinitionChanged, IdempotencyKeyReused, NeverSent, ToolCallFault
 from tool_registry_service.invocation.lookup import ToolLookup
@@ -154,7 +154,7 @@ class InvocationService:
         began = time.monotonic()
         outcome = await self._outcome(call)
         if outcome.waiting is not None:
-            return await self._wait(call, invocation_id, runner, outcome.waiting)
+            return await self._wait(call, invocation_id, runner, outcome.waiting, outcome.text)
         latency_ms = (time.monotonic() - began) * 1000
         _log.info(
             "tool_called", tool=call.name, agent_id=str(call.agent_id), run_id=str(call.run_id),
@@ -163,9 +163,9 @@ class InvocationService:
         return await self._finish(call, invocation_id, runner, outcome, latency_ms)
 
     async def _wait(
-        self, call: InvokeToolRequest, invocation_id: UUID, runner: UUID, waiting: ApprovalWait
+        self, call: InvokeToolRequest, invocation_id: UUID, runner: UUID, waiting: ApprovalWait, so_far: str
     ) -> InvokeToolAnswer:
-        if not await self._rows.wait(invocation_id, runner, waiting.approval_id, _ASKED_FOR):
+        if not await self._rows.wait(invocation_id, runner, waiting.approval_id, so_far or None):
             return await self._known(call, fingerprint(call.name, call.arguments), runner)
         _log.info("tool_waits", tool=call.name, run_id=str(call.run_id), approval_id=str(waiting.approval_id))
         return InvokeToolAnswer(content=f"{call.name} waits for a person's approval.", waiting=waiting)
@@ -208,7 +208,8 @@ class InvocationService:
             word = await self._approval.word(call, tool, word.number + 1)
         if word.refused is not None:
             return _refusal(word.refused, tool)
-        return _Outcome("waiting_approval", False, "", tool.side_effect, waiting=word.waiting)
+        so_far = lost(call.name) if word.number else ""
+        return _Outcome("waiting_approval", False, so_far, tool.side_effect, waiting=word.waiting)
 
     async def _call(self, call: InvokeToolRequest, tool: CallableTool) -> _Outcome:
         try:
