@@ -63,7 +63,7 @@ def test_the_process_of_a_server_is_told_beside_its_log(kgents: Kgents, api: Api
     api.will(
         "GET", "/api/v1/mcp-servers", Answer(200, {"items": [{"id": SERVER_ID, "name": "web"}], "next_cursor": None})
     )
-    api.will("GET", f"/api/v1/mcp-servers/{SERVER_ID}/process", Answer(200, process))
+    api.will("GET", f"/api/v1/mcp-servers/{SERVER_ID}/process", Answer(200, {"process": process}))
     told = kgents("mcp", "log", "web")
     assert told.out.startswith("2026-11-21 10:00:01  Server ")
     assert "\x1b" not in told.out
@@ -74,3 +74,7 @@ def test_the_process_of_a_server_is_told_beside_its_log(kgents: Kgents, api: Api
     ):  # fmt: skip
         assert words in told.err
     assert kgents("mcp", "log", "web", "--json").json == process
+    api.will("GET", f"/api/v1/mcp-servers/{SERVER_ID}/process", Answer(200, {"process": None}))
+    told = kgents("mcp", "log", "web")
+    assert told.code == 2
+    assert "kgents mcp inspect web" in told.err

@@ -117,12 +117,6 @@ class TooManyRules(Conflict):
     default_code = "too_many_rules"
 
 
-class NoProcess(Conflict):
-    """The server is reached over the network, not started by the platform."""
-
-    default_code = "no_process"
-
-
 class CommandNotAllowed(InvalidInput):
     """The stdio command is not on the operator's list."""
 

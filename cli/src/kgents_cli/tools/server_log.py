@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from kgents_cli.client import ApiClient, path_below
+from kgents_cli.faults import BadInput, as_called
 from kgents_cli.tables import day
 from kgents_cli.terminal import harmless
 from kgents_cli.tools.servers import PATH, find_server
@@ -16,7 +17,12 @@ def show_process(name: str, *, as_json: bool) -> None:
     """How the server's process goes, and the latest that it wrote."""
     with ApiClient() as api:
         server = find_server(api, name)
-        shown: dict[str, Any] = api.call("GET", path_below(PATH, server["id"], "process"))
+        shown: dict[str, Any] | None = api.call("GET", path_below(PATH, server["id"], "process"))["process"]
+    if shown is None:
+        raise BadInput(
+            f"{name} is no process of the platform's: it keeps its log itself.",
+            hint=as_called(f"how it is doing: kgents mcp inspect {name}"),
+        )
     if as_json:
         click.echo(json.dumps(shown))
         return

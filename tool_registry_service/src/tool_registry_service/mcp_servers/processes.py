@@ -7,9 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from kgents_shared.contracts.model import Contract
-from kgents_shared.http.openapi import refusals
 from tool_registry_service.dependencies import RegistryDep, ToolsRead
-from tool_registry_service.errors import NoProcess
 from tool_registry_service.mcp_client.stdio_servers import StdioReport
 
 router = APIRouter(prefix="/api/v1/mcp-servers", tags=["tools"])
@@ -62,14 +60,20 @@ class ProcessView(Contract):
     log: list[LogLineView]
 
 
-@router.get("/{server_id}/process", responses=refusals(409))
-async def get_process(server_id: UUID, principal: ToolsRead, registry: RegistryDep) -> ProcessView:
+class ServerProcess(Contract):
+    """The process that the platform starts for a server; null for one that is reached otherwise."""
+
+    process: ProcessView | None
+
+
+@router.get("/{server_id}/process")
+async def get_process(server_id: UUID, principal: ToolsRead, registry: RegistryDep) -> ServerProcess:
     """How the process of a stdio server goes: what shuts it in, its limits, restarts, traffic and log."""
     async with registry.servers(principal.owner_ids) as servers:
         target = (await servers.get(server_id)).target
     if target.transport != "stdio":
-        raise NoProcess(f"{target.name} is reached over the network: it has no process of the platform's.")
-    return _view(target.command or "", await registry.maker.stdio.report(target))
+        return ServerProcess(process=None)
+    return ServerProcess(process=_view(target.command or "", await registry.maker.stdio.report(target)))
 
 
 def _view(command: str, report: StdioReport) -> ProcessView:
