@@ -32,6 +32,7 @@ KNOWN = (
         (["files.read"], ["shell.rnu"], [("deny", "tool_not_registered", 'did you mean "shell.run"?')]),
         (["files.read"], ["shell.run", "old.thing"], []),
         (["capability:reading"], ["capability:shells"], []),
+        (["capability:all"], [], [("allow", "allows_every_tool", "name the servers")]),
         (["capability:readin"], [], [("allow", "capability_unknown", 'did you mean "reading"?')]),
         (["capability:mail"], [], [("allow", "capability_unknown", "PUT /tools/capabilities/{name}")]),
         (["capability:shells"], [], [("allow", "tool_denied_here", "ask the operator")]),
@@ -40,7 +41,7 @@ KNOWN = (
 def test_a_pattern_is_held_against_what_there_is(allow: list[str], deny: list[str], told: list[tuple[str, str, str]]):
     tools = {"allow": allow, "deny": deny}
     spec = AgentSpec.model_validate({"name": "good", "system_prompt": "x", "tools": tools})
-    found = tool_warnings(spec, KNOWN, {"reading": ["files.read"], "shells": ["shell.*"]})
+    found = tool_warnings(spec, KNOWN, {"reading": ["files.read"], "shells": ["shell.*"], "all": ["*.*"]})
     assert [(fault.loc, fault.code) for fault in found] == [(("tools", name, 0), code) for name, code, _ in told]
     assert all(said in (fault.hint or "") for fault, (_, _, said) in zip(found, told, strict=True))
     assert {fault.code for fault in found} <= known_codes().keys()

@@ -8,8 +8,11 @@ import json
 import pytest
 
 from kgents_cli.agent_tests.loading import load_job
+from kgents_cli.agent_tests.mocked_tools import MockedTools
 from kgents_cli.agent_tests.running import Choice, run_jobs
 from kgents_cli.faults import BadInput
+from kgents_shared.contracts.agent_spec import ToolsSpec
+from kgents_shared.scenarios.files import MockedTool
 from kgents_shared.testing.model_answers import NeverAnswers
 from kgents_shared.testing.model_server import ModelServer
 
@@ -98,6 +101,13 @@ replies = [{ call = "mail.delete" }, "I can't."]
 contains = ["Deleted"]
 """)
     assert "its [tools] deny has mail.delete" in outcome.failures[-1].message
+
+
+def test_what_a_capability_stands_for_is_whatever_the_scenario_mocks():
+    mocks = [MockedTool.model_validate({"name": name, "answer": [{"result": "x"}]}) for name in ("a.b", "c.d")]
+    allowed = MockedTools(mocks, ToolsSpec(allow=["capability:reading"], deny=["c.*"]))
+    assert [tool.name for tool in allowed.definitions] == ["a.b"]
+    assert MockedTools(mocks, ToolsSpec(allow=["e.f"])).definitions == ()
 
 
 def test_a_mock_answers_by_arguments_and_in_turn(run_case: RunCase):

@@ -1,7 +1,9 @@
 """Which tools an agent's patterns cover."""
 
 import pytest
+from pydantic import ValidationError
 
+from kgents_shared.contracts.agent_spec import ToolsSpec
 from kgents_shared.contracts.tool_patterns import decide, matching
 
 
@@ -25,6 +27,27 @@ from kgents_shared.contracts.tool_patterns import decide, matching
 )
 def test_a_star_stands_for_any_run_of_characters(pattern: str, name: str, matches: bool):
     assert (matching(name, [pattern]) is not None) is matches
+
+
+@pytest.mark.parametrize(
+    ("grant", "is_taken"),
+    [
+        ("capability:reading", True),
+        ("capability:read.files-2", True),
+        ("capability:", False),
+        ("capability:*", False),
+        ("capability:A", False),
+        ("other:reading", False),
+        ("files.*", True),
+    ],
+)
+def test_a_definition_names_tools_by_patterns_and_by_capabilities(grant: str, is_taken: bool):
+    try:
+        ToolsSpec(allow=[grant], deny=[grant])
+    except ValidationError:
+        assert not is_taken
+    else:
+        assert is_taken
 
 
 def test_nothing_is_allowed_by_default():

@@ -32,6 +32,7 @@ def tools(allow: list[str], deny: list[str] | None = None) -> dict[str, Any]:
         (tools(["a.*", "b.*"], ["b.*"]), {("tools", "allow", 1): "denied_anyway"}),
         (tools(["a.b", "c.d"], ["a.*"]), {("tools", "allow", 0): "denied_anyway"}),
         (tools(["a.*"], ["b.*"]), {("tools", "deny", 0): "idle_deny"}),
+        (tools(["a.*", "capability:b"], ["capability:c", "b.x"]), {}),
         (tools(["a.b"], ["a.c"]), {("tools", "deny", 0): "idle_deny"}),
         (tools(["a.*x"], ["a.*y"]), {("tools", "deny", 0): "idle_deny"}),
         (tools([], ["b.c"]), {("tools", "deny", 0): "idle_deny"}),

@@ -1,12 +1,14 @@
 """Rules and capabilities by the API, and what calls make of them."""
 
 import asyncio
-import json
 from typing import Any
 
 import psycopg
 import pytest
 
+from kgents_shared.contracts.events import CloudEvent
+from kgents_shared.contracts.tools import TOOLS_CHANGED, ToolsChanged
+from kgents_shared.events import subject_of
 from tests.external.running_registry import JsonObject, RunningRegistry, running_registry
 from tests.external.scripted_mcp import ScriptedServer
 
@@ -162,11 +164,14 @@ async def test_denials_are_counted_by_day_agent_tool_and_rule(
 async def test_every_change_of_tools_and_permission_is_told_in_its_own_transaction(
     registry: RunningRegistry, scripted: ScriptedServer, database_url: str
 ) -> None:
-    async def told() -> list[str]:
-        query = "SELECT body::text FROM tools.outbox WHERE body->>'subject' = %s ORDER BY created_at"
+    async def told() -> list[str | None]:
+        query = "SELECT subject, body::text FROM tools.outbox WHERE body->>'subject' = %s ORDER BY created_at"
         async with await psycopg.AsyncConnection.connect(database_url) as connection:
             rows = await (await connection.execute(query, (registry.owner,))).fetchall()
-        return [json.loads(row[0])["data"]["owner_id"] for row in rows]
+        assert {subject for subject, _ in rows} == {subject_of("tools", TOOLS_CHANGED)}
+        events = [CloudEvent.model_validate_json(body) for _, body in rows]
+        assert {event.type for event in events} == {TOOLS_CHANGED}
+        return [ToolsChanged.model_validate(event.data).owner_id for event in events]
 
     await registry.register_http(scripted)
     assert await told() == [registry.owner]

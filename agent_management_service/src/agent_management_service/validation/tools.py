@@ -50,6 +50,10 @@ def _of_list(
                 yield FaultItem(loc, "is no capability of this owner", "capability_unknown", hint)
                 continue
             meant = list(capabilities[capability])
+            if name == "allow" and any(set(each) <= {"*", "."} for each in meant):
+                msg = "stands for every tool, also those that are registered later"
+                yield FaultItem(loc, msg, "allows_every_tool", "name the servers that the agent needs")
+                continue
         found = [tool for tool in known if matching(tool.name, meant) is not None]
         if not found:
             unmatched += 1

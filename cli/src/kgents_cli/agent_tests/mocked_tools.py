@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kgents_shared.contracts.agent_spec import ToolsSpec
-from kgents_shared.contracts.tool_patterns import decide
+from kgents_shared.contracts.tool_patterns import CAPABILITY, decide
 from kgents_shared.contracts.worker import ToolCallResult, ToolDefinition
 from kgents_shared.scenarios.files import MockedTool, ToolAnswer
 
@@ -17,7 +17,7 @@ class MockedTools:
         self._refusals = {
             mock.name: decision.reason
             for mock in mocks
-            if not (decision := decide(mock.name, allow=permitted.allow, deny=permitted.deny)).allowed
+            if not (decision := decide(mock.name, allow=_patterns(permitted.allow), deny=permitted.deny)).allowed
         }
         self._answers = {mock.name: list(mock.answer) for mock in mocks if mock.name not in self._refusals}
         self.definitions = tuple(
@@ -45,6 +45,11 @@ class MockedTools:
         if found.once:
             left.remove(found)
         return ToolCallResult(content=_text(found), is_error=found.error is not None)
+
+
+def _patterns(allow: Sequence[str]) -> Sequence[str]:
+    """What a capability stands for is known to the server alone: here it is whatever the scenario mocks."""
+    return ["*"] if any(pattern.startswith(CAPABILITY) for pattern in allow) else allow
 
 
 def _holds(arguments: dict[str, Any], wanted: dict[str, Any]) -> bool:

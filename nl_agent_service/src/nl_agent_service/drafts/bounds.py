@@ -33,7 +33,14 @@ _MOST_NAME_CHARS = 64
 _MOST_TOLD = 20
 # What the validator warns of, where a draft may not have the pattern at all.
 _NO_TOOL = frozenset(
-    {"tool_not_registered", "tool_pattern_unmatched", "tool_denied_here", "tool_switched_off", "allows_every_tool"}
+    {
+        "tool_not_registered",
+        "tool_pattern_unmatched",
+        "tool_denied_here",
+        "tool_switched_off",
+        "allows_every_tool",
+        "capability_unknown",
+    }
 )
 
 
