@@ -67,6 +67,8 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     imported = await post("/tools/import", {"name": f"{name}-api", "document": api, "base_url": "https://api.example"})
     called = await tenant.http.post(f"/api/v1/tools/{tools[0]['name']}/call", json={})
     assert called.status_code in {200, 202}, called.text
+    cost = await tenant.http.put(f"/api/v1/tools/{tools[0]['name']}/cost", json={"amount": "1"})
+    assert cost.status_code == 200, cost.text
     rule = await post("/tools/permissions", {"effect": "deny", "pattern": tools[1]["name"]})
     denied = await tenant.http.post(f"/api/v1/tools/{tools[1]['name']}/call", json={})
     assert denied.status_code == 200, denied.text
