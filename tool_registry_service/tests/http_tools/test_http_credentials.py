@@ -118,6 +118,17 @@ async def test_what_changes_something_is_not_sent_on_to_another_address(
     assert [(request.method, request.body) for request in api.requests[-1:]] == [("POST", b'{"key":"a"}')]
 
 
+async def test_a_change_that_leads_nowhere_may_have_been_made(somebody: CredentialOwner, api: ScriptedApi) -> None:
+    request = {"method": "POST", "url": f"{api.url}/locked", "body": {"key": "{key}"}}
+    await made(somebody, locked(api, await somebody.keep("tok-en-1", "generic"), request=request))
+    api.redirect("/locked", "http://127.0.0.1:1/result", 303)
+    call = somebody.registry.call_body("locked.get", {"key": "a"})
+    assert (await somebody.registry.send(call)).json()["is_error"]
+    query = "/api/v1/tools/invocations?tool=locked.get"
+    [record] = (await somebody.registry.ask("GET", query)).json()["items"]
+    assert record["outcome"] == "unknown"
+
+
 async def test_a_circle_of_redirects_ends(somebody: CredentialOwner, api: ScriptedApi) -> None:
     await made(somebody, locked(api, await somebody.keep("tok-en-1", "generic")))
     api.redirect("/locked", "/locked")

@@ -44,6 +44,8 @@ async def exchange(http: OutgoingHttp, request: Outgoing, shown: Shown, timeout_
         ToolCallFault: there is none; the kind says whether the request may have had an effect.
     """
     home = origin_of(request.url)
+    # What answers a change by leading on has most likely made it.
+    astray = ToolCallFault if request.method in _SAFE else ConnectionLost
     try:
         async with asyncio.timeout(timeout_s), http.client() as client:
             whole = shown.on(request)
@@ -51,7 +53,7 @@ async def exchange(http: OutgoingHttp, request: Outgoing, shown: Shown, timeout_
             sent = client.build_request(whole.method, whole.full_url, headers=headers, content=whole.content)
             at_home = True
             for hop in range(_MAX_REDIRECTS + 1):
-                answer = await _sent(client, sent, hop)
+                answer = await _sent(client, sent, None if hop == 0 else astray)
                 if answer.next_request is None:
                     return await _read(answer)
                 await answer.aclose()
@@ -60,16 +62,18 @@ async def exchange(http: OutgoingHttp, request: Outgoing, shown: Shown, timeout_
                 sent = _followed(client, following, shown if at_home else None)
     except TimeoutError as error:
         raise CallTimedOut(f"It did not answer within {timeout_s:g} s; whether it took effect is not known.") from error
-    raise ToolCallFault(f"It redirects more than {_MAX_REDIRECTS} times.")
+    raise astray(f"It redirects more than {_MAX_REDIRECTS} times.")
 
 
-async def _sent(client: httpx.AsyncClient, request: httpx.Request, hop: int) -> httpx.Response:
-    """The head of an answer."""
+async def _sent(
+    client: httpx.AsyncClient, request: httpx.Request, astray: type[ToolCallFault] | None
+) -> httpx.Response:
+    """The head of an answer; `astray` is what comes of one that a redirect led to and that can't be had."""
     try:
         return await client.send(request, stream=True, follow_redirects=False)
     except (AddressRefused, httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        if hop > 0:
-            raise ToolCallFault(f"It redirects to where nothing can be reached. {_said(error)}".strip()) from error
+        if astray is not None:
+            raise astray(f"It redirects to where nothing can be reached. {_said(error)}".strip()) from error
         if isinstance(error, AddressRefused):
             raise
         raise NeverSent(f"It can't be reached. {_said(error)}".strip()) from error
