@@ -93,6 +93,23 @@ async def test_a_denied_tool_is_neither_offered_nor_called(reached: ReachedRegis
             await client.call_tool("scripted_echo", {"text": "x"})
 
 
+async def test_what_was_called_before_is_denied_and_gone_like_anything(
+    reached: ReachedRegistry, scripted: ScriptedServer
+) -> None:
+    await without_effect(reached, scripted, "echo")
+    async with reached.client() as client:
+        assert text_of(await client.call_tool("scripted_echo", {"text": "x"})) == "x"
+        rule = {"effect": "deny", "pattern": "scripted.echo"}
+        assert (await reached.registry.ask("POST", "/api/v1/tools/permissions", rule)).status_code == 201
+        denied = await client.call_tool("scripted_echo", {"text": "x"})
+        assert (denied.isError, "a rule denies scripted.echo" in text_of(denied)) == (True, True)
+        (server,) = (await reached.registry.ask("GET", "/api/v1/mcp-servers")).json()["items"]
+        await reached.registry.ask("DELETE", f"/api/v1/mcp-servers/{server['id']}")
+        assert "no tool named" in text_of(await client.call_tool("scripted_echo", {"text": "x"}))
+        with pytest.raises(McpError, match="no tool named"):
+            await client.call_tool("scripted_echo", {"text": "x"})
+
+
 async def test_without_a_bearer_a_client_is_led_to_where_there_are_some(reached: ReachedRegistry) -> None:
     async with httpx.AsyncClient(base_url=reached.url) as visitor:
         for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Host": "evil.example"}):

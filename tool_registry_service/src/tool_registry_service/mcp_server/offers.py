@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from kgents_shared.contracts.tools import SideEffect
 from kgents_shared.errors import ApiError
 from tool_registry_service.builtin_tools.builtin import BuiltinDefinition
 from tool_registry_service.direct_calls.service import Answered, Asked, DirectCallService
+from tool_registry_service.errors import ToolNotFound
 from tool_registry_service.mcp_server.agents import Agents, OfferedAgent, RunEvent
 from tool_registry_service.mcp_server.callers import Caller
 from tool_registry_service.mcp_server.names import wire_names
@@ -20,6 +22,7 @@ from tool_registry_service.tools.models import Tool
 
 _log = structlog.get_logger("kgents.tools.mcp_server")
 ASK = "ask_"
+_MOST_KNOWN = 4096
 RUN = "run_status"
 READS_AGENTS = ("agents:read", "agents:invoke")
 READS_TOOLS = ("tools:read", "tools:invoke")
@@ -65,6 +68,7 @@ class Offers:
         self._tools = tools
         self._calls = calls
         self._agents = agents
+        self._known: OrderedDict[tuple[str, str], OfferedTool] = OrderedDict()
 
     async def tools(self, caller: Caller) -> dict[str, OfferedTool]:
         """The tools that the caller may call, by their names on the wire."""
@@ -76,6 +80,21 @@ class Offers:
             if builtin.name.partition(".")[0] not in _OF_AGENTS:
                 found[builtin.name] = _builtin(caller, builtin)
         return {wire: found[reference] for wire, reference in wire_names(found).items()}
+
+    async def tool(self, caller: Caller, wire: str) -> OfferedTool | None:
+        """The tool of this name on the wire. What a name stands for is remembered; whether it may be called is asked
+        at each call.
+        """
+        key, principal = (caller.principal.subject, wire), caller.principal
+        known = self._known.get(key)
+        if known is None or known.owner_id not in principal.owner_ids or not caller.may(*READS_TOOLS):
+            known = (await self.tools(caller)).get(wire)
+            if known is None:
+                return None
+            self._known[key] = known
+            if len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
+        return known
 
     async def agents(self, caller: Caller) -> dict[str, OfferedAgent]:
         """The caller's published agents, by their names on the wire. Raises `ApiError`."""
@@ -108,7 +127,11 @@ class Offers:
 
     async def call(self, caller: Caller, tool: OfferedTool, arguments: dict[str, Any]) -> Answered:
         """Call a tool. One that waited for its approval goes on when exactly the same is called again."""
-        return await self._calls.call(Asked(tool.owner_id, caller.principal.subject, tool.name, arguments))
+        try:
+            return await self._calls.call(Asked(tool.owner_id, caller.principal.subject, tool.name, arguments))
+        except ToolNotFound:
+            self._known = OrderedDict((key, one) for key, one in self._known.items() if one is not tool)
+            raise
 
     def talk(self, caller: Caller, agent: OfferedAgent, body: Mapping[str, Any]) -> AsyncGenerator[RunEvent]:
         """Send an agent a message and give the run's events. Raises `AgentFault`."""

@@ -93,7 +93,7 @@ class _Handlers:
             return await self._ask(caller, agent, arguments)
         if name == RUN and caller.may(*READS_AGENTS, *READS_RUNS):
             return await self._run(caller, arguments)
-        tool = (await self._offers.tools(caller)).get(name)
+        tool = await self._offers.tool(caller, name)
         if tool is None:
             raise McpError(types.ErrorData(code=types.INVALID_PARAMS, message=f"There is no tool named {name}."))
         return await self._call(caller, tool, arguments)
