@@ -178,6 +178,8 @@ async def test_what_becomes_of_a_servers_process_is_shown_to_its_owner(registry:
     assert "the first word" in [line["text"] for line in shown["log"]]
     assert shown["started_at"] > shown["ended_at"] >= shown["log"][0]["at"]
     assert (await registry.ask("GET", path, owner="another")).status_code == 404
+    health = (await registry.ask("GET", path.replace("/process", "/health"))).json()
+    assert (health["state"], health["starts"], health["last_end"]) == ("connected", 2, shown["last_end"])
 
 
 async def test_a_server_over_the_network_has_no_process(registry: RunningRegistry, scripted: ScriptedServer) -> None:

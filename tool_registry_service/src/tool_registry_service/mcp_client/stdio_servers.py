@@ -118,6 +118,11 @@ class StdioServers:
             proxy=kept.proxy,
         )
 
+    def log_of(self, server_id: UUID) -> ServerLog | None:
+        """What a server's processes wrote, and when they began and ended; None where none was started yet."""
+        kept = self._kept.get(server_id)
+        return None if kept is None else kept.log
+
     def _kept_of(self, server_id: UUID, command: StdioCommand) -> _Kept:
         kept = self._kept.get(server_id)
         if kept is None:

@@ -154,7 +154,8 @@ class McpServerHealth(Contract):
     `state`: `connected` (a session is held), `idle` (one is opened at the next call), `away` (the last try failed;
     the next one is in `next_try_in_s`), `unauthorized` (its owner has to authorize it). Latencies are of the latest
     calls, in milliseconds; `failures_in_a_row` is 0 where the last answer came. `says` is what it calls itself,
-    `offers` what it has beside tools.
+    `offers` what it has beside tools. Of a server that is a process of the platform's, `starts` counts how often it was
+    started, and `last_end` says how it ended last.
     """
 
     state: Literal["connected", "idle", "away", "unauthorized"]
@@ -172,6 +173,8 @@ class McpServerHealth(Contract):
     says: str | None
     protocol: str | None
     offers: list[str]
+    starts: int | None
+    last_end: str | None
 
 
 class Empty(Contract):

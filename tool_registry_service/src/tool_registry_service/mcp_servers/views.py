@@ -4,6 +4,7 @@ from typing import Literal
 
 from tool_registry_service.authorization.schemas import OAuthSettings
 from tool_registry_service.mcp_client.health import ServerHealth
+from tool_registry_service.mcp_client.server_log import ServerLog
 from tool_registry_service.mcp_client.targets import ServerTarget
 from tool_registry_service.mcp_servers.changing import waits_for_a_person
 from tool_registry_service.mcp_servers.models import McpServer
@@ -30,8 +31,8 @@ def view_of_refresh(server: McpServer, found: Comparison) -> RefreshView:
     )  # fmt: skip
 
 
-def view_of_health(target: ServerTarget, seen: ServerHealth) -> McpServerHealth:
-    """How a server has been."""
+def view_of_health(target: ServerTarget, seen: ServerHealth, process: ServerLog | None) -> McpServerHealth:
+    """How a server has been; `process` is known where the platform starts one for it."""
     state: Literal["connected", "idle", "away", "unauthorized"] = "connected" if seen.sessions else "idle"
     if seen.sessions == 0 and seen.failures_in_a_row:
         state = "away"
@@ -42,5 +43,6 @@ def view_of_health(target: ServerTarget, seen: ServerHealth) -> McpServerHealth:
         failures_in_a_row=seen.failures_in_a_row, last_seen_at=seen.last_seen_at,
         last_failed_at=seen.last_failed_at, last_failure=seen.last_failure, latency_ms_p50=seen.latency_ms_p50,
         latency_ms_max=seen.latency_ms_max, next_try_in_s=seen.next_try_in_s, says=seen.says,
-        protocol=seen.protocol, offers=sorted(seen.offers),
+        protocol=seen.protocol, offers=sorted(seen.offers), starts=None if process is None else process.starts,
+        last_end=None if process is None else process.last_end,
     )  # fmt: skip
