@@ -120,6 +120,8 @@ def _own_values(name: str, around: Surroundings) -> dict[str, Any]:
             # What flows run on may lie elsewhere, so that homes can share it.
             "langflow_dir": os.environ.get("DEPLOYMENT_LANGFLOW_DIR") or settings.paths.home / "langflow",
         }
+    if name == "tools":
+        return {"wasm_cache_dir": settings.paths.home / "wasm"}
     return {}
 
 
