@@ -111,6 +111,7 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         "client_id": [client["client_id"]],
         "secret_id": [client["secrets"][0]["id"]],
         "credential_ref": [credential["credential_ref"]],
+        "client_ref": [credential["credential_ref"]],
         "server_id": [server["id"]],
         "api_id": [imported["api"]["id"]],
         "wasm_server_id": [wasm_server["id"]],

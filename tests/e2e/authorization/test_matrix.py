@@ -35,7 +35,7 @@ REFUSED = {401, 403}
 UNKNOWN: dict[str, str] = {
     "agent": "nothing-of-that-name", "tool": "nothing", "name": "nothing.nothing", "role": "nothing", "number": "1",
     "label": "stable",
-    "credential_ref": f"cred_{uuid4().hex}",
+    "credential_ref": f"cred_{uuid4().hex}", "client_ref": f"cred_{uuid4().hex}",
 }  # fmt: skip
 
 
@@ -229,7 +229,11 @@ NO_TOOL = 'forbid (principal, action, resource == Tool::"nothing.nothing");'
 AGENT = {"system_prompt": "Changed.", "llm": {"credential_ref": "{credential_ref}"}}
 # What a route takes beside the ids, where it would refuse nonsense before it looks for a thing.
 API = {"openapi": "3.1.0", "info": {"title": "An API", "version": "1"}, "paths": {}}
-HTTP_TOOL = {"name": "with-a-ref.get", "description": "Gets it.", "request": {"method": "GET", "url": "https://api.example"}}
+HTTP_TOOL = {
+    "name": "with-a-ref.get",
+    "description": "Gets it.",
+    "request": {"method": "GET", "url": "https://api.example"},
+}
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/credentials/{credential_ref}/rotate": {"secret": "another"},
     "PATCH /api/v1/auth/clients/{client_id}": {"name": "changed"},
@@ -267,7 +271,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/agents/profiles/{profile}": {"name": "mine", "agent_id": "{agent_id}"},
     "POST /api/v1/agents/profiles/{profile}/attest": {"type": "identity", "statement": "It is ours."},
     "POST /api/v1/mcp-servers": {"name": "with-a-ref", "transport": "streamable_http"},
+    "PATCH /api/v1/mcp-servers/{server_id}": {
+        "oauth": {"client_ref": "{client_ref}", "issuer": "https://issuer.example"},
+    },
     "POST /api/v1/mcp-servers/{server_id}/refresh": {},
+    "POST /api/v1/mcp-servers/{server_id}/authorize": {},
     "PATCH /api/v1/mcp-servers/{server_id}/tools/{tool}": {"side_effect": "none"},
     "POST /api/v1/mcp-servers/{server_id}/tools/{tool}/accept": {"definition_hash": "0" * 64},
     "PUT /api/v1/mcp-servers/{wasm_server_id}/wasm": {"module": "{sha256}"},

@@ -45,7 +45,7 @@ async def authorize_mcp_server(
     return AuthorizationStart(authorization_url=begun.authorization_url, expires_at=expires_at)
 
 
-@router.get("/oauth/callback", responses=refusals(502))
+@router.get("/oauth/callback", responses=refusals(404, 502))
 async def mcp_server_authorized(
     registry: RegistryDep,
     response: Response,

@@ -13,6 +13,7 @@ from tool_registry_service.errors import (
     OAuthNotSet,
     ToolCallFault,
 )
+from tool_registry_service.mcp_servers.discovery import as_problem
 
 if TYPE_CHECKING:
     from mcp.shared.auth import OAuthClientInformationFull
@@ -30,6 +31,14 @@ class AuthorizationService:
     def __init__(self, tokens: OAuthTokens, settings: ToolsSettings) -> None:
         self.tokens = tokens
         self._settings = settings
+
+    async def check(self, target: ServerTarget) -> None:
+        """See that the server's client is one; raises `CredentialNotFound` and what else keeps it from being used."""
+        if target.oauth is not None and target.oauth.client is not None:
+            try:
+                await self.tokens.setup(target, target.oauth)
+            except ToolCallFault as error:
+                raise as_problem(error) from error
 
     async def begin(self, target: ServerTarget) -> tuple[Begun, str]:
         """Where to send the person; and the reference of what is kept until they are back.

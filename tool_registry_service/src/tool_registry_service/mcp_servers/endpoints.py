@@ -56,6 +56,7 @@ async def register_mcp_server(
         as_stored(new.oauth), None,
     ).target  # fmt: skip
     try:
+        await registry.authorizations.check(target)
         offer = (
             Offer(warnings=[_NOT_YET]) if waits_for_a_person(target) else await offer_from(registry.sessions, target)
         )
@@ -108,6 +109,7 @@ async def change_mcp_server(
     target = changed(before, change)
     moved = replace(target, name=before.name) != before
     offer = None
+    await registry.authorizations.check(target)
     if moved and not waits_for_a_person(target):
         # Under another id, so that calls which are out go on until it is known that the new way is good.
         tried = replace(target, id=new_id())
@@ -130,7 +132,7 @@ async def get_mcp_server_health(server_id: UUID, principal: ToolsRead, registry:
     """How a server has been, as the process that answers has seen it; nothing is asked of the server."""
     async with registry.servers(principal.owner_ids) as servers:
         target = (await servers.get(server_id)).target
-    return view_of_health(target, registry.sessions.health(server_id), registry.maker.stdio.log_of(server_id))
+    return view_of_health(target, registry.sessions.health(server_id))
 
 
 @router.post("/{server_id}/refresh", responses=refusals(409, 502))
