@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from kgents_shared.testing.model_server import ModelServer
 from kgents_shared.testing.polling import eventually
-from tests.e2e.running_platform import RunningPlatform
+from tests.e2e.running_platform import RunningPlatform, publish_agent
 from tests.external.scripted_mcp import ScriptedServer
 
 SERVER = f"p-{uuid4().hex[:8]}"
@@ -87,3 +89,38 @@ async def test_a_policy_is_tried_made_felt_within_a_second_and_ended(
         return not (await called(client))["is_error"]
 
     await eventually(is_called)
+
+
+@pytest.mark.usefixtures("registered")
+async def test_an_agent_that_runs_already_is_offered_by_capability_what_rules_leave_and_no_restart_is_needed(
+    client: httpx.AsyncClient, model: ModelServer
+) -> None:
+    name = f"p-{uuid4().hex[:8]}"
+    patterns = {"patterns": [f"{SERVER}.count", f"{SERVER}.echo"]}
+    assert (await client.put(f"/api/v1/tools/capabilities/{name}", json=patterns)).status_code == 201
+    await publish_agent(client, name, tools={"allow": [f"capability:{name}"]})
+
+    async def offered() -> set[str]:
+        """What its model is shown; the tool is asked for whatever is shown."""
+        model.reset()
+        answer = await client.post(f"/api/v1/agents/{name}/message", json={"text": f'call {TOOL} {{"n": 1}}'})
+        assert answer.status_code == 200, answer.text
+        shown = {name.rpartition("_")[2].rpartition(".")[2] for name in model.completions[0].tool_names}
+        was_called = re.match(r"The tool answered: \d+ ", answer.json()["text"]) is not None
+        assert was_called is ("count" in shown), answer.text
+        return shown
+
+    assert await offered() == {"count", "echo"}
+    rule = {"effect": "deny", "pattern": TOOL, "level": "agent", "agent": name}
+    made = await client.post("/api/v1/tools/permissions", json=rule)
+
+    async def is_gone() -> bool:
+        return await offered() == {"echo"}
+
+    await eventually(is_gone)
+    assert (await client.delete(f"/api/v1/tools/permissions/{made.json()['id']}")).status_code == 204
+
+    async def is_back() -> bool:
+        return await offered() == {"count", "echo"}
+
+    await eventually(is_back)
