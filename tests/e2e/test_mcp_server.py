@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -129,6 +130,25 @@ async def test_a_call_with_an_effect_outside_waits_and_is_made_once_when_it_is_a
         assert (done.isError, len(scripted.calls)) == (False, before + 1)
         again = await session.call_tool(f"{TOOL}_count", arguments)
         assert "Nothing was done yet" in text_of(again)
+
+
+async def test_a_call_of_ones_own_by_the_api_waits_under_its_key_and_is_made_or_refused_as_a_person_decides(
+    furnished: RunningPlatform, client: httpx.AsyncClient, scripted: ScriptedServer
+) -> None:
+    before = len(scripted.calls)
+    for decision, outcome in (("approve", "completed"), ("reject", "rejected")):
+        headers = {"Idempotency-Key": f"{decision}-{uuid4()}"}
+        call = partial(client.post, f"/api/v1/tools/{SERVER}.count/call", headers=headers)
+        waiting = await call(json={"arguments": {"n": 3}})
+        assert (waiting.status_code, waiting.json()["outcome"]) == (202, "waiting_approval")
+        assert (await call(json={"arguments": {"n": 4}})).json()["code"] == "idempotency_key_reused"
+        approval = waiting.json()["waiting"]["approval_id"]
+        decided = await client.post(f"/api/v1/approvals/{approval}/decide", json={"decision": decision})
+        assert decided.status_code == 200, decided.text
+        for _ in range(2):
+            done = await call(json={"arguments": {"n": 3}})
+            assert (done.status_code, done.json()["outcome"]) == (200, outcome)
+    assert len(scripted.calls) == before + 1
 
 
 async def test_an_agent_that_waits_is_asked_for_its_answer_later(
