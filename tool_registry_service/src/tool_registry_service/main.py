@@ -25,7 +25,10 @@ from tool_registry_service.wasm_tools.parts import MAX_MODULE_BYTES
 
 
 def create_app(
-    settings: ToolsSettings | None = None, *, identity: IdentitySource | None = None, policies: ReadPolicies | None = None
+    settings: ToolsSettings | None = None,
+    *,
+    identity: IdentitySource | None = None,
+    policies: ReadPolicies | None = None,
 ) -> FastAPI:
     """The app; it opens nothing. Settings come from the environment where none are given, policies from governance."""
     app = build_service_app(
