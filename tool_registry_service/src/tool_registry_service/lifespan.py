@@ -99,14 +99,20 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         direct_calls = DirectCallService(invocations, DirectCallRepository(pool))
         http_access = HttpAccess(settings, http_secrets)
         app.state.registry = Registry(
-            database, maker, sessions, invocations, permissions, direct_calls, relay, http_access,
-            AuthorizationService(oauth, settings), builtin.tools,
+            database,
+            maker,
+            sessions,
+            invocations,
+            permissions,
+            direct_calls,
+            relay,
+            http_access,
+            AuthorizationService(oauth, settings),
+            builtin.tools,
         )
         management = siblings.client(settings.management_url, "management")
         agents = HttpAgents(management, siblings.client(settings.runtime_url, "runtime"), settings.runtime_url)
-        app.state.mcp_door = McpDoor(
-            settings, app.state.registry, agents, app.state.token_verifier, app.state.ending
-        )
+        app.state.mcp_door = McpDoor(settings, app.state.registry, agents, app.state.token_verifier, app.state.ending)
         background.start("tools-mcp", app.state.mcp_door.run)
         try:
             yield
