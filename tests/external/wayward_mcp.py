@@ -19,7 +19,7 @@ JsonObject = dict[str, Any]
 ANY: JsonObject = {"type": "object"}
 TOOLS = (
     "whoami", "swap", "elsewhere", "twice", "slow", "garbage", "page", "broken", "refused", "ends", "flood", "steps",
-    "structured", "renamed",
+    "structured", "short",
 )  # fmt: skip
 
 
@@ -106,6 +106,8 @@ class WaywardServer:
         name = message["params"]["name"]
         if name == "slow":
             return await self._slow(request)
+        if name == "short":
+            return await _cut_short(request)
         if name == "whoami":
             await asyncio.sleep(0.02)
             return _answer(number, _text(f"{session} {arguments['who']}"))
@@ -182,6 +184,16 @@ def _answer(number: Any, result: JsonObject, session: str = "") -> web.Response:
 
 def _event(message: JsonObject) -> bytes:
     return f"event: message\ndata: {json.dumps(message)}\n\n".encode()
+
+
+async def _cut_short(request: web.Request) -> web.StreamResponse:
+    """Ten bytes where a thousand were announced."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b'{"jsonrpc"')
+    if request.transport is not None:
+        request.transport.close()
+    return response
 
 
 async def _streamed(request: web.Request, messages: list[JsonObject]) -> web.StreamResponse:

@@ -210,9 +210,11 @@ async def test_a_client_is_shown_to_its_own_authorization_server_alone(
     assert set(guarded.grants.clients) == {"by hand"}
 
 
-@pytest.mark.parametrize(
-    ("metadata", "resource", "says"),
-    [
+async def test_a_server_that_leads_somewhere_else_gets_nobody_there(
+    somebody: CredentialOwner, guarded: AuthorizationServer
+) -> None:
+    server = await register(somebody, guarded)
+    leads: list[tuple[JsonObject, JsonObject, str]] = [
         ({"issuer": "https://other.example"}, {}, "issuer mismatch"),
         ({"code_challenge_methods_supported": ["plain"]}, {}, "PKCE"),
         ({"token_endpoint": "http://tokens.example/token"}, {}, "without TLS"),
@@ -220,16 +222,12 @@ async def test_a_client_is_shown_to_its_own_authorization_server_alone(
         ({}, {"resource": "https://other.example/mcp"}, "does not match"),
         ({}, {"authorization_servers": ["http://169.254.169.254/"]}, "without TLS"),
         ({}, {"authorization_servers": ["https://127.0.0.2/"]}, "loopback, private or reserved"),
-    ],
-)
-async def test_a_server_that_leads_somewhere_else_gets_nobody_there(
-    somebody: CredentialOwner, guarded: AuthorizationServer, metadata: JsonObject, resource: JsonObject, says: str
-) -> None:
-    server = await register(somebody, guarded)
-    guarded.metadata, guarded.resource = metadata, resource
-    answer = await somebody.registry.ask("POST", f"{SERVERS}/{server['id']}/authorize", {})
-    assert (answer.status_code, answer.json()["code"]) == (502, "mcp_authorization_failed")
-    assert says in answer.json()["detail"]
+    ]
+    for metadata, resource, says in leads:
+        guarded.metadata, guarded.resource = metadata, resource
+        answer = await somebody.registry.ask("POST", f"{SERVERS}/{server['id']}/authorize", {})
+        assert (answer.status_code, answer.json()["code"]) == (502, "mcp_authorization_failed"), says
+        assert says in answer.json()["detail"]
     assert guarded.grants.asked == []
 
 
@@ -244,19 +242,17 @@ async def test_nothing_that_was_shown_to_the_platform_goes_to_a_server(
     assert parts.sessions.sessions == 1
 
 
-@pytest.mark.parametrize(
-    "oauth",
-    [
+async def test_what_is_no_way_to_be_authorized_is_refused(registry: RunningRegistry) -> None:
+    ways: list[JsonObject] = [
         {"grant": "client_credentials"},
         {"client_ref": f"cred_{'0' * 32}"},
         {"issuer": "https://issuer.example"},
         {"grant": "implicit"},
         {"scope": 'two"parts'},
-    ],
-)
-async def test_what_is_no_way_to_be_authorized_is_refused(registry: RunningRegistry, oauth: JsonObject) -> None:
-    body = {"name": "notes", "transport": "streamable_http", "url": "https://mcp.example/", "oauth": oauth}
-    assert (await registry.ask("POST", SERVERS, body)).status_code == 422
+    ]
+    for oauth in ways:
+        body = {"name": "notes", "transport": "streamable_http", "url": "https://mcp.example/", "oauth": oauth}
+        assert (await registry.ask("POST", SERVERS, body)).status_code == 422, oauth
 
 
 async def test_a_server_without_oauth_is_not_authorized(registry: RunningRegistry) -> None:

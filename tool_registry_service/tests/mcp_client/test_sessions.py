@@ -34,12 +34,18 @@ def wayward(shared_wayward: WaywardServer) -> WaywardServer:
     return shared_wayward
 
 
-@pytest.fixture
-async def hasty(database_url: str, wayward: WaywardServer) -> AsyncGenerator[RunningRegistry]:
-    """A registry that waits for half a second, and has the wayward server."""
+@pytest.fixture(scope="module")
+async def shared_hasty(database_url: str) -> AsyncGenerator[RunningRegistry]:
     async with running_registry(database_url, call_timeout_s=0.5, max_answer_bytes=100_000) as registry:
-        await register(registry, wayward)
         yield registry
+
+
+@pytest.fixture
+async def hasty(shared_hasty: RunningRegistry, wayward: WaywardServer) -> RunningRegistry:
+    """A registry that waits for half a second, and somebody new who has the wayward server there."""
+    shared_hasty.owner = f"owner-{uuid.uuid4().hex}"
+    await register(shared_hasty, wayward)
+    return shared_hasty
 
 
 async def register(registry: RunningRegistry, server: WaywardServer, name: str = "wayward", **said: Any) -> JsonObject:
@@ -134,6 +140,7 @@ async def test_a_second_answer_to_the_same_call_is_not_used(hasty: RunningRegist
         ("refused", "unauthorized", "it answered 403"),
         ("ends", "unknown", "before there was one"),
         ("flood", "too_large", "over 100000 bytes"),
+        ("short", "unknown", "The connection broke"),
     ],
 )
 async def test_what_one_call_meets_is_its_own(

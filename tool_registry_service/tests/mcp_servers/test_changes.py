@@ -58,9 +58,9 @@ async def test_a_server_that_moves_is_held_against_what_was_pinned(
     assert (await registry.tool("wayward.echo"))["side_effect"] == "external"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+async def test_a_change_that_makes_no_sense_is_refused(registry: RunningRegistry, wayward: WaywardServer) -> None:
+    path = await register(registry, wayward)
+    changes: list[JsonObject] = [
         {},
         {"name": None},
         {"url": None},
@@ -69,13 +69,9 @@ async def test_a_server_that_moves_is_held_against_what_was_pinned(
         {"headers": {"X-Key": "${key}"}},
         {"headers": {"A": "1", "a": "2"}},
         {"headers": {"X-Key": "a\r\nB: c"}},
-    ],
-)
-async def test_a_change_that_makes_no_sense_is_refused(
-    registry: RunningRegistry, wayward: WaywardServer, change: JsonObject
-) -> None:
-    path = await register(registry, wayward)
-    assert (await registry.ask("PATCH", path, change)).status_code == 422
+    ]
+    for change in changes:
+        assert (await registry.ask("PATCH", path, change)).status_code == 422, change
 
 
 async def test_of_a_server_over_stdio_the_name_alone_changes(registry: RunningRegistry) -> None:
