@@ -26,16 +26,24 @@ class UnexpectedAnswer(Exception):
 
 
 class KgentsPlatform:
-    """One host with PostgreSQL, NATS and workers below `home`, whose model server is at `model_url`."""
+    """One host with PostgreSQL, NATS and workers below `home`, whose model server is at `model_url`.
 
-    def __init__(self, home: Path, model_url: str) -> None:
+    `more` are further settings of its environment.
+    """
+
+    def __init__(self, home: Path, model_url: str, more: Mapping[str, str] | None = None) -> None:
         self.home = home
         self.port = choose_port()
         self.log = home.with_name("kgents.log")
-        self._environment = platform_environment(home, self.port, model_url)
+        self._environment = platform_environment(home, self.port, model_url) | dict(more or {})
         self._process: asyncio.subprocess.Process | None = None
         self._client = httpx.AsyncClient(base_url=f"http://{HOST}:{self.port}", timeout=30)
         self._headers: dict[str, str] = {}
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What a request of the admin's carries."""
+        return self._headers
 
     @property
     def pid(self) -> int:
@@ -85,12 +93,12 @@ class KgentsPlatform:
             "system_prompt": SYSTEM_PROMPT,
             "llm": {"provider": "openai", "model": "fake-model"},
         }
-        await self._post("/api/v1/agents", spec, {201})
+        await self.post("/api/v1/agents", spec, {201})
 
     async def publish_until_reply(self, name: str) -> float:
         """Publish a draft and ask until it answers: the milliseconds from the first to the second."""
         started = time.perf_counter()
-        await self._post(f"/api/v1/agents/{name}/publish", {}, {200, 201, 202})
+        await self.post(f"/api/v1/agents/{name}/publish", {}, {200, 201, 202})
         await self.reply(name)
         return (time.perf_counter() - started) * 1000
 
@@ -98,7 +106,7 @@ class KgentsPlatform:
         """Send messages until one is answered: an agent that is starting says 503, before that 404."""
         started = time.perf_counter()
         while True:
-            answer = await self._post(message_path(name), {"text": "Hello"}, {200, 404, 503})
+            answer = await self.post(message_path(name), {"text": "Hello"}, {200, 404, 503})
             if answer.status_code == 200:
                 return
             if time.perf_counter() - started > _READY_WITHIN_S:
@@ -109,7 +117,7 @@ class KgentsPlatform:
         """Send messages until the run of one was the version's. Raises UnexpectedAnswer."""
         started = time.perf_counter()
         while time.perf_counter() - started < _READY_WITHIN_S:
-            answer = await self._post(message_path(name), {"text": "Hello"}, {200})
+            answer = await self.post(message_path(name), {"text": "Hello"}, {200})
             run = await self._client.get(f"/api/v1/runs/{answer.json()['run_id']}", headers=self._headers)
             if run.status_code == 200 and run.json()["version"] == version:
                 return
@@ -167,7 +175,14 @@ class KgentsPlatform:
         told, _ = await self.command("token")
         return told.strip()
 
-    async def _post(self, path: str, body: Mapping[str, object], expected: set[int]) -> httpx.Response:
+    async def patch(self, path: str, body: Mapping[str, object]) -> None:
+        """Change something. Raises UnexpectedAnswer."""
+        answer = await self._client.patch(path, json=body, headers=self._headers)
+        if answer.status_code != 200:
+            raise UnexpectedAnswer(f"PATCH {path} → {answer.status_code}: {answer.text[:1000]}")
+
+    async def post(self, path: str, body: Mapping[str, object], expected: set[int]) -> httpx.Response:
+        """Send something. Raises UnexpectedAnswer for another status than the `expected` ones."""
         answer = await self._client.post(path, json=body, headers=self._headers)
         if answer.status_code not in expected:
             raise UnexpectedAnswer(f"POST {path} → {answer.status_code}: {answer.text[:1000]}")
