@@ -109,12 +109,12 @@ class PolicyChangedMeanwhile(Conflict):
 
 
 class TooManyPolicies(Conflict):
-    """409: the owner has as many policies as they may."""
+    """409: the owner has as many policies, or as long ones, as they may."""
 
     default_code = "too_many_rules"
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"There are {most} policies already: delete some, or put several rules in one.")
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: delete what isn't needed, or say it with fewer rules.")
 
 
 class PolicyRefused(InvalidInput):

@@ -188,6 +188,21 @@ async def test_changes_at_once_are_all_in_the_feed_in_the_order_of_their_positio
     assert sorted(answer.status_code for answer in same) == [201] + [409] * 5
 
 
+async def test_an_owners_policies_are_bounded_together_since_each_call_is_held_against_all(
+    governance: Governance,
+) -> None:
+    who = developer(governance)
+    long = f"{NO_MAIL} // {'x' * 16_000}"
+    for number in range(4):
+        await made(who, f"long-{number}", long)
+    refused = await ask(who, "POST", json={"name": "long-4", "text": long})
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_rules")
+    small = await made(who, "small")
+    refused = await ask(who, "PUT", f"/{small['id']}", json={"text": long})
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_rules")
+    assert (await ask(who, "GET", f"/{small['id']}")).json()["version"] == 1
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -3,7 +3,7 @@
 import pytest
 
 from kgents_shared.errors import FaultItem
-from kgents_shared.policies.documents import MAX_RULES, MAX_TEXT, examine
+from kgents_shared.policies.documents import MAX_RULES, MAX_STARS, MAX_TEXT, examine
 from kgents_shared.policies.tokens import MAX_DEPTH, MAX_TOKENS
 
 SCOPE = "(principal, action, resource)"
@@ -87,6 +87,7 @@ def test_every_fault_is_told_at_once() -> None:
         f"permit {SCOPE} when {{ context{'.a' * MAX_TOKENS} }};",
         f"permit {SCOPE} when {{ {'if true then ' * 500}true{' else true' * 500} }};",
         f"permit {SCOPE};" * (MAX_RULES + 1),
+        f'permit {SCOPE} when {{ resource.name like "{"*a" * (MAX_STARS + 1)}" }};',
         "/" * (MAX_TEXT + 1),
     ],
 )

@@ -24,6 +24,8 @@ from kgents_shared.policies.calls import PolicyDecision, PolicyDocument, ToolCal
 
 GOVERN = "platform:govern"
 MOST_POLICIES = 100
+# Of all of an owner's policies together: each call of theirs is held against them, in a process that others share.
+MOST_CHARS = 65_536
 TRIED = "the text that is tried"
 
 
@@ -67,7 +69,8 @@ class PolicyService:
             if any(other.name == new.name for other in known):
                 raise PolicyNameTaken(new.name)
             if len(known) >= MOST_POLICIES:
-                raise TooManyPolicies(MOST_POLICIES)
+                raise TooManyPolicies(f"There are {MOST_POLICIES} policies already")
+            _check_size([*known, row])
             await policies.write(row)
         self._events_written()
         return row
@@ -81,8 +84,10 @@ class PolicyService:
             row = await _found(policies, _kept_by(principal), policy_id)
             if wanted.version is not None and wanted.version != row.version:
                 raise PolicyChangedMeanwhile(row.version)
+            others = [other for other in await policies.all_of(row.owner_id) if other.id != row.id]
             row.text, row.description, row.enabled = wanted.text, wanted.description, wanted.enabled
             row.version, row.updated_by, row.updated_at = row.version + 1, principal.subject, datetime.now(UTC)
+            _check_size([*others, row])
             await policies.write(row)
         self._events_written()
         return row
@@ -115,6 +120,11 @@ class PolicyService:
         """What changed after a position of the feed."""
         async with self._database.reading() as session:
             return await PolicyRepository(session).after(position)
+
+
+def _check_size(policies: Sequence[PolicyRow]) -> None:
+    if sum(len(policy.text) for policy in policies) > MOST_CHARS:
+        raise TooManyPolicies(f"All policies together would be longer than {MOST_CHARS} characters")
 
 
 def check_may_govern(principal: Principal) -> None:

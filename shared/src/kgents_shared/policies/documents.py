@@ -17,6 +17,7 @@ from kgents_shared.policies.tokens import Rule, Unreadable, place_of, rules_of
 
 MAX_TEXT = 16_384
 MAX_RULES = 50
+MAX_STARS = 16
 MAX_ID = 100
 MAX_REASON = 500
 _ENDED = "unexpected end of input"
@@ -65,7 +66,7 @@ def examine(text: str) -> Examined:
         return _refused(text, 0, "has no rule", "policy_syntax", "write permit (…); or forbid (…);")
     if len(rules) > MAX_RULES:
         return _refused(text, rules[MAX_RULES].start, f"has over {MAX_RULES} rules", "policy_too_large")
-    faults = [*_syntax_faults(text, rules), *_annotation_faults(text, rules)]
+    faults = [*_syntax_faults(text, rules), *_annotation_faults(text, rules), *_pattern_faults(text, rules)]
     broken = {fault.position["line"] for fault in faults}
     if not faults or len(broken) < len(rules):
         faults.extend(_schema_faults(text, rules))
@@ -163,6 +164,14 @@ def _annotation_faults(text: str, rules: Sequence[Rule]) -> Iterator[FaultItem]:
                 if value in seen:
                     yield _fault(text, token.start, f'another rule has the id "{value}"', "policy_annotation")
                 seen.add(value)
+
+
+def _pattern_faults(text: str, rules: Sequence[Rule]) -> Iterator[FaultItem]:
+    """Each star of a pattern may cost as many steps as the text that is matched has characters."""
+    for rule in rules:
+        for word, pattern in zip(rule.tokens, rule.tokens[1:], strict=False):
+            if word.text == "like" and pattern.text.count("*") > MAX_STARS:
+                yield _fault(text, pattern.start, f"has over {MAX_STARS} stars in a pattern", "policy_too_large")
 
 
 def _schema_faults(text: str, rules: Sequence[Rule]) -> list[FaultItem]:
