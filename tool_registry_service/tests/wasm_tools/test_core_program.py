@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import wasmtime
 
+from kgents_shared.testing.polling import eventually
 from tests.external.wasm_modules import arithmetic, hostile, with_tools
 from tool_registry_service.errors import AnswerTooLarge
 from tool_registry_service.wasm_tools.core_program import CoreProgram
@@ -85,6 +86,16 @@ def test_a_tool_without_end_runs_out_of_time_where_it_has_fuel(bad: CoreProgram)
     with pytest.raises(LimitExceeded, match="within its 50 ms") as caught:
         bad.call("spin", "{}", limits, Spent())
     assert caught.value.limit == "timeout_ms"
+
+
+async def test_time_is_counted_again_after_nothing_ran_for_a_while(engine: WasmEngine, bad: CoreProgram) -> None:
+    async def sleeps() -> bool:
+        return engine.is_asleep
+
+    await eventually(sleeps, describe="the clock stops")
+    with pytest.raises(LimitExceeded, match="within its 50 ms"):
+        bad.call("spin", "{}", WasmLimits(fuel=1_000_000_000_000, timeout_ms=50), Spent())
+    assert not engine.is_asleep
 
 
 def test_a_tool_gets_no_more_memory_than_its_limit(bad: CoreProgram) -> None:

@@ -15,7 +15,7 @@ import wasmtime
 from wasmtime import _bindings as c
 from wasmtime import _ffi as ffi
 
-from tool_registry_service.errors import AnswerTooLarge
+from tool_registry_service.errors import AnswerTooLarge, ToolCallFault
 from tool_registry_service.wasm_tools.engine import MAX_TABLE_ELEMENTS, WasmEngine
 from tool_registry_service.wasm_tools.faults import NotATool, ToolTrapped
 from tool_registry_service.wasm_tools.limits import WasmLimits
@@ -28,6 +28,28 @@ _LENGTH, _ERROR, _LOW = 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF
 _NO_FINALIZER = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
 _NAMES = {name: ctypes.create_string_buffer(name) for name in (_MEMORY, _ALLOC, _LIST, _CALL, _START)}
 _Raw = Any  # what comes from wasmtime's C functions has no types
+
+
+def _function(name: str, result: Any = None) -> _Raw:
+    """One of wasmtime's C functions itself: the call through its Python twin costs as much as the function does."""
+    declared = vars(c)[f"_{name}"]
+    function = vars(ffi)["dll"][name]
+    function.argtypes, function.restype = declared.argtypes, result or declared.restype
+    return function
+
+
+_store_new = _function("wasmtime_store_new")
+_store_context = _function("wasmtime_store_context")
+_store_limiter = _function("wasmtime_store_limiter")
+_store_delete = _function("wasmtime_store_delete")
+_set_fuel = _function("wasmtime_context_set_fuel")
+_get_fuel = _function("wasmtime_context_get_fuel")
+_set_deadline = _function("wasmtime_context_set_epoch_deadline")
+_instantiate = _function("wasmtime_instance_pre_instantiate")
+_export_get = _function("wasmtime_instance_export_get")
+_memory_size = _function("wasmtime_memory_data_size")
+_memory_at = _function("wasmtime_memory_data", ctypes.c_void_p)
+_func_call = _function("wasmtime_func_call_unchecked")
 
 
 class CoreProgram:
@@ -94,21 +116,21 @@ class _Instance:
     __slots__ = ("_bounds", "_context", "_instance", "_limits", "_memory", "_spent", "_store", "_trap", "_values")
 
     def __init__(self, program: CoreProgram, limits: WasmLimits, spent: Spent) -> None:
-        engine, prepared = program.engine, program.prepared
         self._limits, self._spent, self._bounds = limits, spent, CallBounds(limits)
-        self._store = c.wasmtime_store_new(engine.engine.ptr(), None, _NO_FINALIZER)
-        self._context = context = c.wasmtime_store_context(self._store)
+        self._store = _store_new(program.engine.engine.ptr(), None, _NO_FINALIZER)
+        self._context = context = _store_context(self._store)
         self._trap = POINTER(ffi.wasm_trap_t)()
         self._values = (ffi.wasmtime_val_raw_t * 3)()
-        self._instance = instance = ffi.wasmtime_instance_t()
+        instance = ffi.wasmtime_instance_t()
+        self._instance = byref(instance)
         self._memory: _Raw = None
         try:
-            c.wasmtime_store_limiter(self._store, limits.memory_bytes, MAX_TABLE_ELEMENTS, 1, -1, 1)
-            c.wasmtime_context_set_fuel(context, limits.fuel)
-            c.wasmtime_context_set_epoch_deadline(context, engine.ticks(limits.timeout_ms))
-            self._raise_for(
-                c.wasmtime_instance_pre_instantiate(prepared.ptr(), context, byref(instance), byref(self._trap))
-            )
+            _store_limiter(self._store, limits.memory_bytes, MAX_TABLE_ELEMENTS, 1, -1, 1)
+            _set_fuel(context, limits.fuel)
+            _set_deadline(context, program.engine.ticks(limits.timeout_ms))
+            error = _instantiate(program.prepared.ptr(), context, self._instance, byref(self._trap))
+            if error or self._trap:
+                raise self._fault(error)
             self._memory = byref(self._export(_MEMORY).memory)
             if program.starts:
                 self._run(_START)
@@ -123,11 +145,9 @@ class _Instance:
         self._end()
 
     def _end(self) -> None:
-        fuel = c_uint64()
-        c.wasmtime_context_get_fuel(self._context, byref(fuel))
-        self._spent.fuel = self._limits.fuel - fuel.value
+        self._spent.fuel = self._limits.fuel - self._fuel_left()
         self._spent.memory_bytes = self._memory_bytes()
-        c.wasmtime_store_delete(self._store)
+        _store_delete(self._store)
 
     def list_tools(self) -> int:
         """Where the listing is."""
@@ -135,12 +155,14 @@ class _Instance:
 
     def call(self, number: int, arguments: bytes) -> int:
         """Where the answer to a call is."""
-        length = len(arguments)
-        at = self._run(_ALLOC, length) & _LOW
+        length, values = len(arguments), self._values
+        values[0].i32 = length
+        at = self._run(_ALLOC) & _LOW
         if at + length > self._memory_bytes():
             raise ToolTrapped("The module's kgents_alloc gave a place outside its memory.")
-        ctypes.memmove(self._base() + at, arguments, length)
-        return self._run(_CALL, number, at, length)
+        ctypes.memmove(_memory_at(self._context, self._memory) + at, arguments, length)
+        values[0].i32, values[1].i32, values[2].i32 = number, at, length
+        return self._run(_CALL)
 
     def text(self, place: int, most: int) -> tuple[bool, str]:
         """The text at a place that the module gave, and whether it is called an error."""
@@ -150,39 +172,35 @@ class _Instance:
             raise AnswerTooLarge(f"The answer has {length} bytes, over {most} bytes, the most that is read.")
         if at + length > self._memory_bytes():
             raise ToolTrapped("The module's answer lies outside its memory.")
-        return bool(marked & _ERROR), ctypes.string_at(self._base() + at, length).decode("utf-8", "replace")
+        found = ctypes.string_at(_memory_at(self._context, self._memory) + at, length)
+        return bool(marked & _ERROR), found.decode("utf-8", "replace")
 
-    def _run(self, name: bytes, *arguments: int) -> int:
-        values = self._values
-        for value, argument in zip(values, arguments, strict=False):
-            value.i32 = argument
-        self._raise_for(
-            c.wasmtime_func_call_unchecked(
-                self._context, byref(self._export(name).func), values, len(values), byref(self._trap)
-            )
-        )
-        return cast("int", values[0].i64)
+    def _run(self, name: bytes) -> int:
+        """Call an export with what stands in `_values`."""
+        function = byref(self._export(name).func)
+        error = _func_call(self._context, function, self._values, 3, byref(self._trap))
+        if error or self._trap:
+            raise self._fault(error)
+        return cast("int", self._values[0].i64)
 
     def _export(self, name: bytes) -> _Raw:
         found = ffi.wasmtime_extern_t()
-        c.wasmtime_instance_export_get(self._context, byref(self._instance), _NAMES[name], len(name), byref(found))
+        _export_get(self._context, self._instance, _NAMES[name], len(name), byref(found))
         return found.of
 
     def _memory_bytes(self) -> int:
-        return 0 if self._memory is None else c.wasmtime_memory_data_size(self._context, self._memory)
+        return 0 if self._memory is None else _memory_size(self._context, self._memory)
 
-    def _base(self) -> int:
-        return ctypes.addressof(c.wasmtime_memory_data(self._context, self._memory).contents)
+    def _fuel_left(self) -> int:
+        fuel = c_uint64()
+        _get_fuel(self._context, byref(fuel))
+        return fuel.value
 
-    def _raise_for(self, error: _Raw) -> None:
-        """Raise the fault that wasmtime told of, if it did."""
+    def _fault(self, error: _Raw) -> ToolCallFault:
+        """What wasmtime told of, by an error or a trap."""
         if error:
             message = str(wasmtime.WasmtimeError._from_ptr(error))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- no other way in
-        elif self._trap:
+        else:
             message = wasmtime.Trap._from_ptr(self._trap).message  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             self._trap = POINTER(ffi.wasm_trap_t)()
-        else:
-            return
-        fuel = c_uint64()
-        c.wasmtime_context_get_fuel(self._context, byref(fuel))
-        raise self._bounds.fault(message, fuel.value, self._memory_bytes())
+        return self._bounds.fault(message, self._fuel_left(), self._memory_bytes())

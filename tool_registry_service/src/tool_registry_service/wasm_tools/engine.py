@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from importlib.metadata import version
-from math import ceil
 from types import TracebackType
 
 import wasmtime
 from wasmtime import _bindings as c
 
-TICK_S = 0.005
+_TICK_MS = 5
+TICK_S = _TICK_MS / 1000
 MAX_MEMORY_BYTES = 256 * 1_048_576
 MAX_TABLE_ELEMENTS = 200_000
 SLOTS = 64
@@ -57,7 +57,7 @@ class WasmEngine:
         self.engine = wasmtime.Engine(config)
         self._running = 0
         self._counted = threading.Lock()
-        self._asleep = True
+        self._asleep = False
         self._awake = threading.Event()
         self._ended = False
         self._ticker = threading.Thread(target=self._tick, name="wasm-epochs", daemon=True)
@@ -66,7 +66,7 @@ class WasmEngine:
     @staticmethod
     def ticks(timeout_ms: int) -> int:
         """A time limit in epochs; the one that is running doesn't count."""
-        return ceil(timeout_ms / 1000 / TICK_S) + 1
+        return -(-timeout_ms // _TICK_MS) + 1
 
     def __enter__(self) -> None:
         with self._counted:
@@ -84,6 +84,11 @@ class WasmEngine:
     def running(self) -> int:
         """How many calls are under way."""
         return self._running
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether nothing is counted, since nothing runs."""
+        return self._asleep
 
     def _tick(self) -> None:
         """Count epochs while calls are under way, and a moment longer: most calls are over before the next tick."""

@@ -17,14 +17,14 @@ class CallBounds:
 
     def __init__(self, limits: WasmLimits) -> None:
         self._limits = limits
-        self._until = time.monotonic() + limits.timeout_ms / 1000
+        self._began = time.monotonic()
 
     def fault(self, message: str, fuel_left: int, memory_bytes: int | None, said: str = "") -> ToolCallFault:
         """What a trap means. What is measured counts; the message is the module's to forge."""
         limits = self._limits
         if fuel_left == 0:
             return LimitExceeded(f"It used up its fuel of {limits.fuel}.", limit="fuel")
-        if time.monotonic() >= self._until:
+        if time.monotonic() - self._began >= limits.timeout_ms / 1000:
             return LimitExceeded(f"It did not end within its {limits.timeout_ms} ms.", limit="timeout_ms")
         what = last_line(message)
         if (
