@@ -18,7 +18,16 @@ FOLDERS = [
     for package in ("shared", "platform_host", *(row.package for row in installed_services().values()))
 ]
 # Outgoing requests, whose address is ours.
-CLIENTS = {"tool_registry_service/src/tool_registry_service/outgoing/transport.py"}
+CLIENTS = {
+    f"tool_registry_service/src/tool_registry_service/{file}.py"
+    for file in (
+        "authorization/flow",
+        "http_tools/exchange",
+        "http_tools/executor",
+        "http_tools/secrets",
+        "outgoing/transport",
+    )
+}
 BUILT_FROM_HOST = re.compile(r"request\.(?:url|base_url)\b|\burl_for\(")
 
 

@@ -21,7 +21,9 @@ from kgents_shared.testing.polling import eventually
 
 TABLE = load_path_table()
 REWRITE = re.compile(r"^\s+rewrite (\S+) (\S+);$", re.MULTILINE)
-LOCATION = re.compile(r'^\s+location ~ "(\S+)" \{ proxy_pass http://(\w+); \}$', re.MULTILINE)
+LOCATION = re.compile(
+    r'^\s+location ~ "(\S+)" \{ (?:client_max_body_size \d+; )?proxy_pass http://(\w+); \}$', re.MULTILINE
+)
 SERVER = re.compile(r"server (\w+):8000;")
 IMAGES = "gateway/Dockerfile starts it from any nginx"
 
