@@ -17,7 +17,7 @@ from tool_registry_service.builtin_tools.scratch_rows import FolderQuota, Scratc
 @pytest.fixture(scope="module")
 async def keeping(database_url: str) -> AsyncGenerator[RunningRegistry]:
     """A registry with small quotas."""
-    limits = {"files_max_bytes": 2000, "files_per_conversation": 3, "files_conversation_bytes": 3000}
+    limits: JsonObject = {"files_max_bytes": 2000, "files_per_conversation": 3, "files_conversation_bytes": 3000}
     async with running_registry(database_url, **limits) as registry:
         yield registry
 

@@ -37,18 +37,18 @@ class Answered:
     url: str
 
 
-async def exchange(http: OutgoingHttp, request: Outgoing, shown: Shown, timeout_s: float) -> Answered:
+async def exchange(http: OutgoingHttp, wanted: Outgoing, shown: Shown, timeout_s: float) -> Answered:
     """Send a request and read its answer.
 
     Raises:
         ToolCallFault: there is none; the kind says whether the request may have had an effect.
     """
-    home = origin_of(request.url)
+    home = origin_of(wanted.url)
     # What answers a change by leading on has most likely made it.
-    astray = ToolCallFault if request.method in _SAFE else ConnectionLost
+    astray = ToolCallFault if wanted.method in _SAFE else ConnectionLost
     try:
         async with asyncio.timeout(timeout_s), http.client() as client:
-            whole = shown.on(request)
+            whole = shown.on(wanted)
             headers = _BARE | whole.headers
             sent = client.build_request(whole.method, whole.full_url, headers=headers, content=whole.content)
             at_home = True

@@ -1,6 +1,7 @@
 """Calls of tools that are HTTP requests."""
 
 import hashlib
+from dataclasses import replace
 
 from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.http.vault import CredentialUse
@@ -54,4 +55,4 @@ def _keyed(request: Outgoing, tool: CallableTool, call: InvokeToolRequest) -> Ou
         return request
     key = hashlib.sha256(f"{tool.id}:{call.idempotency_key}".encode()).hexdigest()[:32]
     headers = {"idempotency-key": key} | request.headers
-    return Outgoing(request.method, request.url, request.query, headers, request.content)
+    return replace(request, headers=headers)

@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
@@ -35,7 +35,7 @@ class Shown:
         """The request with it; an argument can't stand in its place."""
         names = {name for name, _ in self.query}
         query = [pair for pair in request.query if pair[0] not in names] + self.query
-        return Outgoing(request.method, request.url, query, request.headers | self.headers, request.content)
+        return replace(request, query=query, headers=request.headers | self.headers)
 
     def masked(self, text: str) -> str:
         """A far side's text without the secret: many repeat what they were sent."""
