@@ -64,9 +64,8 @@ class ToolCall:
     expected: str
 
     @classmethod
-    def of(cls, host: KgentsPlatform, what: str) -> "ToolCall":
-        """The call of one of `_CALLS`."""
-        tool, arguments, expected = _CALLS[what]
+    def of(cls, host: KgentsPlatform, tool: str, arguments: Mapping[str, Any], expected: str) -> "ToolCall":
+        """A call by a person of the platform."""
         body = json.dumps({"arguments": arguments}).encode()
         lines = [
             f"POST /api/v1/tools/{tool}/call HTTP/1.1",
@@ -100,8 +99,8 @@ async def measure(host: KgentsPlatform, effort: Effort, results: Results) -> Non
         "/api/v1/mcp-servers", {"name": "local", "transport": "stdio", "command": "local"}, {201}
     )
     await host.patch(f"/api/v1/mcp-servers/{registered.json()['id']}/tools/add", {"side_effect": "none"})
-    for what in _CALLS:
-        call = ToolCall.of(host, what)
+    for what, asked in _CALLS.items():
+        call = ToolCall.of(host, *asked)
         await call.repeated(min(effort.alone, 20))
         results.times_ms[f"{what}, {_ALONE}"] = await call.repeated(effort.alone)
         began = time.perf_counter()
