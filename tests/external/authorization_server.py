@@ -112,7 +112,9 @@ class AuthorizationServer:
         form = {name: str(value) for name, value in (await request.post()).items()}
         self.grants.asked.append(form)
         if self.token_status != 200:
-            return web.json_response({"error": "temporarily_unavailable"}, status=self.token_status)
+            # A careless one repeats what it was sent.
+            said = {"error": "temporarily_unavailable", "error_description": str(form) + str(dict(request.headers))}
+            return web.json_response(said, status=self.token_status)
         client_id = self._client(request, form)
         if client_id is None:
             return web.json_response({"error": "invalid_client"}, status=401)

@@ -1,6 +1,7 @@
 """OAuth at MCP servers: by a person or a client, for that server alone, kept in the real vault."""
 
 import asyncio
+import base64
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -189,6 +190,24 @@ async def test_a_client_of_the_owners_needs_nobody(somebody: CredentialOwner, gu
     assert {row["client_id"] for row in guarded.grants.tokens.values()} == {"by hand"}
     guarded.expire()
     await works(somebody.registry)
+
+
+async def test_what_a_token_endpoint_repeats_of_what_it_was_sent_is_shown_nowhere(
+    somebody: CredentialOwner, guarded: AuthorizationServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    guarded.give_client("by hand", "canary-4711")
+    guarded.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
+    ref = await somebody.keep({"client_id": "by hand", "client_secret": "canary-4711"})
+    oauth = {"grant": "client_credentials", "client_ref": ref, "issuer": guarded.issuer}
+    body = {"name": "notes", "transport": "streamable_http", "url": guarded.mcp.url, "oauth": oauth}
+    for status in (400, 503):
+        guarded.token_status = status
+        answer = await somebody.registry.ask("POST", SERVERS, body)
+        assert (answer.status_code, f"it answered {status}" in answer.json()["detail"]) == (502, True), answer.text
+        told = capfd.readouterr()
+        basic = base64.b64encode(b"by%20hand:canary-4711").decode()
+        for secret in ("canary-4711", basic):
+            assert secret not in answer.text + told.out + told.err
 
 
 async def test_a_client_is_shown_to_its_own_authorization_server_alone(

@@ -169,6 +169,19 @@ async def test_sessions_are_bounded_over_all_servers(database_url: str, wayward:
         assert sessions_of(registry) == 2
 
 
+async def test_a_server_that_is_deleted_while_a_call_is_out_leaves_no_session(
+    database_url: str, wayward: WaywardServer
+) -> None:
+    async with running_registry(database_url, call_timeout_s=5) as registry:
+        server = await register(registry, wayward)
+        slow = asyncio.create_task(registry.invoke("wayward.slow"))
+        await eventually(lambda: wayward.waiting == 1, describe="the call is out")
+        assert (await registry.ask("DELETE", f"/api/v1/mcp-servers/{server['id']}")).status_code == 204
+        assert "whether the call took effect is not known" in (await slow)["content"]
+        await eventually(lambda: not wayward.open_sessions, describe="the session was ended")
+        assert sessions_of(registry) == 0
+
+
 async def test_an_open_server_that_says_its_tools_changed_is_read_again_before_anybody_calls(
     hasty: RunningRegistry, wayward: WaywardServer
 ) -> None:

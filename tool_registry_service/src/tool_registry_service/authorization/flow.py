@@ -8,6 +8,7 @@ request goes through the client that checks addresses, and none follows a redire
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from dataclasses import dataclass
@@ -15,7 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
 
 import httpx
-from mcp.client.auth import OAuthClientProvider, OAuthFlowError, PKCEParameters
+from mcp.client.auth import (
+    OAuthClientProvider,
+    OAuthFlowError,
+    OAuthRegistrationError,
+    OAuthTokenError,
+    PKCEParameters,
+)
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.auth.utils import issuers_match
 from mcp.client.streamable_http import MCP_PROTOCOL_VERSION
@@ -32,6 +39,9 @@ if TYPE_CHECKING:
 
 _METHODS = ("client_secret_post", "client_secret_basic", "none")
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
+_STATUS = re.compile(r"\b[1-5]\d\d\b")
+# It logs what a token endpoint answered, which may have in it what was sent.
+logging.getLogger("mcp.client.auth").setLevel(logging.CRITICAL)
 _PROBE: dict[str, Any] = {
     "jsonrpc": "2.0",
     "id": 0,
@@ -296,4 +306,10 @@ def _error_code(response: httpx.Response) -> str:
 
 
 def _told(error: OAuthFlowError) -> str:
-    return f"{str(error).partition(chr(10))[0][:200]}."
+    text = str(error)
+    if isinstance(error, OAuthTokenError | OAuthRegistrationError):
+        # What was answered is quoted there, and may have in it what was sent.
+        status = _STATUS.search(text)
+        what = "no tokens" if isinstance(error, OAuthTokenError) else "no registration"
+        return f"The authorization server gave {what}{f': it answered {status[0]}' if status else ''}."
+    return f"{text.partition(chr(10))[0][:200]}."

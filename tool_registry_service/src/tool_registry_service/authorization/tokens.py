@@ -6,6 +6,7 @@ They are for that one server (RFC 8707), and go nowhere else; nothing that was s
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("kgents.tools.oauth")
 CALLBACK = "/api/v1/mcp-servers/oauth/callback"
 _FLOW_WITHIN_S = 30.0
+_ASK_AGAIN_S = 3.0
 _KEEP_PAUSES_S = (0.2, 1.0, 3.0)
 _ALONE = "SELECT pg_advisory_xact_lock(hashtext('kgents.tools.oauth'), hashtext(%s))"
 
@@ -47,12 +49,17 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Held:
-    """What this process has of one server's authorization. `is_unsaved`: the vault did not take the newest."""
+    """What this process has of one server's authorization. `is_unsaved`: the vault did not take the newest.
+
+    `unauthorized` is what was found at `asked_at`, where there is nothing that could be used.
+    """
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     kept: KeptAuthorization | None = None
     refused: str | None = None
     is_unsaved: bool = False
+    unauthorized: WantsAuthorization | None = None
+    asked_at: float = 0.0
 
     def bearer(self) -> str | None:
         """An access token that may still be good."""
@@ -81,8 +88,20 @@ class OAuthTokens:
         if (found := held.bearer()) is None:
             async with held.lock:
                 if (found := held.bearer()) is None:
-                    found = await self._renewed(target, oauth, held)
+                    found = await self._found_out(target, oauth, held)
         return SecretStr(found)
+
+    async def _found_out(self, target: ServerTarget, oauth: OAuthUse, held: _Held) -> str:
+        if held.unauthorized is not None and time.monotonic() - held.asked_at < _ASK_AGAIN_S:
+            # A model that tries again and again asks the vault now and then.
+            raise WantsAuthorization(str(held.unauthorized))
+        held.unauthorized = None
+        try:
+            return await self._renewed(target, oauth, held)
+        except WantsAuthorization as error:
+            if not isinstance(error, AuthorizationFault):
+                held.unauthorized, held.asked_at = error, time.monotonic()
+            raise
 
     def refused(self, server_id: UUID) -> None:
         """The server did not take the token that it was shown: the next one is another."""

@@ -28,6 +28,7 @@ _LONGEST_PAUSE_S = 30.0
 _WAITED_OUT_S = 1.0
 _CALM_AFTER_S = 10.0
 _REREAD_EVERY_S = 1.0
+_AGAIN_S = 5.0
 T = TypeVar("T")
 ToolsListener = Callable[["ServerTarget", "list[RemoteTool]"], Awaitable[None]]
 
@@ -69,6 +70,7 @@ class ServerLink:
         self._health = HealthRecord()
         self._changed = asyncio.Event()
         self._rereading: asyncio.Task[None] | None = None
+        self._is_closed = False
         self.busy = 0
         self.used_at = time.monotonic()
 
@@ -155,6 +157,8 @@ class ServerLink:
         async with self._lock:
             if (held := self._free()) is not None:
                 return held
+            if self._is_closed:
+                raise NeverSent(f"The server {self.target.name} was changed or removed meanwhile.")
             await self._clear()
             least = self._least_busy()
             most = 1 if self.target.transport == "stdio" else self._settings.max_sessions_per_server
@@ -243,6 +247,10 @@ class ServerLink:
                 await listener(self.target, await self.tools())
             except ToolCallFault as error:
                 _log.info("mcp_change_not_read", server=self.target.name, error=str(error))
+            except Exception:  # noqa: BLE001 -- whatever it is, the change must not be forgotten
+                _log.exception("mcp_change_not_kept", server=self.target.name)
+                self._changed.set()
+                await asyncio.sleep(_AGAIN_S)
             await asyncio.sleep(_REREAD_EVERY_S)
 
     def _failed(self) -> None:
@@ -274,7 +282,8 @@ class ServerLink:
         )  # fmt: skip
 
     async def close(self) -> None:
-        """End the sessions."""
+        """End the sessions; there are no others then."""
+        self._is_closed = True
         if self._rereading is not None:
             self._rereading.cancel()
             await asyncio.gather(self._rereading, return_exceptions=True)

@@ -108,8 +108,10 @@ class SessionPool:
         while True:
             await asyncio.sleep(_REAP_EVERY_S)
             before = time.monotonic() - self._settings.idle_close_s
-            for link in [row for row in self._links.values() if not row.busy and row.used_at < before]:
-                await self.drop(link.target.id)
+            for link in list(self._links.values()):
+                # Asked of each right before: it may have been taken up while another one was being closed.
+                if not link.busy and link.used_at < before and self._links.get(link.target.id) is link:
+                    await self.drop(link.target.id)
 
     async def close(self) -> None:
         """End every session."""

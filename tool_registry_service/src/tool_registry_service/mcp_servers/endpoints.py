@@ -64,6 +64,7 @@ async def register_mcp_server(
             return view_of_server(await servers.add(owner_id, target, offer, new.side_effect))
     except BaseException:
         await registry.sessions.drop(target.id)
+        registry.authorizations.tokens.drop(target.id)
         raise
 
 
@@ -132,7 +133,7 @@ async def get_mcp_server_health(server_id: UUID, principal: ToolsRead, registry:
     """How a server has been, as the process that answers has seen it; nothing is asked of the server."""
     async with registry.servers(principal.owner_ids) as servers:
         target = (await servers.get(server_id)).target
-    return view_of_health(target, registry.sessions.health(server_id))
+    return view_of_health(target, registry.sessions.health(server_id), registry.maker.stdio.log_of(server_id))
 
 
 @router.post("/{server_id}/refresh", responses=refusals(409, 502))
