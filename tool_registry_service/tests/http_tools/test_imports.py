@@ -98,6 +98,11 @@ async def test_a_document_too_large_is_refused(database_url: str, api: ScriptedA
         assert (answer.status_code, answer.json()["code"]) == (422, "openapi_document_refused")
 
 
+async def test_whatever_a_document_calls_itself_is_kept(registry: RunningRegistry, api: ScriptedApi) -> None:
+    given = document() | {"info": {"title": "No\x00tes \ud800", "version": "1"}}
+    assert (await imported(registry, api, document=json.dumps(given)))["api"]["title"] == "No�tes ?"
+
+
 async def test_what_changes_is_off_until_it_is_accepted(registry: RunningRegistry, api: ScriptedApi) -> None:
     made = await imported(registry, api, side_effects={"*": "write"})
     path = f"{IMPORTS}/{made['api']['id']}"

@@ -190,6 +190,19 @@ def test_a_schema_that_multiplies_is_left_out_in_no_time() -> None:
     assert "too large or too deep" in found.warnings[0]
 
 
+def test_schemas_of_the_same_name_are_told_apart() -> None:
+    places = ("#/components/schemas/x", "#/components/schemas/x_2", "#/components/x-more/x", "#/components/x-most/x")
+    properties = {f"p{number}": {"$ref": place} for number, place in enumerate(places)}
+    body = {"content": {"application/json": {"schema": {"properties": properties}}}}
+    components = {
+        "schemas": {"x": {"type": "string"}, "x_2": {"type": "integer"}},
+        "x-more": {"x": {}},
+        "x-most": {"x": {}},
+    }
+    tool = only(api({"requestBody": body}, components=components))
+    assert len(tool.input_schema["$defs"]) == 4
+
+
 def test_a_path_without_its_parameter_is_left_out() -> None:
     assert "{id} in its path" in compiled(api({}, "/x/{id}")).warnings[0]
 
@@ -252,6 +265,7 @@ def test_an_api_whose_address_is_not_said_needs_one(url: str) -> None:
         ({"openapi": "3.1.0", "paths": {"/x": {"get": {"parameters": [{"name": 1, "in": "q"}]}}}}, "openapi_document"),
         ({"openapi": "3.0.0", "x": json.loads("[" * 80 + "]" * 80)}, "openapi_too_large"),
         ({"openapi": "3.0.0", "x": [0] * 200_001}, "openapi_too_large"),
+        ({"openapi": "3.0.0", "x": float("nan")}, "openapi_too_large"),
     ],
 )  # fmt: skip
 def test_what_is_no_document_is_refused(document: Any, code: str) -> None:

@@ -174,6 +174,23 @@ async def test_what_can_be_no_tool_is_refused_with_its_place(
     assert [fault["loc"] for fault in answer.json()["errors"]] == [place]
 
 
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "[" * 500 + "]" * 500], ids=["nan", "infinity", "deep"])
+@pytest.mark.parametrize("field", ["query", "body", "input_schema", "output_schema"])
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_what_cannot_be_stored_is_refused(
+    registry: RunningRegistry, api: ScriptedApi, text: str, field: str, method: str
+) -> None:
+    await made(registry, weather(api))
+    whole = weather(api, name="weather.later", request={"method": "POST", "url": api.url})
+    whole = whole if method == "POST" else {"request": whole["request"]}
+    (whole["request"] if field in ("query", "body") else whole)[field] = {"a": "HERE"}
+    body = json.dumps(whole).replace('"HERE"', text)
+    path = TOOLS if method == "POST" else f"{TOOLS}/weather.now"
+    headers = {**registry.issuer.person(registry.owner), "content-type": "application/json"}
+    answer = await registry.http.request(method, path, content=body, headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "not_storable"), answer.text
+
+
 async def test_a_secret_in_a_request_is_refused(registry: RunningRegistry, api: ScriptedApi) -> None:
     request = {"method": "GET", "url": "https://a.example/", "headers": {"X-Api-Key": "0123456789abcdef"}}
     answer = await registry.ask("POST", TOOLS, weather(api, request=request))
@@ -191,6 +208,8 @@ async def test_a_tool_is_changed_as_a_whole_and_forgotten(registry: RunningRegis
     refused = await registry.ask("PATCH", path, {"input_schema": {"type": "object", "properties": {}}})
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "unknown_argument")
     assert await registry.tool("weather.now") == second
+    versions = (await registry.ask("GET", f"{path}/versions")).json()["items"]
+    assert [(row["version"], row["pinned_by"]) for row in versions] == [(2, registry.owner), (1, registry.owner)]
     assert (await registry.ask("DELETE", path)).status_code == 204
     assert (await registry.ask("GET", path)).status_code == 404
 

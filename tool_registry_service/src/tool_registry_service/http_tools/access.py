@@ -22,6 +22,7 @@ from tool_registry_service.errors import (
     NoSuchCredential,
     ToolCallFault,
 )
+from tool_registry_service.http_tools.bounds import storable_text
 from tool_registry_service.http_tools.definition import Placement
 from tool_registry_service.http_tools.openapi.documents import ApiDocument, BadDocument, read_document
 from tool_registry_service.http_tools.openapi.operations import Compiled, Place, compile_document
@@ -45,7 +46,8 @@ class ReadApi:
     def title(self) -> str:
         """What the API calls itself."""
         info = self.document.data.get("info")
-        return str(info.get("title", ""))[:200] if isinstance(info, dict) else ""
+        title = str(info.get("title", ""))[:200] if isinstance(info, dict) else ""
+        return storable_text(title)
 
     def placements(self) -> list[Placement]:
         """Every way that its tools show a credential, each once."""

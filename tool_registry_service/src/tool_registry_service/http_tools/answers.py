@@ -5,6 +5,7 @@ from email.message import Message
 from typing import Any
 
 from tool_registry_service.calls import ToolAnswer
+from tool_registry_service.http_tools.bounds import storable_text
 from tool_registry_service.http_tools.exchange import Answered
 
 _MOST_OF_A_FAULT = 4_000
@@ -36,7 +37,7 @@ def body_text(answered: Answered) -> str:
     text = _decoded(answered)
     if not kind and "\x00" in text[:1000]:
         return f"[{len(answered.body)} bytes that are no text: not shown]"
-    return text.removeprefix("\ufeff").replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
+    return storable_text(text.removeprefix("\ufeff"))
 
 
 def media_type(content_type: str) -> str:

@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from kgents_shared.contracts.agent_spec import Text, ToolPattern
 from kgents_shared.contracts.credentials import CredentialRef
 from kgents_shared.contracts.model import Contract
 from kgents_shared.contracts.tools import SideEffect
+from tool_registry_service.http_tools.bounds import bounded
 from tool_registry_service.http_tools.checking import checked_sending, http_address
 from tool_registry_service.http_tools.definition import Placement
 from tool_registry_service.http_tools.sending import Sending
@@ -19,6 +20,7 @@ from tool_registry_service.tools.names import FirstName, SingleToolName
 Address = Annotated[Text, Field(max_length=2000), AfterValidator(http_address)]
 ToolText = Annotated[Text, StringConstraints(min_length=1, max_length=4000)]
 Operations = Annotated[list[ToolPattern], Field(min_length=1, max_length=100)]
+Schema = Annotated[dict[str, Any], BeforeValidator(bounded)]
 _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
@@ -31,8 +33,8 @@ class NewHttpTool(Contract):
 
     name: SingleToolName
     description: ToolText
-    input_schema: dict[str, Any] = Field(default_factory=lambda: dict(_NO_ARGUMENTS))
-    output_schema: dict[str, Any] | None = None
+    input_schema: Schema = Field(default_factory=lambda: dict(_NO_ARGUMENTS))
+    output_schema: Schema | None = None
     request: Sending
     auth: Placement | None = None
     credential_ref: CredentialRef | None = None
@@ -50,8 +52,8 @@ class HttpToolChange(Contract):
     """Body of `PATCH /tools/{name}`: what is given changes. Of a server's or an API's tool only `side_effect` does."""
 
     description: ToolText | None = None
-    input_schema: dict[str, Any] | None = None
-    output_schema: dict[str, Any] | None = None
+    input_schema: Schema | None = None
+    output_schema: Schema | None = None
     request: Sending | None = None
     auth: Placement | None = None
     credential_ref: CredentialRef | None = None

@@ -9,13 +9,14 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from kgents_shared.contracts.model import Contract
 from tool_registry_service.errors import ArgumentRefused
+from tool_registry_service.http_tools.bounds import bounded
 from tool_registry_service.http_tools.templates import MISSING, as_text, filled, parts_of
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -37,9 +38,9 @@ class Sending(Contract):
 
     method: Method
     url: str
-    query: dict[str, Any] = Field(default_factory=dict[str, Any])
+    query: Annotated[dict[str, Any], BeforeValidator(bounded)] = Field(default_factory=dict[str, Any])
     headers: dict[str, str] = Field(default_factory=dict[str, str])
-    body: Any = None
+    body: Annotated[Any, BeforeValidator(bounded)] = None
     body_type: BodyType = "json"
     styles: dict[str, Style] = Field(default_factory=dict[str, Style])
 

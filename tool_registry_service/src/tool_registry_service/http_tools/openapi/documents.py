@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from kgents_shared.errors import FaultItem
+from tool_registry_service.http_tools.bounds import is_within
 
 Version = Literal["3.0", "3.1"]
 _MAX_DEPTH = 64
@@ -102,20 +103,12 @@ def _parsed(text: str) -> Any:
 
 def _refuse_size(document: Mapping[str, Any]) -> None:
     """Before anything recursive reads it."""
-    waiting: list[tuple[Any, int]] = [(document, 1)]
-    seen = 0
-    while waiting:
-        value, depth = waiting.pop()
-        seen += 1
-        if depth > _MAX_DEPTH or seen > _MAX_NODES:
-            raise _bad(
-                "openapi_too_large", f"has over {_MAX_NODES} values, or nests deeper than {_MAX_DEPTH}",
-                "send the part of it that is needed",
-            )  # fmt: skip
-        if isinstance(value, Mapping):
-            waiting.extend((entry, depth + 1) for entry in cast("Mapping[str, Any]", value).values())
-        elif isinstance(value, list):
-            waiting.extend((entry, depth + 1) for entry in cast("list[Any]", value))
+    if not is_within(document, _MAX_DEPTH, _MAX_NODES):
+        raise _bad(
+            "openapi_too_large",
+            f"has over {_MAX_NODES} values, nests deeper than {_MAX_DEPTH}, or has a number that is none",
+            "send the part of it that is needed",
+        )
 
 
 def _version(document: Mapping[str, Any]) -> Version:

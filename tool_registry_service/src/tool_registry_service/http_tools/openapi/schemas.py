@@ -105,9 +105,10 @@ class SchemaMaker:
         if name is None:
             self._document.at(pointer)
             stem = re.sub(r"[^A-Za-z0-9_-]", "_", pointer.rpartition("/")[2])[:60] or "schema"
-            name, taken = stem, set(self._names.values())
+            name, taken, number = stem, set(self._names.values()), 1
             while name in taken:
-                name = f"{stem}_{len(taken)}"
+                number += 1
+                name = f"{stem}_{number}"
             self._names[pointer] = name
             self._waiting.append(pointer)
         return name
