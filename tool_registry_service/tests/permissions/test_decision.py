@@ -8,9 +8,10 @@ CAPABILITIES = {"clock": ("time.*", "calendar.now")}
 
 
 def rules(**levels: LevelRules) -> OwnerRules:
-    agent = levels.pop("agent", None)
-    agents = {} if agent is None else {"helper": agent}
-    return OwnerRules(agents=agents, capabilities=CAPABILITIES, **levels)
+    nothing = LevelRules()
+    agents = {"helper": levels["agent"]} if "agent" in levels else {}
+    system, owner = levels.get("system", nothing), levels.get("owner", nothing)
+    return OwnerRules(system=system, owner=owner, agents=agents, capabilities=CAPABILITIES)
 
 
 def asked(tool: str = "time.now", agent: str | None = "helper", **patterns: list[str]) -> Asked:
@@ -53,6 +54,24 @@ def test_a_denial_says_which_level_which_rule_and_what_to_do(
 )
 def test_what_every_level_lets_pass_is_called(of: dict[str, LevelRules]) -> None:
     assert denial(asked(), rules(**of), []) is None
+
+
+@pytest.mark.parametrize(
+    ("system", "allowed"),
+    [
+        (LevelRules(allow=("capability:safe",)), {"time.now"}),
+        (LevelRules(deny=("capability:safe",)), {"shell.run"}),
+        (LevelRules(allow=("capability:mine",)), set[str]()),
+        (LevelRules(deny=("capability:mine",)), set[str]()),
+    ],
+)
+def test_the_platforms_rules_mean_what_the_platform_says(system: LevelRules, allowed: set[str]) -> None:
+    of = OwnerRules(
+        system=system,
+        capabilities={"safe": ("*",), "mine": ("*",)},
+        platform_capabilities={"safe": ("time.*",)},
+    )
+    assert {tool for tool in ("time.now", "shell.run") if denial(asked(tool), of, []) is None} == allowed
 
 
 def test_rules_for_one_agent_hold_for_no_other_and_for_no_call_without_one() -> None:

@@ -116,6 +116,26 @@ async def test_only_an_administrator_makes_rules_for_the_platform(
         assert (await registry.http.delete(f"{RULES}/{made.json()['id']}", headers=admin)).status_code == 204
 
 
+async def test_an_owner_cannot_say_what_the_platforms_rules_mean_by_a_capability(
+    registry: RunningRegistry, scripted: ScriptedServer
+) -> None:
+    await registry.register_http(scripted)
+    admin = registry.issuer.person("admin", ["tools:read", "tools:write", "platform:govern"])
+    name = f"counting-{registry.owner[-12:]}"
+    named = await registry.http.put(f"{NAMES}/{name}?level=system", json={"patterns": ["*.count"]}, headers=admin)
+    assert named.status_code == 201, named.text
+    rule = {"effect": "deny", "pattern": f"capability:{name}", "level": "system"}
+    made = (await registry.http.post(RULES, json=rule, headers=admin)).json()
+    try:
+        assert "switched off on this platform" in (await said(registry))["content"]
+        assert (await registry.ask("PUT", f"{NAMES}/{name}", {"patterns": ["nothing.*"]})).status_code == 201
+        assert "switched off on this platform" in (await said(registry))["content"]
+        assert not (await registry.invoke("scripted.echo", {"text": "x"}))["is_error"]
+    finally:
+        assert (await registry.http.delete(f"{RULES}/{made['id']}", headers=admin)).status_code == 204
+        assert (await registry.http.delete(f"{NAMES}/{name}?level=system", headers=admin)).status_code == 204
+
+
 async def test_rules_and_capabilities_of_others_are_nothing(registry: RunningRegistry) -> None:
     rule = await add(registry, effect="deny", pattern="x.y")
     await registry.ask("PUT", f"{NAMES}/mine", {"patterns": ["*"]})

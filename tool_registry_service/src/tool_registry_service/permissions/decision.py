@@ -30,12 +30,17 @@ _NO_RULES = LevelRules()
 
 @dataclass(frozen=True, slots=True)
 class OwnerRules:
-    """All that is said of one owner's calls, the definition of the agent apart. `capabilities`: name → patterns."""
+    """All that is said of one owner's calls, the definition of the agent apart.
+
+    Capabilities are name → patterns: `platform_capabilities` is what the platform's rules mean by a name, which its
+    owners can't give another meaning; `capabilities` what all others mean, the owner's own before the platform's.
+    """
 
     system: LevelRules = _NO_RULES
     owner: LevelRules = _NO_RULES
     agents: Mapping[str, LevelRules] = field(default_factory=dict[str, LevelRules])
     capabilities: Capabilities = field(default_factory=dict[str, Sequence[str]])
+    platform_capabilities: Capabilities = field(default_factory=dict[str, Sequence[str]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +72,15 @@ def denial(asked: Asked, rules: OwnerRules, denied_here: Sequence[str]) -> Denia
     agent = _NO_RULES if asked.agent_name is None else rules.agents.get(asked.agent_name, _NO_RULES)
     if (pattern := matching(asked.tool, denied_here)) is not None:
         return _denied("operator", asked, pattern)
-    levels: tuple[tuple[Level, LevelRules], ...] = (("system", rules.system), ("owner", rules.owner), ("agent", agent))
-    for level, of_level in levels:
-        if (pattern := _covering(asked.tool, of_level.deny, rules.capabilities, unknown=True)) is not None:
+    levels: tuple[tuple[Level, LevelRules, Capabilities], ...] = (
+        ("system", rules.system, rules.platform_capabilities),
+        ("owner", rules.owner, rules.capabilities),
+        ("agent", agent, rules.capabilities),
+    )
+    for level, of_level, meant in levels:
+        if (pattern := _covering(asked.tool, of_level.deny, meant, unknown=True)) is not None:
             return _denied(level, asked, pattern)
-        if of_level.allow and _covering(asked.tool, of_level.allow, rules.capabilities, unknown=False) is None:
+        if of_level.allow and _covering(asked.tool, of_level.allow, meant, unknown=False) is None:
             return _not_allowed(level, asked)
     if (pattern := _covering(asked.tool, asked.deny, rules.capabilities, unknown=True)) is not None:
         return _denied("definition", asked, pattern)

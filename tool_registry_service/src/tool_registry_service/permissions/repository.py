@@ -20,7 +20,7 @@ Marks = tuple[tuple[str, int], ...]
 _MARKS = "SELECT owner_id, mark FROM tools.permission_marks WHERE owner_id IN ('', %s) ORDER BY owner_id"
 _RULES = "SELECT owner_id, agent, effect, pattern FROM tools.permission_rules WHERE owner_id IN ('', %s) ORDER BY id"
 # The owner's own come last, and so go over the platform's of the same name.
-_CAPABILITIES = "SELECT name, patterns FROM tools.capabilities WHERE owner_id IN ('', %s) ORDER BY owner_id"
+_CAPABILITIES = "SELECT owner_id, name, patterns FROM tools.capabilities WHERE owner_id IN ('', %s) ORDER BY owner_id"
 
 
 class RuleReader:
@@ -39,12 +39,13 @@ class RuleReader:
         for owner, agent, effect, pattern in await self._all(_RULES, owner_id):
             found.setdefault((owner, agent), {"allow": [], "deny": []})[effect].append(pattern)
         levels = {key: LevelRules(tuple(of["allow"]), tuple(of["deny"])) for key, of in found.items()}
-        capabilities = {name: tuple(patterns) for name, patterns in await self._all(_CAPABILITIES, owner_id)}
+        named = [(owner, name, tuple(patterns)) for owner, name, patterns in await self._all(_CAPABILITIES, owner_id)]
         return OwnerRules(
             system=levels.pop((EVERYBODY, ""), LevelRules()),
             owner=levels.pop((owner_id, ""), LevelRules()),
             agents={agent: rules for (_, agent), rules in levels.items()},
-            capabilities=capabilities,
+            capabilities={name: patterns for _, name, patterns in named},
+            platform_capabilities={name: patterns for owner, name, patterns in named if owner == EVERYBODY},
         )
 
     async def _all(self, query: str, owner_id: str) -> list[tuple[Any, ...]]:
