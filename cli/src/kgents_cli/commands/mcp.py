@@ -58,7 +58,7 @@ def add(name: str, organisation: str | None, as_json: bool, **given: Any) -> Non
     Examples:
       kgents mcp add weather --url https://mcp.example.com/mcp --credential cred_0199c0de00007000
       kgents mcp add time --command time --side-effect none
-      kgents mcp add files --command filesystem -- /srv/shared
+      kgents mcp add shared --command filesystem -- /srv/shared
       kgents mcp add counter --wasm counter.wasm --memory-mb 16
     """
     from kgents_cli.tools.servers import add_server

@@ -13,6 +13,7 @@ import click
 
 from kgents_cli.faults import BadInput, as_called
 from kgents_cli.tables import show_table
+from kgents_shared.contracts.tools import RESERVED_FIRST_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class KnownServer:
     template: Mapping[str, Any]
     preparing: Sequence[str]
     side_effects: Mapping[str, str]
+
+    @property
+    def free_name(self) -> str:
+        """What it can be registered as: builtin tools have some of the names."""
+        return f"mcp-{self.name}" if self.name in RESERVED_FIRST_NAMES else self.name
 
     def entry(self, folders: Folders) -> dict[str, Any]:
         """Its entry of `TOOLS_STDIO_ALLOWED`."""
@@ -121,9 +127,9 @@ def show_known_server(name: str, folders: Folders, *, as_json: bool) -> None:
         f"export TOOLS_STDIO_ALLOWED='{json.dumps({name: entry})}'",
         "",
         "# 3. With the platform started anew, register it, and say what its tools do:",
-        as_called(f"kgents mcp add {name} --command {name}"),
+        as_called(f"kgents mcp add {server.free_name} --command {name}"),
         *(
-            as_called(f"kgents tools set {name}.{tool} --side-effect {effect}")
+            as_called(f"kgents tools set {server.free_name}.{tool} --side-effect {effect}")
             for tool, effect in server.side_effects.items()
         ),
     ]

@@ -1,7 +1,7 @@
 """What the runtime asks of the tool registry (DESIGN §7)."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -13,6 +13,10 @@ SideEffect = Literal["none", "read", "write", "external"]
 """What a call does outside: nothing, reads, changes what can be changed back, or has an effect on the world."""
 
 TOOLS_CHANGED = "tools.changed"
+
+
+RESERVED_FIRST_NAMES: Final = frozenset({"http", "files", "memory"})
+"""What names of builtin tools begin with: nobody's server, imported API or tool has such a name."""
 
 
 class ResolveToolsRequest(Contract):

@@ -1,18 +1,17 @@
 """The first part of a tool's name: a server's, an imported API's, or what single HTTP tools begin with."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
-RESERVED: Final = frozenset({"http", "files", "memory"})
-"""What builtin tools begin with; nobody else's do."""
+from kgents_shared.contracts.tools import RESERVED_FIRST_NAMES
 
 
 def not_reserved(name: str) -> str:
     """Refuse a name that begins as builtin tools do."""
     first = name.partition(".")[0]
-    if first in RESERVED:
+    if first in RESERVED_FIRST_NAMES:
         raise PydanticCustomError("name_reserved", "begins with {first}, as builtin tools do", {"first": first})
     return name
 
