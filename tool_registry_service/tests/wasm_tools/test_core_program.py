@@ -175,3 +175,11 @@ def test_a_module_is_initialized_before_each_call_where_it_asks_for_that(engine:
         b"(func $deeper", b'(func (export "_initialize") (global.set $kept (i32.const 5))) (func $deeper', 1
     )
     assert program(engine, text).call("remember", "{}", LIMITS, Spent()).text == "5"
+
+
+def test_as_many_calls_at_once_as_the_engine_has_room_for(sums: CoreProgram, bad: CoreProgram) -> None:
+    limits = WasmLimits(fuel=1_000_000_000_000, timeout_ms=100)
+    with ThreadPoolExecutor(8) as threads:
+        spinning = [threads.submit(bad.call, "spin", "{}", limits, Spent()) for _ in range(8)]
+        assert all(isinstance(call.exception(), LimitExceeded) for call in spinning)
+    assert sums.call("sum", '{"numbers":[1]}', LIMITS, Spent()).text == "1"

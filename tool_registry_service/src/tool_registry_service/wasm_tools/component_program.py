@@ -9,7 +9,13 @@ import wasmtime
 from wasmtime import component as wc
 
 from tool_registry_service.errors import AnswerTooLarge
-from tool_registry_service.wasm_tools.engine import MAX_TABLE_ELEMENTS, WasmEngine
+from tool_registry_service.wasm_tools.engine import (
+    INSTANCES_OF_ONE,
+    MAX_TABLE_ELEMENTS,
+    MEMORIES_OF_ONE,
+    TABLES_OF_ONE,
+    WasmEngine,
+)
 from tool_registry_service.wasm_tools.faults import NotATool, ToolTrapped
 from tool_registry_service.wasm_tools.limits import WasmGrants, WasmLimits
 from tool_registry_service.wasm_tools.program import MAX_LISTING_BYTES, Offered, Returned, Spent
@@ -18,9 +24,6 @@ from tool_registry_service.wasm_tools.wasi import Outside, Wasi
 
 INTERFACE = "kgents:tools/provider@0.1.0"
 _LIST, _CALL = "list-tools", "call-tool"
-_MOST_INSTANCES = 64
-_MOST_MEMORIES = 4
-_MOST_TABLES = 16
 
 
 class ComponentProgram:
@@ -65,7 +68,7 @@ class ComponentProgram:
         bounds, outside = CallBounds(limits), Outside()
         store = wasmtime.Store(self._engine.engine)
         try:
-            store.set_limits(limits.memory_bytes, MAX_TABLE_ELEMENTS, _MOST_INSTANCES, _MOST_TABLES, _MOST_MEMORIES)
+            store.set_limits(limits.memory_bytes, MAX_TABLE_ELEMENTS, INSTANCES_OF_ONE, TABLES_OF_ONE, MEMORIES_OF_ONE)
             store.set_fuel(limits.fuel)
             store.set_epoch_deadline(self._engine.ticks(limits.timeout_ms))
             with self._engine, self._wasi.seen_by(outside):

@@ -43,11 +43,12 @@ async def upload_wasm_module(
     One that no server is made of is deleted a day later, when its owner uploads another.
     """
     owner_id = owner_of_new(principal, organisation)
-    source = await request.body()
-    if not source.startswith(_BINARY) and not source.lstrip().startswith(_TEXT):
-        raise WasmRefused("That is no WebAssembly: send the module itself, in binary or in the text format.")
-    async with wasm.rows([owner_id]) as rows:
-        return _module_view(await rows.keep(owner_id, source, most_together=wasm.most_together))
+    async with wasm.uploads:
+        source = await request.body()
+        if not source.startswith(_BINARY) and not source[:4096].lstrip().startswith(_TEXT):
+            raise WasmRefused("That is no WebAssembly: send the module itself, in binary or in the text format.")
+        async with wasm.rows([owner_id]) as rows:
+            return _module_view(await rows.keep(owner_id, source, most_together=wasm.most_together))
 
 
 @router.get("/modules")

@@ -18,8 +18,10 @@ _TICK_MS = 5
 TICK_S = _TICK_MS / 1000
 MAX_MEMORY_BYTES = 256 * 1_048_576
 MAX_TABLE_ELEMENTS = 200_000
-SLOTS = 64
-_MEMORIES_OF_ONE = 4
+MEMORIES_OF_ONE = 4
+TABLES_OF_ONE = 16
+INSTANCES_OF_ONE = 64
+RESERVED_BYTES = 5 * 1024**3  # of addresses, not of memory: what a memory may have, and nothing else beside it
 _KEPT_RESIDENT = 262_144
 _IDLE_TICKS = 100
 # What compiled code depends on beside its source; part of the name that it is cached under.
@@ -38,17 +40,19 @@ def configuration() -> wasmtime.Config:
 
 
 class WasmEngine:
-    """Compiled code runs on it; `with engine:` surrounds a call, so that its deadline comes."""
+    """What `threads` calls at once need, and no more. Compiled code runs on it; `with engine:` surrounds a call, so that
+    its deadline comes.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 8) -> None:
         config = configuration()
         pooled = c.wasmtime_pooling_allocation_config_new()
         c.wasmtime_pooling_allocation_config_max_memory_size_set(pooled, MAX_MEMORY_BYTES)
-        c.wasmtime_pooling_allocation_config_total_memories_set(pooled, SLOTS)
-        c.wasmtime_pooling_allocation_config_total_tables_set(pooled, SLOTS * 4)
-        c.wasmtime_pooling_allocation_config_total_core_instances_set(pooled, SLOTS * 8)
-        c.wasmtime_pooling_allocation_config_total_component_instances_set(pooled, SLOTS)
-        c.wasmtime_pooling_allocation_config_max_memories_per_component_set(pooled, _MEMORIES_OF_ONE)
+        c.wasmtime_pooling_allocation_config_total_memories_set(pooled, threads * MEMORIES_OF_ONE)
+        c.wasmtime_pooling_allocation_config_total_tables_set(pooled, threads * TABLES_OF_ONE)
+        c.wasmtime_pooling_allocation_config_total_core_instances_set(pooled, threads * INSTANCES_OF_ONE)
+        c.wasmtime_pooling_allocation_config_total_component_instances_set(pooled, threads)
+        c.wasmtime_pooling_allocation_config_max_memories_per_component_set(pooled, MEMORIES_OF_ONE)
         c.wasmtime_pooling_allocation_config_max_memories_per_module_set(pooled, 1)
         c.wasmtime_pooling_allocation_config_table_elements_set(pooled, MAX_TABLE_ELEMENTS)
         c.wasmtime_pooling_allocation_config_linear_memory_keep_resident_set(pooled, _KEPT_RESIDENT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import shutil
 import tempfile
 from collections import OrderedDict
@@ -15,7 +16,7 @@ from wasmtime import component as wc
 from tool_registry_service.wasm_tools.code_cache import CodeCache, CompiledCode
 from tool_registry_service.wasm_tools.component_program import ComponentProgram
 from tool_registry_service.wasm_tools.core_program import CoreProgram
-from tool_registry_service.wasm_tools.engine import WasmEngine
+from tool_registry_service.wasm_tools.engine import MEMORIES_OF_ONE, RESERVED_BYTES, WasmEngine
 from tool_registry_service.wasm_tools.faults import NotATool
 from tool_registry_service.wasm_tools.limits import WasmGrants, WasmRuntime
 from tool_registry_service.wasm_tools.program import Program
@@ -31,10 +32,11 @@ class Loader:
     """The engine of this process and the code that is loaded on it, shared by servers with the same module."""
 
     def __init__(self, runtime: WasmRuntime, key: bytes) -> None:
+        _check_address_space(runtime.threads)
         self._own_folder = None if runtime.cache_dir is not None else tempfile.mkdtemp(prefix="kgents-wasm-")
         folder = Path(self._own_folder or runtime.cache_dir or "")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.engine = WasmEngine()
+        self.engine = WasmEngine(runtime.threads)
         self.cache = CodeCache(
             folder, key, max_bytes=runtime.max_cache_bytes, compile_timeout_s=runtime.compile_timeout_s
         )
@@ -94,3 +96,13 @@ class Loader:
         self.engine.close()
         if self._own_folder is not None:
             shutil.rmtree(self._own_folder, ignore_errors=True)
+
+
+def _check_address_space(threads: int) -> None:
+    """Raise `NotATool` where so many instances have no room; the engine would end the whole process."""
+    wanted = threads * MEMORIES_OF_ONE * RESERVED_BYTES
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most not in (resource.RLIM_INFINITY, -1) and most < wanted:
+        raise NotATool(
+            f"WASM tools take {wanted // 1024**3} GiB of addresses here, and this process may have {most} bytes"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class WasmTools:
     reader: WasmReader
     pool: WasmPool
     most_together: int
+    uploads: asyncio.Semaphore
 
     @classmethod
     def of(cls, settings: ToolsSettings, database: Database, relay: OutboxRelay, pool: HotPool) -> Self:
@@ -46,7 +48,9 @@ class WasmTools:
             wait_s=settings.call_timeout_s, idle_unload_s=settings.idle_close_s,
         )  # fmt: skip
         key = settings.client_secret.get_secret_value().encode()
-        return cls(database, relay, reader, WasmPool(runtime, key, reader.source), settings.wasm_owner_bytes)
+        return cls(
+            database, relay, reader, WasmPool(runtime, key, reader.source), settings.wasm_owner_bytes, _uploads()
+        )
 
     @asynccontextmanager
     async def rows(self, owner_ids: Collection[str]) -> AsyncGenerator[WasmService]:
@@ -56,6 +60,11 @@ class WasmTools:
             servers = McpServerService(McpServerRepository(session, owner_ids), tools)
             yield WasmService(WasmRepository(session, owner_ids), servers, ToolService(tools))
         self.relay.wake()
+
+
+def _uploads() -> asyncio.Semaphore:
+    """How many uploads are in memory at a time."""
+    return asyncio.Semaphore(2)
 
 
 def _parts(request: Request) -> WasmTools:
