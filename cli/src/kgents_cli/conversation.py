@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from kgents_cli.client import ApiClient, ServerEvent, agent_path
-from kgents_cli.faults import BadInput, CliError
+from kgents_cli.faults import BadInput, CliError, as_called
 from kgents_cli.problems import problem_error
 from kgents_cli.terminal import harmless, style
 
@@ -103,12 +103,11 @@ def tell_what_it_waits_for(data: Mapping[str, Any]) -> None:
     for approval in data.get("approvals", ()):
         approval_id, tool = harmless(str(approval["approval_id"])), harmless(str(approval["tool"]))
         click.echo(style(f"The agent wants to call {tool}, which needs a person's approval.", "yellow"), err=True)
-        click.echo(f"  read it:   kgents approvals show {approval_id}", err=True)
-        click.echo(f"  decide:    kgents approvals approve {approval_id}   (or reject)", err=True)
+        click.echo(as_called(f"  read it:   kgents approvals show {approval_id}"), err=True)
+        click.echo(as_called(f"  decide:    kgents approvals approve {approval_id}   (or reject)"), err=True)
     if run_id := data.get("run_id"):
-        click.echo(
-            f"Then the run goes on by itself; its answer: kgents runs show {harmless(str(run_id))} --wait", err=True
-        )
+        answer = as_called(f"kgents runs show {harmless(str(run_id))} --wait")
+        click.echo(f"Then the run goes on by itself; its answer: {answer}", err=True)
 
 
 def _end_line(text: str) -> None:

@@ -12,8 +12,8 @@ EXIT_NOT_RUNNING = 3
 # Every command: none is imported here, so a test compares.
 _NAMED = (
     "agents|approvals|bench|chaos|clients|completion|create|credentials|demo|dev|doctor|explain|keys|kinds|langflow|lint|locks"
-    "|login|logout|logs|man|mcp|message|migrate|organisations|profiles|roles|schema|server|templates|test|test-agent"
-    "|token|tools|up|users|validate|version|whoami|wrappers"
+    "|login|logout|logs|man|mcp|message|migrate|organisations|policies|profiles|roles|runs|schema|server|templates|test"
+    "|test-agent|token|tools|up|users|validate|version|whoami|wrappers"
 )
 _OWN_COMMAND = re.compile(rf"(?<![\w./-])kgents (?=(?:{_NAMED})\b)")
 

@@ -12,11 +12,31 @@ from kgents_shared.errors.api_errors import FaultItem
 # A body can hold ten thousand faults, and looking for what each may have meant takes time.
 MOST_FAULTS = 100
 _TABLE_KINDS = frozenset({"model_type", "dict_type", "model_attributes_type"})
+_TIME_KINDS = frozenset({"datetime_parsing", "datetime_from_date_parsing"})
 _SENTENCES = {
     **dict.fromkeys(_TABLE_KINDS, "should be a table of fields"),
     "string_unicode": "must not contain a lone surrogate",
+    "string_pattern_mismatch": "is not written as it has to be",
+    "uuid_parsing": "is no id",
+    **dict.fromkeys(_TIME_KINDS, "is no time"),
+    "timezone_aware": "says no time zone",
+}
+_TOOLS = 'name a tool as "server.tool", or many with "*": "server.*"'
+# What a pattern asks for, as people say it; any other is shown as it is.
+_IN_WORDS = {
+    r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": 'take 1 to 63 of a-z, 0-9 and "-", with a letter or digit first and last',
+    r"^[A-Za-z0-9_*-]+(\.[A-Za-z0-9_*-]+)*$": _TOOLS,
+    r"^(capability:[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?|[A-Za-z0-9_*-]+(\.[A-Za-z0-9_*-]+)*)$": (
+        f"{_TOOLS}, or capability:NAME"
+    ),
+    r"^cred_[0-9a-f]{32}$": "write a reference that `kgents credentials list` shows",
+    r"^[A-Z]{3}$": "write three capital letters, such as EUR",
 }
 _HINTS = {
+    "string_pattern_mismatch": "it must match {pattern}",
+    "uuid_parsing": "copy it whole",
+    **dict.fromkeys(_TIME_KINDS, "write it as 2026-01-31T12:00:00Z"),
+    "timezone_aware": "add Z or an offset",
     "string_type": "write text in quotes",
     "int_type": "write a whole number, without quotes",
     "int_from_float": "write a whole number",
@@ -69,6 +89,8 @@ def _sentence(kind: str, loc: tuple[str | int, ...], msg: str) -> str:
 def _general_hint(kind: str, context: Mapping[str, Any]) -> str | None:
     if kind in _TABLE_KINDS:
         return "write fields with their values in it"
+    if (pattern := context.get("pattern")) in _IN_WORDS:
+        return _IN_WORDS[pattern]
     return _HINTS[kind].format_map(context) if kind in _HINTS else None
 
 
