@@ -129,6 +129,12 @@ class IdempotencyKeyReused(InvalidInput):
     default_code = "idempotency_key_reused"
 
 
+class ArgumentsRefused(InvalidInput):
+    """Arguments that no row can hold: they nest too deep, or have a number that JSON doesn't have."""
+
+    default_code = "not_storable"
+
+
 class ServerUnreachable(BadGateway):
     """An MCP server could not be reached, or did not speak MCP."""
 

@@ -217,6 +217,25 @@ async def test_a_lost_answer_asks_whether_it_is_sent_again_under_its_own_key(
     assert len(scripted.calls) == 2
 
 
+async def test_a_tool_that_is_called_harmless_meanwhile_is_not_sent_again_without_a_word(
+    asking: RunningRegistry, owner: Owner, scripted: ScriptedServer
+) -> None:
+    body = asking.call_body("scripted.nap", {"seconds": 60})
+    await ask(asking, body)
+    await owner.decide()
+    assert "waiting" in await ask(asking, body)
+    assert len(scripted.calls) == 1
+    [server] = (await asking.ask("GET", "/api/v1/mcp-servers")).json()["items"]
+    path = f"/api/v1/mcp-servers/{server['id']}/tools/nap"
+    for said in ("write", "none"):
+        assert (await asking.ask("PATCH", path, {"side_effect": said})).status_code == 200
+        assert "waiting" in await ask(asking, body)
+    assert len(scripted.calls) == 1
+    await owner.decide("reject")
+    assert "It was not sent again." in (await ask(asking, body))["content"]
+    assert len(scripted.calls) == 1
+
+
 async def leave_to_a_dead_runner(database_url: str, body: JsonObject) -> None:
     """What a registry leaves that is killed while it makes a call."""
     async with await psycopg.AsyncConnection.connect(database_url) as connection:

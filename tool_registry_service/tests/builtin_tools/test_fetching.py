@@ -58,6 +58,7 @@ async def test_a_long_text_is_read_in_parts(fetching: RunningRegistry, api: Scri
     assert first["content"].endswith("[11400 characters more: fetch with start 600]")
     second = await fetched(fetching, f"{api.url}/long", max_chars=600, start=600)
     assert second["content"].partition("\n\n")[2].startswith("00100 ")
+    assert await fetched(fetching, f"{api.url}/long", max_chars=600.0, start=600.0) == second
 
 
 @pytest.mark.parametrize(

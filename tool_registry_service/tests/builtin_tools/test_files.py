@@ -55,6 +55,13 @@ async def test_what_is_written_is_read_listed_and_deleted(keeping: RunningRegist
         assert (await desk(tool, path="b.txt"))["is_error"]
 
 
+async def test_whole_numbers_may_be_written_as_json_schema_lets_them(keeping: RunningRegistry) -> None:
+    desk = Desk(keeping)
+    await desk("write", path="a", content="hello")
+    assert await desk.text("read", path="a", start=1.0, max_chars=2.0) == "el\n[2 characters more: read with start 3]"
+    assert "no path" in await desk.text("list", prefix="\x00")
+
+
 async def test_files_are_seen_in_their_conversation_by_their_owner_alone(keeping: RunningRegistry) -> None:
     desk = Desk(keeping)
     await desk("write", path="a", content="mine")

@@ -3,6 +3,8 @@
 import uuid
 from typing import Any
 
+import pytest
+
 from tests.external.running_registry import JsonObject, RunningRegistry
 from tests.external.scripted_mcp import ScriptedServer
 
@@ -69,6 +71,22 @@ async def test_what_a_call_was_kept_from_is_told(registry: RunningRegistry, scri
     status, answer = await call(registry, "scripted.echo", {"text": 1})
     assert (status, answer["outcome"], answer["is_error"]) == (200, "invalid_arguments", True)
     assert "text" in answer["content"]
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "[" * 101 + "]" * 101, "[" * 900 + "]" * 900])
+async def test_arguments_that_no_row_can_hold_are_refused(registry: RunningRegistry, text: str) -> None:
+    headers = registry.issuer.person(registry.owner) | {"content-type": "application/json"}
+    body = f'{{"arguments": {{"zone": {text}}}}}'
+    for key in ({}, {"Idempotency-Key": "mine"}):
+        answer = await registry.http.post("/api/v1/tools/time/call", content=body, headers=headers | key)
+        assert (answer.status_code, answer.json()["code"]) == (422, "not_storable")
+
+
+async def test_the_scope_to_call_tools_is_none_to_ask_agents(registry: RunningRegistry) -> None:
+    asked = {"agent": "expert", "message": "hello"}
+    status, answer = await call(registry, "ask_agent", asked, scopes=["tools:invoke"])
+    assert (status, answer["outcome"]) == (200, "tool_error")
+    assert "send the agent a message yourself" in answer["content"]
 
 
 async def test_a_tool_of_another_is_one_that_is_not_there(registry: RunningRegistry, scripted: ScriptedServer) -> None:

@@ -8,9 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.testing.polling import eventually
 from tests.external.running_registry import JsonObject, RunningRegistry, running_registry
 from tests.external.scripted_mcp import ScriptedServer, calls_in
+from tool_registry_service.builtin_tools.clock import Clock
+from tool_registry_service.builtin_tools.scratch import FileWriter
+from tool_registry_service.calls import ToolAnswer
 from tool_registry_service.invocation.masking import fingerprint
 
 
@@ -174,6 +178,34 @@ async def test_a_cut_off_call_of_a_tool_without_side_effect_is_made_again(
     await leave_running(database_url, body)
     assert (await registry.send(body)).json() == {"content": "1", "is_error": False}
     assert len(scripted.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "where", "arguments", "ended"),
+    [
+        ("time", Clock, {}, "failed"),
+        ("files.write", FileWriter, {"path": "a", "content": "x"}, "unknown"),
+    ],
+)  # fmt: skip
+async def test_a_call_that_breaks_within_the_platform_ends_and_is_not_made_again(
+    registry: RunningRegistry, rows: Rows, monkeypatch: pytest.MonkeyPatch, tool: str, where: type,
+    arguments: JsonObject, ended: str,
+) -> None:  # fmt: skip
+    began: list[str] = []
+
+    async def breaking(_: Any, call: InvokeToolRequest) -> ToolAnswer:
+        began.append(call.name)
+        raise TypeError("a mistake")
+
+    monkeypatch.setattr(where, "call", breaking)
+    body = registry.call_body(tool, arguments)
+    first = (await registry.send(body)).json()
+    assert first["is_error"]
+    assert "something failed inside the platform" in first["content"]
+    assert ("Whether it took effect is not known" in first["content"]) == (ended == "unknown")
+    assert (await registry.send(body)).json() == first
+    assert began == [tool]
+    assert [row["outcome"] for row in await rows(registry.owner)] == [ended]
 
 
 async def test_a_slow_tool_ends_at_the_deadline_and_the_session_goes_on(

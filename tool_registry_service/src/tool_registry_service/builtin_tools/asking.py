@@ -6,6 +6,8 @@ from tool_registry_service.builtin_tools.builtin import BuiltinDefinition
 from tool_registry_service.builtin_tools.runtime import OtherAgents
 from tool_registry_service.calls import ToolAnswer
 
+_NO_AGENT = "This tool is for agents' runs alone: send the agent a message yourself."
+
 
 class AgentAsking:
     """Sends a message to another agent and gives its answer."""
@@ -34,7 +36,13 @@ class AgentAsking:
         self._agents = agents
 
     async def call(self, call: InvokeToolRequest) -> ToolAnswer:
-        """Ask it, once a call; raises `ToolCallFault`."""
+        """Ask it, once a call; raises `ToolCallFault`.
+
+        In an agent's run alone: whoever wants an answer of an agent themselves sends it a message, for which they need
+        the right to.
+        """
+        if call.agent_id is None:
+            return ToolAnswer(_NO_AGENT, is_error=True)
         question = AskAgent(
             owner_id=call.owner_id, principal=call.principal, agent=call.arguments["agent"],
             text=call.arguments["message"], conversation_id=call.arguments.get("conversation_id"),

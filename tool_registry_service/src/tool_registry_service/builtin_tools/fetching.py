@@ -73,7 +73,8 @@ class HttpFetch:
             page = await self._pages.read(answered.body, charset_of(answered.content_type), answered.url)
             head = f"# {page.title}\n{answered.url}" if page.title else answered.url
             text = page.text or "[the page has no text]"
-        start, most = call.arguments.get("start", 0), call.arguments.get("max_chars", _FEW_CHARS)
+        # To JSON Schema 1.0 is an integer.
+        start, most = int(call.arguments.get("start", 0)), int(call.arguments.get("max_chars", _FEW_CHARS))
         part = cut_to(text[start : start + most], self._settings.max_result_bytes - 1_000)
         rest = len(text) - start - most
         more = f"\n\n[{rest} characters more: fetch with start {start + most}]" if rest > 0 else ""

@@ -90,8 +90,9 @@ class FileReader:
         content = await self._rows.read(folder, path)
         if content is None:
             return _nothing_there(path)
-        start = call.arguments.get("start", 0)
-        part = content[start : start + call.arguments.get("max_chars", _MOST_READ)]
+        # To JSON Schema 1.0 is an integer.
+        start, most = int(call.arguments.get("start", 0)), int(call.arguments.get("max_chars", _MOST_READ))
+        part = content[start : start + most]
         rest = len(content) - start - len(part)
         more = f"\n[{rest} characters more: read with start {start + len(part)}]" if part and rest > 0 else ""
         return ToolAnswer(f"{part}{more}" or "[nothing stands there]")
@@ -114,7 +115,10 @@ class FileLister:
     async def call(self, call: InvokeToolRequest) -> ToolAnswer:
         """A line for each."""
         try:
-            found = await self._rows.listed(_folder(call), str(call.arguments.get("prefix", "")).removeprefix("./"))
+            folder, prefix = _folder(call), str(call.arguments.get("prefix", "")).removeprefix("./")
+            if "\x00" in prefix or not _is_text(prefix):
+                raise _BadCall("The prefix is the beginning of no path.")
+            found = await self._rows.listed(folder, prefix)
         except _BadCall as error:
             return ToolAnswer(str(error), is_error=True)
         lines = [f"{path} ({size} bytes, {changed:%Y-%m-%d %H:%M} UTC)" for path, size, changed in found]

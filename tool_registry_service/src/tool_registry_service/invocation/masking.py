@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from tool_registry_service.calls import CallableTool
+from tool_registry_service.errors import ArgumentsRefused
+from tool_registry_service.http_tools.bounds import is_within
 from tool_registry_service.mcp_client.targets import ServerTarget
 
 _MASK = "***"
@@ -20,6 +22,8 @@ _SECRET_VALUE = re.compile(
 )
 _MAX_TEXT = 2_000
 _MAX_KEPT_BYTES = 16_384
+_MOST_DEPTH = 100
+_MOST_VALUES = 1_000_000
 
 
 def masked(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,7 +64,13 @@ def _where(target: ServerTarget | None) -> list[Any] | None:
 
 
 def fingerprint(name: str, arguments: Mapping[str, Any]) -> str:
-    """SHA-256 of the exact call, so that a key used for another one is noticed."""
+    """SHA-256 of the exact call, so that a key used for another one is noticed.
+
+    Raises:
+        ArgumentsRefused: they can't be written down.
+    """
+    if not is_within(arguments, _MOST_DEPTH, _MOST_VALUES):
+        raise ArgumentsRefused("The arguments nest too deep, are too many, or have a number that JSON doesn't have.")
     text = json.dumps([name, arguments], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

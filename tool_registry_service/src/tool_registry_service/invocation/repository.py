@@ -31,7 +31,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'running', %s)
 ON CONFLICT (owner_id, idempotency_key) DO NOTHING RETURNING id
 """
 _STORED = """
-SELECT id, fingerprint, runner, outcome, is_error, result
+SELECT id, fingerprint, runner, outcome, is_error, result, approval_id
 FROM tools.invocations WHERE owner_id = %s AND idempotency_key = %s
 """
 _FINISH = """
@@ -72,7 +72,7 @@ class NewInvocation:
 
 @dataclass(frozen=True, slots=True)
 class StoredInvocation:
-    """What is known of a call."""
+    """What is known of a call; with an `approval_id` a person was asked about it."""
 
     id: UUID
     fingerprint: str
@@ -80,6 +80,7 @@ class StoredInvocation:
     outcome: str
     is_error: bool | None
     result: str | None
+    approval_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)

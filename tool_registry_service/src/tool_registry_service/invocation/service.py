@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+import psycopg
 import structlog
+from psycopg_pool import PoolTimeout
 
 from kgents_shared.contracts.tools import ApprovalWait, InvokeToolAnswer, InvokeToolRequest, SideEffect
 from kgents_shared.db import new_id
+from kgents_shared.errors import ApiError
 from tool_registry_service.approvals.step import ApprovalStep, lost
 from tool_registry_service.calls import CallableTool, Executor, Gate, Refused, ToolKind
 from tool_registry_service.errors import DefinitionChanged, IdempotencyKeyReused, NeverSent, ToolCallFault
@@ -114,7 +117,7 @@ class InvocationService:
         runner = await self._presence.runner()
         new = NewInvocation(new_id(), call, masked(call.arguments), mark, runner, datetime.now(UTC))
         if await self._rows.claim(new):
-            return await self._make(call, new.id, runner)
+            return await self._make(call, new.id, runner, was_asked=False)
         return await self._known(call, mark, runner)
 
     async def _known(self, call: InvokeToolRequest, mark: str, runner: UUID) -> InvokeToolAnswer:
@@ -125,7 +128,7 @@ class InvocationService:
                 raise _key_reused()
             if stored.outcome == "waiting_approval":
                 if await self._rows.go_on(stored.id, runner):
-                    return await self._make(call, stored.id, runner)
+                    return await self._make(call, stored.id, runner, was_asked=True)
                 continue
             if stored.outcome != "running":
                 return InvokeToolAnswer(content=stored.result or "", is_error=bool(stored.is_error))
@@ -141,18 +144,20 @@ class InvocationService:
         """
         if not await self._rows.take_over(stored.id, from_runner=stored.runner, to_runner=runner):
             return await self._known(call, stored.fingerprint, runner)
-        tool = await self._lookup.tool(call.owner_id, call.name)
-        if tool is not None and (tool.side_effect in _REPEATABLE or tool.side_effect == _ASKED_FOR):
-            return await self._make(call, stored.id, runner)
+        tool, was_asked = await self._lookup.tool(call.owner_id, call.name), stored.approval_id is not None
+        if tool is not None and (was_asked or tool.side_effect in _REPEATABLE or tool.side_effect == _ASKED_FOR):
+            return await self._make(call, stored.id, runner, was_asked=was_asked)
         text = (
             f"The call of {call.name} was interrupted; whether it took effect is not known. "
             "It is not repeated by itself: check before calling again."
         )
         return await self._finish(call, stored.id, runner, _Outcome("unknown", True, text), 0.0)
 
-    async def _make(self, call: InvokeToolRequest, invocation_id: UUID, runner: UUID) -> InvokeToolAnswer:
+    async def _make(
+        self, call: InvokeToolRequest, invocation_id: UUID, runner: UUID, *, was_asked: bool
+    ) -> InvokeToolAnswer:
         began = time.monotonic()
-        outcome = await self._outcome(call)
+        outcome = await self._outcome(call, was_asked=was_asked)
         if outcome.waiting is not None:
             return await self._wait(call, invocation_id, runner, outcome.waiting, outcome.text)
         latency_ms = (time.monotonic() - began) * 1000
@@ -185,7 +190,10 @@ class InvocationService:
             return await self._known(call, fingerprint(call.name, call.arguments), runner)
         return InvokeToolAnswer(content=text, is_error=outcome.is_error)
 
-    async def _outcome(self, call: InvokeToolRequest) -> _Outcome:
+    async def _outcome(self, call: InvokeToolRequest, *, was_asked: bool) -> _Outcome:
+        """What comes of a call. One that a person `was_asked` about needs their word, whatever its tool is said to do
+        since: it may have been sent already.
+        """
         if (refused := await self._permissions.refusal(call)) is not None:
             return _refusal(refused, None)
         tool = await self._lookup.tool(call.owner_id, call.name)
@@ -194,7 +202,7 @@ class InvocationService:
         for gate in self._gates:
             if (refused := await gate.refusal(call, tool)) is not None:
                 return _refusal(refused, tool)
-        if tool.side_effect == _ASKED_FOR:
+        if was_asked or tool.side_effect == _ASKED_FOR:
             return await self._call_as_approved(call, tool)
         return await self._call(call, tool)
 
@@ -223,6 +231,11 @@ class InvocationService:
             return _Outcome(
                 error.outcome, True, said, tool.side_effect, may_have_acted=error.may_have_acted, went_out=went_out
             )
+        except (ApiError, psycopg.OperationalError, PoolTimeout):
+            raise  # something of ours is away: who asks again under the same key finds the row as it is
+        except Exception:  # noqa: BLE001 -- without an end the call would be made again whenever it is asked for
+            _log.exception("tool_call_broke", tool=call.name, run_id=str(call.run_id))
+            return _broken(tool)
         if (fault := await result_fault(tool, answer)) is not None:
             return _Outcome("invalid_result", True, fault, tool.side_effect, went_out=True)
         outcome = "tool_error" if answer.is_error else "completed"
@@ -240,6 +253,15 @@ class InvocationService:
 
 def _refusal(refused: Refused, tool: CallableTool | None) -> _Outcome:
     return _Outcome(refused.outcome, True, refused.text, tool and tool.side_effect, refused.denied_by)
+
+
+def _broken(tool: CallableTool) -> _Outcome:
+    """The end of a call that broke within the platform, after it may have been sent."""
+    said = f"{tool.name} gave no result: something failed inside the platform."
+    if tool.side_effect in _REPEATABLE:
+        return _Outcome("failed", True, said, tool.side_effect, may_have_acted=True)
+    said = f"{said} Whether it took effect is not known."
+    return _Outcome("unknown", True, said, tool.side_effect, may_have_acted=True)
 
 
 def _key_reused() -> IdempotencyKeyReused:
