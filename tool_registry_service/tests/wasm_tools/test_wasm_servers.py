@@ -106,6 +106,11 @@ async def test_what_calls_used_is_told(registry: RunningRegistry, owner: WasmOwn
     assert usage["most_fuel"] == SMALL["fuel"] < usage["fuel"]
     assert usage["most_memory_bytes"] == 2 * 1_048_576
     assert usage["last_used_at"]
+    health = (await registry.ask("GET", f"{SERVERS}/{server['id']}/health")).json()
+    assert [health[name] for name in ("state", "calls", "failures", "failures_in_a_row")] == ["connected", 4, 3, 0]
+    assert "unreachable" in health["last_failure"]
+    nothing = await registry.ask("GET", f"{SERVERS}/{server['id']}/resources")
+    assert "has tools, and nothing else" in nothing.json()["detail"]
 
 
 async def test_another_module_is_pinned_as_it_is_when_its_owner_puts_it_there(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tool_registry_service import heavy_imports
 from tool_registry_service.credentials import Bearers, HeaderSource, has_fields
+from tool_registry_service.errors import NeverSent
 from tool_registry_service.mcp_client.stdio_servers import StdioServers
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class TransportMaker:
         """The transport of `target`; raises `NeverSent` where it can't be had."""
         if target.transport == "streamable_http":
             return await heavy_imports.streamable_http(target, self._settings, await self._headers(target))
+        if target.transport == "wasm":
+            raise NeverSent("A WASM module has tools, and nothing else.")
         return await self.stdio.transport(target)
 
     async def _headers(self, target: ServerTarget) -> HeaderSource | None:

@@ -129,11 +129,14 @@ async def change_mcp_server(
 
 
 @router.get("/{server_id}/health")
-async def get_mcp_server_health(server_id: UUID, principal: ToolsRead, registry: RegistryDep) -> McpServerHealth:
+async def get_mcp_server_health(
+    server_id: UUID, principal: ToolsRead, registry: RegistryDep, wasm: WasmDep
+) -> McpServerHealth:
     """How a server has been, as the process that answers has seen it; nothing is asked of the server."""
     async with registry.servers(principal.owner_ids) as servers:
         target = (await servers.get(server_id)).target
-    return view_of_health(target, registry.sessions.health(server_id), registry.maker.stdio.log_of(server_id))
+    seen = wasm.pool.health(server_id) if target.transport == "wasm" else registry.sessions.health(server_id)
+    return view_of_health(target, seen, registry.maker.stdio.log_of(server_id))
 
 
 @router.post("/{server_id}/refresh", responses=refusals(409, 502))

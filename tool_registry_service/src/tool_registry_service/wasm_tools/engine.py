@@ -40,8 +40,8 @@ def configuration() -> wasmtime.Config:
 
 
 class WasmEngine:
-    """What `threads` calls at once need, and no more. Compiled code runs on it; `with engine:` surrounds a call, so that
-    its deadline comes.
+    """What `threads` calls at once need, and no more. Compiled code runs on it; `with engine:` surrounds a call, so
+    that its deadline comes.
     """
 
     def __init__(self, threads: int = 8) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from tool_registry_service.calls import ToolAnswer
 from tool_registry_service.errors import NeverSent, ToolCallFault
+from tool_registry_service.mcp_client.health import ServerHealth
 from tool_registry_service.wasm_tools.faults import NotATool
 from tool_registry_service.wasm_tools.limits import WasmGrants, WasmLimits, WasmRuntime
 from tool_registry_service.wasm_tools.program import Offered, Program, Spent
@@ -64,6 +65,17 @@ class WasmPool:
     def usage(self, server_id: UUID) -> Usage:
         """What a server's calls have used here."""
         return self._usage.setdefault(server_id, Usage())
+
+    def health(self, server_id: UUID) -> ServerHealth:
+        """How a server has been here; its code in memory is what a session is to others."""
+        seen = self.usage(server_id).health
+        median, longest = seen.latencies()
+        return ServerHealth(
+            sessions=int(self.is_loaded(server_id)), in_flight=self.running(server_id), calls=seen.calls,
+            failures=seen.failures, failures_in_a_row=seen.failures_in_a_row, last_seen_at=seen.last_seen_at,
+            last_failed_at=seen.last_failed_at, last_failure=seen.last_failure, latency_ms_p50=median,
+            latency_ms_max=longest,
+        )  # fmt: skip
 
     @property
     def loaded_modules(self) -> int:
@@ -120,7 +132,7 @@ class WasmPool:
         await self._turns.take(server.id, self._runtime.wait_s)
 
         def measured() -> T:
-            spent, began = Spent(), time.perf_counter()
+            spent, began = Spent(), time.monotonic()
             fault: ToolCallFault | None = None
             is_error = True
             try:
@@ -132,7 +144,7 @@ class WasmPool:
                 raise
             finally:
                 if is_call:
-                    usage.count(spent, time.perf_counter() - began, fault, is_error=is_error)
+                    usage.count(spent, began, fault, is_error=is_error)
 
         future = asyncio.get_running_loop().run_in_executor(self._threads, measured)
         # A caller that goes away doesn't end what runs on a thread: the slot is free when that is over.

@@ -1,9 +1,11 @@
 """What the calls of one server used, counted in this process since it first called it."""
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tool_registry_service.errors import ToolCallFault
+from tool_registry_service.mcp_client.health import HealthRecord
 from tool_registry_service.wasm_tools.faults import LimitExceeded, ToolTrapped
 from tool_registry_service.wasm_tools.program import Spent
 
@@ -21,17 +23,23 @@ class Usage:
     most_memory_bytes: int | None = None
     busy_s: float = 0.0
     last_used_at: datetime | None = None
+    health: HealthRecord = field(default_factory=HealthRecord)
 
-    def count(self, spent: Spent, took_s: float, fault: ToolCallFault | None, *, is_error: bool) -> None:
-        """One call has ended."""
+    def count(self, spent: Spent, began: float, fault: ToolCallFault | None, *, is_error: bool) -> None:
+        """A call that began then (`time.monotonic`) has ended."""
         self.calls += 1
         self.errors += is_error
         self.fuel += spent.fuel
         self.most_fuel = max(self.most_fuel, spent.fuel)
         if spent.memory_bytes is not None:
             self.most_memory_bytes = max(self.most_memory_bytes or 0, spent.memory_bytes)
-        self.busy_s += took_s
+        self.busy_s += time.monotonic() - began
         self.last_used_at = datetime.now(UTC)
+        if fault is None:
+            self.health.answered(began)
+        else:
+            self.health.calls += 1
+            self.health.failed(fault)
         if isinstance(fault, LimitExceeded):
             self.over[fault.limit] += 1
         elif isinstance(fault, ToolTrapped):
