@@ -16,6 +16,8 @@ from kgents_shared.http.addresses import AddressNotPublic, AddressPolicy, is_pub
         "::", "::1", "fe80::1", "fec0::1", "fc00::1", "fd12:3456::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
         "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a00:1::",
         "2001:0:4136:e378:8000:63bf:80ff:fffe", "2001:db8::1",
+        "192.0.0.192", "168.63.129.16", "::ffff:168.63.129.16", "64:ff9b:1::a9fe:a9fe", "64:ff9b:1:7f00:0:100::",
+        "::ffff:0:7f00:1", "::ffff:0:a9fe:a9fe",
     ],
 )  # fmt: skip
 def test_an_address_of_no_public_host_is_refused(address: str) -> None:

@@ -5,9 +5,14 @@ from collections.abc import Iterable, Sequence
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# IPv6 ranges that carry an IPv4 address inside: the inner one is what is reached (RFC 6052 §2.1, RFC 4291 §2.5.5.1).
+# IPv6 ranges that carry an IPv4 address inside: the inner one is what is reached (RFC 6052 §2.1, RFC 2765 §2.1,
+# RFC 4291 §2.5.5.1).
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_TRANSLATED = ipaddress.IPv6Network("::ffff:0:0:0/96")
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+# What `ipaddress` of our Pythons takes for public: what only a cloud's own machines reach and ask for their secrets
+# (192.0.0.192 and 168.63.129.16), and where networks translate to their own IPv4 addresses (RFC 8215).
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "168.63.129.16/32", "64:ff9b:1::/48")))
 
 
 def reached_address(address: IPAddress) -> IPAddress:
@@ -20,7 +25,7 @@ def reached_address(address: IPAddress) -> IPAddress:
         return address.sixtofour
     if address.teredo is not None:
         return address.teredo[1]
-    if address in _NAT64 or (address in _IPV4_COMPATIBLE and int(address) > 1):
+    if address in _NAT64 or address in _TRANSLATED or (address in _IPV4_COMPATIBLE and int(address) > 1):
         return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
 
@@ -30,6 +35,8 @@ def is_public(address: IPAddress) -> bool:
     reached = reached_address(address)
     if isinstance(reached, ipaddress.IPv6Address) and reached.is_site_local:
         return False  # private before fc00::/7 was (RFC 3879), and still routed within some networks
+    if any(reached in network for network in _NOT_PUBLIC):
+        return False
     return reached.is_global and not (reached.is_multicast or reached.is_reserved or reached.is_unspecified)
 
 
