@@ -178,10 +178,6 @@ def _of(organisation: str | None) -> dict[str, str]:
 
 
 def _reached_by(server: Item) -> str:
-    if server["transport"] == "wasm":
-        return "a WASM module"
-    if server["transport"] == "wasm":
-        return "its module"
     words: Sequence[Any] = (server["url"],) if server["url"] else (server["command"] or "", *server["args"])
     return " ".join(str(word) for word in words)
 
