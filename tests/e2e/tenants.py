@@ -72,7 +72,8 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     rule = await post("/tools/permissions", {"effect": "deny", "pattern": tools[1]["name"]})
     denied = await tenant.http.post(f"/api/v1/tools/{tools[1]['name']}/call", json={})
     assert denied.status_code == 200, denied.text
-    answer = await tenant.http.put(f"/api/v1/tools/capabilities/{name}", json={"patterns": [f"{name}.*"]})
+    capability = f"tools-of-{name}"
+    answer = await tenant.http.put(f"/api/v1/tools/capabilities/{capability}", json={"patterns": [f"{name}.*"]})
     assert answer.status_code == 201, answer.text
     text = 'forbid (principal, action, resource == Tool::"nothing.nothing");'
     policy = await post("/governance/policies", {"name": name, "text": text})
@@ -105,7 +106,7 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         "run": [said["run_id"]],
         "invocation_id": [called.json()["invocation_id"]],
         "rule_id": [rule["id"]],
-        "capability": [name],
+        "capability": [capability],
         "policy_id": [policy["id"]],
         "key_id": [key["id"]],
         "client_id": [client["client_id"]],
@@ -161,6 +162,20 @@ async def asked_approval(inside: httpx.AsyncClient, registry: str, owner_id: str
     answer = await inside.post("/governance/internal/approvals", json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     return {**body, **answer.json()}
+
+
+async def kept_memory(inside: httpx.AsyncClient, registry: str, tenant: Tenant) -> str:
+    """What the registry has the runtime keep for an agent of theirs, with its own token: the memory's id."""
+    body = {
+        "owner_id": tenant.things["user_id"][0],
+        "agent_id": tenant.things["agent"][0],
+        "key": uuid4().hex,
+        "text": "Ada likes tea.",
+    }
+    headers = {"Authorization": f"Bearer {registry}"}
+    answer = await inside.post("/runtime/internal/memories", json=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 async def service_token(platform: RunningPlatform, visitor: httpx.AsyncClient, caller: str, audience: str) -> str:

@@ -17,7 +17,7 @@ import pytest
 from kgents_shared.auth.scopes import ALL_SCOPES
 from tests.e2e.authorization.table import ROLES, Row, fields_of, has_object, ids_of, routes, rows
 from tests.e2e.running_platform import RunningPlatform
-from tests.e2e.tenants import Tenant, asked_approval, furnish, person, service_token
+from tests.e2e.tenants import Tenant, asked_approval, furnish, kept_memory, person, service_token
 from tests.external.scripted_mcp import ScriptedServer
 
 SERVICES = ("auth", "deployment", "governance", "management", "nl", "runtime", "tools")
@@ -115,6 +115,7 @@ async def tenants(
 ) -> AsyncGenerator[tuple[Tenant, Tenant]]:
     """Two developers, each with one thing of every kind under a name of its own."""
     registry = await service_token(platform, visitor, "tools", "governance")
+    for_memories = await service_token(platform, visitor, "tools", "runtime")
     async with AsyncExitStack() as stack:
 
         async def tenant(name: str) -> Tenant:
@@ -124,6 +125,7 @@ async def tenants(
             made = Tenant(await stack.enter_async_context(client))
             await furnish(made, name, mcp)
             made.things["approval_id"] = [(await asked_approval(inside, registry, made.things["user_id"][0]))["id"]]
+            made.things["memory_id"] = [await kept_memory(inside, for_memories, made)]
             return made
 
         first, second = await asyncio.gather(tenant("theirs"), tenant("mine"))
@@ -276,6 +278,7 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "POST /api/v1/mcp-servers/{server_id}/refresh": {},
     "POST /api/v1/mcp-servers/{server_id}/authorize": {},
+    "POST /api/v1/mcp-servers/{server_id}/prompts/fill": {"name": "nothing"},
     "PATCH /api/v1/mcp-servers/{server_id}/tools/{tool}": {"side_effect": "none"},
     "POST /api/v1/mcp-servers/{server_id}/tools/{tool}/accept": {"definition_hash": "0" * 64},
     "PUT /api/v1/mcp-servers/{wasm_server_id}/wasm": {"module": "{sha256}"},
@@ -298,6 +301,10 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+# What a route asks a server for, by a query that it must have.
+QUERIES = {"GET /api/v1/mcp-servers/{server_id}/resources/read": {"uri": "note:///nothing"}}
+
+
 @pytest.mark.parametrize("row", WRITES, ids=route_of)
 async def test_what_is_not_the_callers_to_set_is_refused_in_every_body(
     visitor: httpx.AsyncClient, bearers: Bearers, row: Row
@@ -314,7 +321,7 @@ async def with_id(caller: Tenant, row: Row, place: str, ids: dict[str, str], mcp
     """The route with these ids at `place`, and the caller's own wherever else one stands."""
     in_path = ids if place == "path" else {}
     path = re.sub(r"{(\w+)}", lambda found: in_path.get(found[1], caller.things[found[1]][-1]), row.path)
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"params": dict(QUERIES[row.route])} if row.route in QUERIES else {}
     if row.route in BODIES:
         # Where a body has no place of its own for the ids, they come beside its fields.
         has_place = f"{{{place}}}" in json.dumps(BODIES[row.route])
@@ -376,7 +383,9 @@ async def test_another_tenants_ids_get_what_ids_of_nothing_get_and_change_nothin
     tenants: tuple[Tenant, Tenant], mcp: ScriptedServer
 ):
     owner, stranger = tenants
-    readable = [row for row in OF_PEOPLE if row.method == "GET" and not row.is_all]
+    # What goes through to a server, and the stream at /mcp, are not what the owner has.
+    passed_on = {*QUERIES, "GET /mcp"}
+    readable = [row for row in OF_PEOPLE if row.method == "GET" and not row.is_all and row.route not in passed_on]
     before = await state_of(owner, readable)
     wrong: list[str] = []
     for row in WITH_IDS:
@@ -404,8 +413,9 @@ async def test_another_tenants_ids_get_what_ids_of_nothing_get_and_change_nothin
 
 async def test_lists_hold_the_callers_own_things_alone(tenants: tuple[Tenant, Tenant]):
     owner, stranger = tenants
-    # A version's number and a label's name are the same for everybody.
-    ids = {value for name, values in owner.things.items() for value in values if name not in {"number", "label"}}
+    # A version's number and a label's name are the same for everybody; a capability of any name is anybody's to make.
+    shared = {"number", "label", "capability"}
+    ids = {value for name, values in owner.things.items() for value in values if name not in shared}
     for row in LISTS:
         theirs = (await owner.http.get(row.path, params={"limit": "1000"} if "items" in row.path else {})).json()
         seen = (await stranger.http.get(row.path)).json()
