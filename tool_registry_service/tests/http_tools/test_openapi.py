@@ -171,6 +171,7 @@ def test_the_platforms_own_document_can_be_imported_whole() -> None:
         ({"requestBody": {"content": {"application/json": {"schema": {"$dynamicRef": "#x"}}}}}, "depend on where"),
         ({"parameters": [{"name": "s", "in": "cookie", "required": True, "schema": {}}]}, "wants the cookie s"),
         ({"parameters": [{"name": f"p{n}", "in": "query", "schema": {}} for n in range(101)]}, "over 100 parameters"),
+        ({"parameters": [{"name": "X-A\r\nX-B", "in": "header", "schema": {}}]}, "a header that can't be sent"),
         ({"security": [{"mutual": []}]}, "in a way that isn't known"),
         ({"servers": [{"url": "https://elsewhere.example"}]}, "at another address"),
         ({"description": "Use the key sk-abcdefghij0123456789 for it."}, "what looks like a secret"),

@@ -19,7 +19,8 @@ def sent(arguments: dict[str, Any] | None = None, **sending: Any) -> Outgoing:
 
 @pytest.mark.parametrize(
     ("value", "segment"),
-    [("Zürich", "Z%C3%BCrich"), ("a/b", "a%2Fb"), ("a?b#c", "a%3Fb%23c"), (7, "7"), (True, "true"),
+    [("Zürich", "Z%C3%BCrich"), ("a/b", "a%2Fb"), ("a?b#c", "a%3Fb%23c"), (7, "7"), (7.0, "7"),
+     (1e300, "1e%2B300"), (True, "true"),
      (["a", "b,c"], "a%2Cb%2Cc"),
      ("a\\..\\b", "a%5C..%5Cb"), ("@evil.example", "%40evil.example"), ("...", "...")],
 )  # fmt: skip
@@ -83,6 +84,12 @@ def test_an_argument_by_itself_keeps_its_type() -> None:
         {"n": 7, "list": [1, None]}, method="POST", body={"n": "{n}", "list": "{list}", "text": "{n} of {list}"}
     )
     assert request.content == b'{"n":7,"list":[1,null],"text":"7 of [1,null]"}'
+
+
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")]])
+def test_a_number_that_is_none_is_not_sent(value: Any) -> None:
+    with pytest.raises(ArgumentRefused):
+        sent({"n": value}, method="POST", body={"n": "{n}"})
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Admin: 1", "a\nb", "a\x00b", "Ω"])

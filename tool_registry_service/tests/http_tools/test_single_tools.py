@@ -69,6 +69,18 @@ async def test_arguments_are_held_against_the_schema_before_anything_is_sent(
     assert api.requests == []
 
 
+async def test_an_argument_of_any_length_and_script_is_sent_or_refused(
+    registry: RunningRegistry, api: ScriptedApi
+) -> None:
+    request = {"method": "GET", "url": f"{api.url}/x", "query": {"q": "{city}"}, "headers": {"X-City": "{city}"}}
+    await made(registry, weather(api, request=request))
+    assert not (await registry.invoke("weather.now", {"city": "Málaga"}))["is_error"]
+    assert (api.requests[0].query, api.requests[0].headers["x-city"]) == ([("q", "Málaga")], "Málaga")
+    for city in ("東京", "x" * 100_000):
+        assert (await registry.invoke("weather.now", {"city": city}))["is_error"]
+    assert len(api.requests) == 1
+
+
 async def test_what_changes_something_carries_a_key_of_its_own(registry: RunningRegistry, api: ScriptedApi) -> None:
     request = {"method": "POST", "url": f"{api.url}/notes", "body": {"text": "{text}", "tags": "{tags}"}}
     properties = {"text": {"type": "string"}, "tags": {"type": "array"}}

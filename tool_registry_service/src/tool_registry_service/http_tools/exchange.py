@@ -12,6 +12,7 @@ import httpx
 from tool_registry_service.errors import (
     AddressRefused,
     AnswerTooLarge,
+    ArgumentRefused,
     CallTimedOut,
     ConnectionLost,
     NeverSent,
@@ -48,10 +49,7 @@ async def exchange(http: OutgoingHttp, wanted: Outgoing, shown: Shown, timeout_s
     astray = ToolCallFault if wanted.method in _SAFE else ConnectionLost
     try:
         async with asyncio.timeout(timeout_s), http.client() as client:
-            whole = shown.on(wanted)
-            headers = _BARE | whole.headers
-            sent = client.build_request(whole.method, whole.full_url, headers=headers, content=whole.content)
-            at_home = True
+            sent, at_home = _built(client, shown.on(wanted)), True
             for hop in range(_MAX_REDIRECTS + 1):
                 answer = await _sent(client, sent, None if hop == 0 else astray)
                 if answer.next_request is None:
@@ -63,6 +61,14 @@ async def exchange(http: OutgoingHttp, wanted: Outgoing, shown: Shown, timeout_s
     except TimeoutError as error:
         raise CallTimedOut(f"It did not answer within {timeout_s:g} s; whether it took effect is not known.") from error
     raise astray(f"It redirects more than {_MAX_REDIRECTS} times.")
+
+
+def _built(client: httpx.AsyncClient, wanted: Outgoing) -> httpx.Request:
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in (_BARE | wanted.headers).items()]
+    try:
+        return client.build_request(wanted.method, wanted.full_url, headers=headers, content=wanted.content)
+    except httpx.InvalidURL as error:
+        raise ArgumentRefused(f"The request has no address that can be sent: {_said(error)}") from error
 
 
 async def _sent(

@@ -80,6 +80,8 @@ def outgoing(sending: Sending, arguments: Mapping[str, Any]) -> Outgoing:
         return Outgoing(sending.method, _url(sending.url, arguments), _query(sending, arguments), headers, content)
     except UnicodeEncodeError as error:
         raise ArgumentRefused("An argument has half of a surrogate pair in it, which is no character.") from error
+    except ValueError as error:
+        raise ArgumentRefused("An argument holds a number that JSON doesn't have.") from error
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
@@ -162,7 +164,7 @@ def _content(sending: Sending, arguments: Mapping[str, Any]) -> tuple[bytes | No
     if value is MISSING:
         return None, None
     if sending.body_type == "json":
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), None
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(), None
     if sending.body_type == "text":
         return as_text(value).encode(), None
     if not isinstance(value, Mapping):

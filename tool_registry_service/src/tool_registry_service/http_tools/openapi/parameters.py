@@ -18,6 +18,7 @@ NOT_FROM_ARGUMENTS: Final = frozenset({
     "idempotency-key", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
 })  # fmt: skip
 _STYLES: Final[Mapping[str, Style]] = {"spaceDelimited": "space", "pipeDelimited": "pipe", "deepObject": "deep"}
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
@@ -78,6 +79,8 @@ def parameters_of(document: ApiDocument, path: str, lists: tuple[Any, ...], argu
             called = arguments.add(name, place, parameter)
             arguments.query[name] = f"{{{called}}}"
             arguments.styles[name] = _query_style(parameter)
+        elif place == "header" and _TOKEN.fullmatch(name) is None:
+            raise Unfollowed(f"names a header that can't be sent: {name[:80]!r}")
         elif place == "header" and name.lower() not in NOT_FROM_ARGUMENTS:
             called = arguments.add(name, place, parameter)
             arguments.headers[name] = f"{{{called}}}"
