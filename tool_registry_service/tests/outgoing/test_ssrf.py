@@ -182,6 +182,7 @@ async def test_an_mcp_server_that_redirects_elsewhere_is_not_followed(
     async with Listener(answer) as door, running_registry(database_url) as registry:
         body = {"name": "door", "transport": "streamable_http", "url": f"http://127.0.0.1:{door.port}/mcp"}
         refused = await registry.ask("POST", "/api/v1/mcp-servers", body)
-        assert refused.status_code == 502
+        assert (refused.status_code, refused.json()["code"]) == (422, "mcp_server_refused")
+        assert "it answered 307" in refused.json()["detail"]
         assert door.hits == 1
     assert secret_place.hits == 0
