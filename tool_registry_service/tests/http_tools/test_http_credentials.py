@@ -72,6 +72,43 @@ async def test_the_credential_goes_as_it_is_said_and_comes_back_in_no_answer(
     assert len(await somebody.uses(ref)) >= 1
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"a": "Bearer ab/cd-canary"}',
+        b'{"a": "ab\\/cd-canary"}',
+        b'{"a": ["\\u0061b/cd-canary"]}',
+        b'{"ab/cd-canary": 1, "a": {"ab/cd-canary": "ab/cd-canary"}}',
+    ],
+)
+async def test_a_result_that_breaks_its_promise_does_not_quote_the_credential(
+    somebody: CredentialOwner, api: ScriptedApi, answer: bytes
+) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False}
+    await made(somebody, locked(api, await somebody.keep("ab/cd-canary", "generic"), output_schema=schema))
+    api.answer("/locked", answer, content_type="application/json")
+    result = await somebody.registry.invoke("locked.get", {})
+    assert "not what its output schema promises" in result["content"]
+    assert "***" in result["content"]
+    assert "cd-canary" not in result["content"]
+
+
+async def test_a_slash_that_json_escapes_hides_no_credential(somebody: CredentialOwner, api: ScriptedApi) -> None:
+    await made(somebody, locked(api, await somebody.keep("ab/cd-canary", "generic")))
+    api.answer("/locked", b'{"a": "ab\\/cd-canary"}', content_type="application/json")
+    assert (await somebody.registry.invoke("locked.get", {}))["content"] == '{"a": "***"}'
+
+
+@pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "Connection"])
+async def test_a_credential_says_nothing_about_how_a_request_is_sent(
+    somebody: CredentialOwner, api: ScriptedApi, name: str
+) -> None:
+    ref = await somebody.keep("other.example", "generic")
+    body = locked(api, ref, auth={"scheme": "header", "name": name})
+    answer = await somebody.registry.ask("POST", TOOLS, body)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "bad_placement")
+
+
 async def test_a_key_in_the_query_cannot_be_given_by_an_argument(somebody: CredentialOwner, api: ScriptedApi) -> None:
     ref = await somebody.keep("the+key", "platform")
     await made(somebody, locked(api, ref, auth={"scheme": "query", "name": "key"}))

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,6 +13,10 @@ from kgents_shared.contracts.tools import SideEffect
 from tool_registry_service.http_tools.sending import Sending
 
 AuthScheme = Literal["bearer", "basic", "header", "query"]
+# Where a request goes and where it ends: a document that a stranger wrote could have a credential put there.
+_OF_THE_CONNECTION: Final = frozenset({
+    "host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect", "keep-alive",
+})  # fmt: skip
 
 
 class Placement(Contract):
@@ -25,6 +29,8 @@ class Placement(Contract):
     def _named_where_it_must_be(self) -> Self:
         if (self.scheme in ("header", "query")) != (self.name is not None):
             raise PydanticCustomError("bad_placement", "name goes with the schemes header and query, and must be there")
+        if self.scheme == "header" and (self.name or "").lower() in _OF_THE_CONNECTION:
+            raise PydanticCustomError("bad_placement", "no credential goes in a header that says how a request is sent")
         return self
 
 

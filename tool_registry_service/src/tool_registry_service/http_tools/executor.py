@@ -41,7 +41,7 @@ class HttpExecutor:
         if use is not None and answered.status == _UNAUTHORIZED:
             self._secrets.forget(use)  # it may have been rotated: the next call has the new one
         answer = answer_of(answered, wants_structure=tool.output_schema is not None)
-        return ToolAnswer(shown.masked(answer.text), answer.is_error, answer.structured)
+        return ToolAnswer(shown.masked(answer.text), answer.is_error, shown.masked_value(answer.structured))
 
     async def _shown(self, use: CredentialUse | None, placement: Placement | None, name: str) -> Shown:
         if use is None or placement is None:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, cast
 from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
@@ -42,6 +43,23 @@ class Shown:
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
+
+    def masked_value(self, value: Any) -> Any:
+        """A parsed answer likewise, changed in place: its texts are quoted where it isn't what its schema promises."""
+        whole = [value]
+        waiting: list[Any] = [whole] if self.secrets else []
+        while waiting:
+            current = waiting.pop()
+            if isinstance(current, dict):
+                named = {self.masked(name): entry for name, entry in cast("dict[str, Any]", current).items()}
+                current.clear()
+                current.update(named)
+            for place, entry in list(current.items() if isinstance(current, dict) else enumerate(current)):
+                if isinstance(entry, str):
+                    current[place] = self.masked(entry)
+                elif isinstance(entry, dict | list):
+                    waiting.append(entry)
+        return whole[0]
 
 
 NOTHING_SHOWN = Shown({}, [])
@@ -114,11 +132,12 @@ def _user_and_password(resolved: ResolvedCredential) -> tuple[str, str]:
 
 
 def _forms(*secrets: str) -> tuple[str, ...]:
-    """Each secret as it is and as JSON and addresses write it, the longest first."""
+    """Each secret as it is and as JSON (some escape `/`) and addresses write it, the longest first."""
+    written = [(secret, json.dumps(secret)[1:-1]) for secret in secrets]
     forms = {
         form
-        for secret in secrets
-        for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret))
+        for secret, in_json in written
+        for form in (secret, in_json, in_json.replace("/", "\\/"), quote(secret, safe=""), quote_plus(secret))
         if len(form) >= _LEAST_MASKED
     }
     return tuple(sorted(forms, key=len, reverse=True))
