@@ -70,7 +70,7 @@ def test_the_process_of_a_server_is_told_beside_its_log(kgents: Kgents, api: Api
     assert "\x1b" not in told.out
     for words in (
         "runs since 2026-11-21 10:05, started 2 times; the last one: It used more memory than it may.",
-        "namespaces", "proxy, example.com", "512 MB, 32 processes, 1 processors",
+        "namespaces", "proxy, example.com", "512 MB, 32 processes, 1 processor",
         "3 connections, 10 bytes out, 20 in; 1 refused (the last: 10.0.0.1 is private.)",
     ):  # fmt: skip
         assert words in told.err

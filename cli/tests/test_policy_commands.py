@@ -126,12 +126,18 @@ def test_a_call_is_tried_and_the_exit_code_says_what_was_decided(kgents: Kgents,
 
 def test_tools_are_allowed_denied_and_taken_back(kgents: Kgents, api: Api):
     api.will("POST", RULES, Answer(201, {**RULE, "effect": "allow", "warnings": ["It is the first allow."]}))
+    api.will("GET", "/api/v1/agents/desk", Answer(200, {"name": "desk"}))
     ran = kgents("tools", "allow", "time.*", "--agent", "desk", "--note", "why")
     assert ran.out == "Allowed: time.* for the agent desk, from the next call on.\n"
     assert ran.err == "Note: It is the first allow.\n"
     assert sent(api, "POST", RULES) == {
         "effect": "allow", "pattern": "time.*", "level": "agent", "agent": "desk", "note": "why",
     }  # fmt: skip
+    ran = kgents("tools", "deny", "tme", "--agent", "dsk")
+    assert ran.err.splitlines()[1:] == [
+        "Note: There is no agent named dsk yet.",
+        "Note: There is no tool named tme yet.",
+    ]
     assert kgents("tools", "deny", "x", "--system", "--agent", "desk").code == 2
     api.will("GET", RULES, page({**RULE, "owner_id": "other"}, {**RULE, "id": "mine"}))
     api.will("GET", "/api/v1/users/me", Answer(200, {"id": "p-1"}))

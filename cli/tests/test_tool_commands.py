@@ -83,14 +83,21 @@ def test_a_call_that_waits_says_who_decides_and_how_it_goes_on(kgents: Kgents, s
     assert ran.code == 1
     assert "waits for approval a-1" in ran.err
     assert "kgents approvals approve a-1" in ran.err
-    assert "--key my-key" in ran.err
+    assert "then: the same command again" in ran.err
     assert {name.lower(): value for name, value in stored.seen[-1].headers.items()}["idempotency-key"] == "my-key"
+    assert kgents("tools", "call", "time.now", "{}").code == 1
+    assert "idempotency-key" not in {name.lower() for name in stored.seen[-1].headers}
 
 
 def test_a_tool_that_fails_is_a_failure_of_the_command(kgents: Kgents, stored: Api):
     stored.will("POST", f"{TOOLS}/time.now/call", Answer(200, {"content": "no such zone", "is_error": True}))
     ran = kgents("tools", "call", "time.now", "{}")
     assert (ran.code, "no such zone" in ran.err) == (1, True)
+    told = {"content": "time.now gave no result. It can't be reached.", "is_error": True}
+    stored.will("POST", f"{TOOLS}/time.now/call", Answer(200, told))
+    ran = kgents("tools", "test", "time.now")
+    assert ran.code == 1
+    assert "kgents: time.now gave no result\n  It can't be reached.\n  → the arguments were made up" in ran.err
 
 
 def test_a_tool_is_tested_with_arguments_made_from_its_schema(kgents: Kgents, stored: Api):
@@ -139,7 +146,7 @@ def test_calls_are_listed_by_what_is_asked_for(kgents: Kgents, stored: Api):
 
 def test_a_server_is_registered_inspected_and_removed(kgents: Kgents, stored: Api):
     ran = kgents("mcp", "add", "time", "--command", "time", "--", "--utc")
-    assert (ran.code, "registered with 1 tools" in ran.out) == (0, True)
+    assert (ran.code, "registered with 1 tool," in ran.out) == (0, True)
     assert "is left out" in ran.err
     assert "kgents tools set time.now" in ran.err
     assert sent(stored, "POST", SERVERS) == {
@@ -222,12 +229,32 @@ def test_an_api_is_imported(kgents: Kgents, stored: Api, tmp_path: Path, source:
         "tools", "add", str(file) if source == "file" else url, "--name", "shop", "--only", "get*",
         "--side-effect", "get*=read", "--side-effect", "external",
     )  # fmt: skip
-    assert (ran.code, "imported with 1 tools, id i-1" in ran.out) == (0, True)
+    assert (ran.code, "imported with 1 tool, id i-1" in ran.out) == (0, True)
+    assert "is no operation" not in ran.err
     assert "kgents tools set shop.get --side-effect read" in ran.err
     assert sent(stored, "POST", f"{TOOLS}/import") == {
         "name": "shop", "operations": ["get*"], "side_effects": {"get*": "read", "*": "external"},
         **({"document": DOCUMENT} if source == "file" else {"url": url}),
     }  # fmt: skip
+
+
+def test_patterns_that_are_no_operation_are_told(kgents: Kgents, stored: Api, tmp_path: Path):
+    file = tmp_path / "shop.yaml"
+    file.write_text(DOCUMENT)
+    tool = {"name": "shop.add", "side_effect": "external", "suggested_side_effect": "external"}
+    stored.will("POST", f"{TOOLS}/import", Answer(201, IMPORTED | {"tools": [tool]}))
+    ran = kgents("tools", "add", str(file), "--name", "shop", "--only", "a*", "--side-effect", "gte*=read")
+    assert ran.code == 0
+    assert "warning: --side-effect gte* is no operation of shop\n" in ran.err
+    assert "--only" not in ran.err
+    assert "1 asks for an approval at each call; if it needs none: kgents tools set shop.add" in ran.err
+    assert "--side-effect write" in ran.err
+
+
+def test_what_builtin_tools_do_outside_is_not_set(kgents: Kgents, stored: Api):
+    stored.will("GET", f"{TOOLS}/time", Answer(200, TOOL | {"name": "time", "kind": "builtin", "server_id": None}))
+    ran = kgents("tools", "set", "time", "--side-effect", "external")
+    assert (ran.code, "time is part of the platform" in ran.err) == (2, True)
 
 
 def test_an_imported_api_is_refreshed_and_removed_by_its_name(kgents: Kgents, stored: Api):

@@ -128,16 +128,16 @@ class ApiClient:
         )  # fmt: skip
         return self._answer(request, source)
 
-    def post_once(self, path: str, body: Any, *, key: str, timeout_s: float) -> Any:
-        """POSTs under an idempotency key of one's own: the same key and body again give the same answer."""
+    def post_under(self, key: str | None, path: str, body: Any, *, timeout_s: float) -> Any:
+        """POSTs under an idempotency key of one's own, or under none: then the server says what it makes of that."""
         request = self._http.build_request(
-            "POST", f"/api/v1{path}", json=body, headers={"idempotency-key": key},
+            "POST", f"/api/v1{path}", json=body, headers={} if key is None else {"idempotency-key": key},
             timeout=httpx.Timeout(timeout_s, connect=10),
         )  # fmt: skip
-        return self._answer(request, None)
+        return self._answer(request, None, makes_key=False)
 
-    def _answer(self, request: httpx.Request, source: str | None) -> Any:
-        answer = self._send(request)
+    def _answer(self, request: httpx.Request, source: str | None, *, makes_key: bool = True) -> Any:
+        answer = self._send(request, makes_key=makes_key)
         if answer.status_code >= 400:
             raise problem_error(answer.status_code, _parsed(answer.text), source=source)
         return _parsed(answer.text)
@@ -170,8 +170,8 @@ class ApiClient:
         finally:
             answer.close()
 
-    def _send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
-        if request.method == "POST":
+    def _send(self, request: httpx.Request, *, stream: bool = False, makes_key: bool = True) -> httpx.Response:
+        if request.method == "POST" and makes_key:
             request.headers.setdefault("idempotency-key", str(uuid4()))
         request.headers["authorization"] = f"Bearer {self._token}"
         try:

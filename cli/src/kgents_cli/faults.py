@@ -45,7 +45,7 @@ class CliError(Exception):
 
         print(f"{style('kgents:', 'red')} {harmless(as_called(self.message))}", file=sys.stderr)
         for line in self.lines:
-            print(f"  {harmless(line)}", file=sys.stderr)
+            print(f"  {harmless(as_called(line))}", file=sys.stderr)
         if self.hint:
             print(f"  {style('→', 'cyan')} {harmless(as_called(self.hint))}", file=sys.stderr)
 

@@ -10,7 +10,7 @@ import click
 
 from kgents_cli.client import ApiClient, path_below
 from kgents_cli.definition_files import read_definition
-from kgents_cli.faults import EXIT_OTHER, BadInput, CliError
+from kgents_cli.faults import EXIT_OTHER, BadInput, CliError, as_called
 from kgents_cli.listing import show_list
 from kgents_cli.secret_input import confirmed
 from kgents_cli.tables import day, show_table
@@ -118,7 +118,7 @@ def check_call(
     elif decision["allowed"]:
         click.echo(style("allowed", "green", sys.stdout))
     else:
-        click.echo(f"{style('denied', 'red', sys.stdout)}: {harmless(decision['reason'])}")
+        click.echo(f"{style('denied', 'red', sys.stdout)}: {harmless(as_called(decision['reason']))}")
     return 0 if decision["allowed"] else EXIT_OTHER
 
 

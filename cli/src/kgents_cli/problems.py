@@ -26,6 +26,9 @@ _NEXT_BY_CODE: Mapping[str, str] = {
     "permission_rule_not_found": "see what there is with: kgents tools permissions",
     "capability_not_found": "see what there is with: kgents tools capabilities",
     "tool_not_found": "see what there is with: kgents tools list",
+    "credential_not_found": "see what there is with: kgents credentials list",
+    "mcp_server_unreachable": "see that it runs and that its address or command is right; then the same command again",
+    "openapi_document_unreachable": "see that the address is right, or name a file",
     "invocation_not_found": "see what there is with: kgents tools invocations",
     "version_not_found": "see what there is with: kgents agents versions NAME",
     "not_found": "see what there is with: kgents agents list",
@@ -37,8 +40,9 @@ _NEXT_BY_CODE: Mapping[str, str] = {
     "provider_garbage": _CREDENTIAL,
 }
 
+_PARTS_OF_A_REQUEST = ("body", "path", "query")
 # Said to a program; here the list follows.
-_LISTED = re.compile(r"[.;] [Ee]ach is listed in errors\.?$")
+_LISTED = re.compile(r"[.;] [Ee]ach( fault| place| reason)? is listed in errors\.?$")
 
 
 def problem_error(status: int, body: Any, *, source: str | None = None) -> ApiFault:
@@ -68,7 +72,7 @@ def problem_error(status: int, body: Any, *, source: str | None = None) -> ApiFa
 
 def fault_line(fault: Mapping[str, Any], source: str | None) -> str:
     """One fault in a line: its place, what is wrong, how to mend it. `source` is the file that has it."""
-    loc = [str(part) for part in cast("Sequence[Any]", fault.get("loc") or ()) if part != "body"]
+    loc = [str(part) for part in cast("Sequence[Any]", fault.get("loc") or ()) if part not in _PARTS_OF_A_REQUEST]
     place = ".".join(loc)
     if source is not None:
         position = [str(fault[key]) for key in ("line", "column") if isinstance(fault.get(key), int)]

@@ -27,6 +27,11 @@ def _line(cells: Sequence[str], widths: Sequence[int], room: int | None) -> str:
     return line if room is None or len(line) <= room else line[: room - 1] + "…"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 tool`, `2 tools`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def day(moment: str | None) -> str | None:
     """`2026-11-21 09:30` of an RFC 3339 time (UTC)."""
     return None if moment is None else moment[:16].replace("T", " ")

@@ -67,7 +67,7 @@ def search(text: str, as_json: bool) -> None:
     """
     from kgents_cli.tools.catalogue import list_tools as run
 
-    run({"q": text}, as_json=as_json, none_yet="No tool is like that.")
+    run({"q": text}, as_json=as_json)
 
 
 @command.command()
@@ -226,12 +226,13 @@ def test(name: str, arguments: str | None, shows_only: bool, as_json: bool) -> i
 @click.argument("name")
 @click.argument("arguments", required=False)
 @click.option("--argument", "fields", multiple=True, metavar="NAME=VALUE", help="One of them; repeat it.")
-@click.option("--key", metavar="KEY", help="The key of a call that waited: the same call goes on, never a second one.")
+@click.option("--key", metavar="KEY", help="A key of your own: the same call is made once under it.")
 @_JSON
 def call(name: str, arguments: str | None, fields: tuple[str, ...], key: str | None, as_json: bool) -> int:
     """Call a tool with ARGUMENTS, a JSON object (- reads it), and print its result.
 
-    The call goes the way that calls of agents go: permission, policy, approval and record are the same.
+    The call goes the way that calls of agents go: permission, policy, approval and record are the same. One that
+    waited for an approval goes on when the same command is given again.
 
     \b
     Examples:

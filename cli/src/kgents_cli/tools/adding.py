@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from kgents_cli.client import ApiClient, is_address, path_below
 from kgents_cli.definition_files import read_definition
 from kgents_cli.faults import BadInput, CliError, as_called
 from kgents_cli.secret_input import confirmed
+from kgents_cli.tables import counted
 from kgents_cli.terminal import harmless, progress
 from kgents_cli.tools.catalogue import PATH
 
@@ -101,18 +103,32 @@ def _import(document: Body, wanted: Wanted, shown: str | None, *, as_json: bool)
     if as_json:
         click.echo(json.dumps(made))
         return
-    click.echo(f"The API {wanted.name} is imported with {len(made['tools'])} tools, id {made['api']['id']}.")
+    click.echo(f"The API {wanted.name} is imported with {counted(len(made['tools']), 'tool')}, id {made['api']['id']}.")
     for tool in made["tools"]:
         click.echo(harmless(f"  {tool['name']}  {tool['side_effect']}"))
     for warning in made["api"]["warnings"]:
         click.echo(f"warning: {harmless(warning)}", err=True)
+    _tell_of_unused(wanted, made["tools"])
     _tell_of_approvals([tool for tool in made["tools"] if tool["side_effect"] == "external"])
 
 
 def _tell_of_approvals(tools: Sequence[Mapping[str, Any]]) -> None:
     if tools:
-        hint = f"kgents tools set {tools[0]['name']} --side-effect {tools[0].get('suggested_side_effect', 'read')}"
-        click.echo(as_called(f"{len(tools)} ask for an approval at each call; if one needs none: {hint}"), err=True)
+        suggested = tools[0].get("suggested_side_effect", "read")
+        effect = "write" if suggested == "external" else suggested
+        hint = f"kgents tools set {tools[0]['name']} --side-effect {effect}"
+        who, which = ("1 asks", "it") if len(tools) == 1 else (f"{len(tools)} ask", "one")
+        click.echo(as_called(f"{who} for an approval at each call; if {which} needs none: {hint}"), err=True)
+
+
+def _tell_of_unused(wanted: Wanted, tools: Sequence[Mapping[str, Any]]) -> None:
+    """Warn of patterns that are no operation's: most are misspelt."""
+    operations = [str(tool["name"]).partition(".")[2] for tool in tools]
+    effects = [written.rpartition("=")[0] or "*" for written in wanted.side_effects]
+    for option, patterns in (("--only", wanted.operations), ("--side-effect", effects)):
+        for pattern in patterns:
+            if not any(fnmatchcase(operation, pattern) for operation in operations):
+                click.echo(f"warning: {option} {harmless(pattern)} is no operation of {wanted.name}", err=True)
 
 
 def _read(name: str, content: bytes) -> Body | str:

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
-from uuid import uuid4
 
 import click
 
@@ -16,6 +15,7 @@ from kgents_cli.tools.catalogue import PATH
 from kgents_cli.tools.examples import example_arguments
 
 _CALL_WITHIN_S = 120.0
+_OTHERS = """the arguments were made up; give others with: --arguments '{"name": "value"}'"""
 
 
 def call_tool(name: str, written: str | None, fields: Sequence[str], key: str | None, *, as_json: bool) -> int:
@@ -35,7 +35,8 @@ def try_tool(name: str, written: str | None, *, shows_only: bool, as_json: bool)
             click.echo(harmless(json.dumps(arguments, indent=None if as_json else 2, ensure_ascii=False)))
             return 0
         click.echo(f"{name} {harmless(json.dumps(arguments, ensure_ascii=False))}", err=True)
-        return _shown(name, _call(api, name, arguments, None), as_json=as_json)
+        hint = _OTHERS if written is None and arguments else None
+        return _shown(name, _call(api, name, arguments, None), as_json=as_json, hint=hint)
 
 
 def arguments_of(written: str | None, fields: Sequence[str]) -> dict[str, Any]:
@@ -68,13 +69,12 @@ def _value(text: str) -> Any:
 
 
 def _call(api: ApiClient, name: str, arguments: Mapping[str, Any], key: str | None) -> dict[str, Any]:
-    given = key or str(uuid4())
     path = path_below(PATH, name, "call")
-    answer = api.post_once(path, {"arguments": arguments}, key=given, timeout_s=_CALL_WITHIN_S)
-    return {"idempotency_key": given, **cast("dict[str, Any]", answer)}
+    answer = api.post_under(key, path, {"arguments": arguments}, timeout_s=_CALL_WITHIN_S)
+    return cast("dict[str, Any]", answer)
 
 
-def _shown(name: str, answer: Mapping[str, Any], *, as_json: bool) -> int:
+def _shown(name: str, answer: Mapping[str, Any], *, as_json: bool, hint: str | None = None) -> int:
     waiting = answer.get("waiting")
     if as_json:
         click.echo(json.dumps(answer))
@@ -83,10 +83,11 @@ def _shown(name: str, answer: Mapping[str, Any], *, as_json: bool) -> int:
         raise CliError(
             f"{name} waits for approval {approval}, until {day(waiting['expires_at'])}",
             lines=[f"decide:  {as_called(f'kgents approvals approve {approval}')}"],
-            hint=f"then: kgents tools call {name} … --key {answer['idempotency_key']} (with the same arguments)",
+            hint="then: the same command again",
         )
     elif answer["is_error"]:
-        raise CliError(f"{name} gave no result", lines=[str(answer["content"])])
+        said = f"{name} gave no result"
+        raise CliError(said, lines=str(answer["content"]).removeprefix(f"{said}. ").splitlines(), hint=hint)
     else:
         click.echo(harmless(str(answer["content"])))
     return 0 if waiting is None and not answer["is_error"] else 1

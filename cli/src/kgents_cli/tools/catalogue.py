@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from kgents_cli.client import ApiClient, path_below
-from kgents_cli.faults import CliError, as_called
+from kgents_cli.faults import BadInput, CliError, as_called
 from kgents_cli.listing import show_list
 from kgents_cli.secret_input import confirmed
 from kgents_cli.tables import day
@@ -19,7 +19,7 @@ PATH = "/tools"
 _NONE_YET = "No tools yet. Register a server with: kgents mcp add NAME --url URL, or see: kgents tools add --help"
 
 
-def list_tools(params: Mapping[str, str], *, as_json: bool, none_yet: str = _NONE_YET) -> None:
+def list_tools(params: Mapping[str, str], *, as_json: bool) -> None:
     """What `kgents tools list` and `search` print."""
     show_list(
         PATH,
@@ -30,7 +30,7 @@ def list_tools(params: Mapping[str, str], *, as_json: bool, none_yet: str = _NON
             "effect": lambda tool: tool["side_effect"],
             "description": lambda tool: tool["description"].partition("\n")[0],
         },
-        none_yet=none_yet,
+        none_yet="No tool is like that." if params else _NONE_YET,
         as_json=as_json,
         params=params,
     )
@@ -70,6 +70,9 @@ def set_side_effect(name: str, side_effect: str, *, as_json: bool) -> None:
     """Say what a tool does outside."""
     with ApiClient() as api:
         tool = api.call("GET", path_below(PATH, name))
+        if tool.get("kind") == "builtin":
+            hint = f"who may call it is yours to say: kgents tools deny {name}"
+            raise BadInput(f"{name} is part of the platform: what it does outside stays as it is", hint=hint)
         changed = api.call("PATCH", _below(name, tool), body={"side_effect": side_effect})
     click.echo(json.dumps(changed) if as_json else f"{name}: side effect {changed['side_effect']}.")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from kgents_cli.client import ApiClient, path_below
-from kgents_cli.faults import BadInput, CliError
+from kgents_cli.client import ApiClient, agent_path, path_below
+from kgents_cli.faults import ApiFault, BadInput, CliError
 from kgents_cli.listing import show_list
 from kgents_cli.tables import day
 from kgents_cli.terminal import harmless
@@ -33,12 +33,37 @@ def rule(
             return
         body = _given({"effect": effect, "pattern": pattern, "level": level, "agent": agent, "note": note})
         made = api.call("POST", _RULES, body=body, params=params)
+        made["warnings"] += _not_there(api, pattern, agent, organisation)
     if as_json:
         click.echo(json.dumps(made))
         return
     click.echo(f"{'Allowed' if effect == 'allow' else 'Denied'}: {pattern} for {whom}, from the next call on.")
     for warning in made["warnings"]:
         click.echo(f"Note: {warning}", err=True)
+
+
+def _not_there(api: ApiClient, pattern: str, agent: str | None, organisation: str | None) -> list[str]:
+    """What a rule names that isn't there: it may come, or be misspelt."""
+    of = f"{organisation}~" if organisation else ""
+    found: list[str] = []
+    if agent is not None and not _is_there(api, agent_path(f"{of}{agent}")):
+        found.append(f"There is no agent named {agent} yet.")
+    if (
+        not pattern.startswith("capability:")
+        and "*" not in pattern
+        and not _is_there(api, path_below("/tools", f"{of}{pattern}"))
+    ):
+        found.append(f"There is no tool named {pattern} yet.")
+    return found
+
+
+def _is_there(api: ApiClient, path: str) -> bool:
+    """Whether it is there, as far as this identity may know."""
+    try:
+        api.call("GET", path)
+    except ApiFault as fault:
+        return fault.status != 404
+    return True
 
 
 def _remove(api: ApiClient, effect: str, pattern: str, level: str, agent: str | None, organisation: str | None) -> Item:

@@ -8,7 +8,7 @@ import click
 
 from kgents_cli.client import ApiClient, path_below
 from kgents_cli.faults import BadInput, as_called
-from kgents_cli.tables import day
+from kgents_cli.tables import counted, day
 from kgents_cli.terminal import harmless
 from kgents_cli.tools.servers import PATH, find_server
 
@@ -44,19 +44,18 @@ def _state(shown: Mapping[str, Any]) -> str:
         return "not started yet by the platform process that answered"
     state = f"runs since {day(shown['started_at'])}" if shown["running"] else "is not running"
     ended = f"; the last one: {shown['last_end']}" if shown["last_end"] else ""
-    return f"{state}, started {shown['starts']} times{ended}"
+    return f"{state}, started {counted(shown['starts'], 'time')}{ended}"
 
 
 def _limits(limits: Mapping[str, Any]) -> str:
     held = "" if limits["held"] else "; this machine has no control groups to hold them for all processes together"
-    return f"{limits['memory_mb']} MB, {limits['processes']} processes, {limits['cpus']:g} processors{held}"
+    processors = "1 processor" if limits["cpus"] == 1 else f"{limits['cpus']:g} processors"
+    return f"{limits['memory_mb']} MB, {limits['processes']} processes, {processors}{held}"
 
 
 def _proxy(proxy: Mapping[str, Any] | None) -> str:
     if proxy is None:
         return ""
     last = f" (the last: {proxy['last_refusal']})" if proxy["last_refusal"] else ""
-    return (
-        f"{proxy['connections']} connections, {proxy['bytes_sent']} bytes out, {proxy['bytes_received']} in; "
-        f"{proxy['refused']} refused{last}"
-    )
+    made = counted(proxy["connections"], "connection")
+    return f"{made}, {proxy['bytes_sent']} bytes out, {proxy['bytes_received']} in; {proxy['refused']} refused{last}"

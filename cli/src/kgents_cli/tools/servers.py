@@ -12,7 +12,7 @@ from kgents_cli.definition_files import read_at_most
 from kgents_cli.faults import ApiFault, BadInput, CliError, as_called
 from kgents_cli.listing import show_list
 from kgents_cli.secret_input import confirmed
-from kgents_cli.tables import day, show_table
+from kgents_cli.tables import counted, day, show_table
 from kgents_cli.terminal import harmless, progress
 
 Item = Mapping[str, Any]
@@ -49,7 +49,7 @@ def add_server(name: str, given: Mapping[str, Any], organisation: str | None, *,
     if as_json:
         click.echo(json.dumps(made))
         return
-    click.echo(f"The server {name} is registered with {len(tools)} tools, id {made['id']}.")
+    click.echo(f"The server {name} is registered with {counted(len(tools), 'tool')}, id {made['id']}.")
     _warn(made["warnings"])
     if given["oauth"]:
         click.echo(as_called(f"It has no tools before it is authorized: kgents mcp authorize {name}"), err=True)
@@ -57,7 +57,7 @@ def add_server(name: str, given: Mapping[str, Any], organisation: str | None, *,
     if asking:
         click.echo(
             as_called(
-                f"{len(asking)} of them ask for an approval at each call. If one has no effect outside: "
+                f"{_asking(len(asking), len(tools))} an approval at each call. If one has no effect outside: "
                 f"kgents tools set {asking[0]} --side-effect read"
             ),
             err=True,
@@ -180,6 +180,11 @@ def _of(organisation: str | None) -> dict[str, str]:
 def _reached_by(server: Item) -> str:
     words: Sequence[Any] = (server["url"],) if server["url"] else (server["command"] or "", *server["args"])
     return " ".join(str(word) for word in words)
+
+
+def _asking(asking: int, of: int) -> str:
+    who = "Each of them" if asking == of > 1 else "It" if of == 1 else f"{asking} of them"
+    return f"{who} {'asks' if asking in (1, of) else 'ask'} for"
 
 
 def _warn(warnings: Sequence[str]) -> None:
