@@ -61,10 +61,6 @@ class CodeCache:
         """What is on disk, if it is whole and ours."""
         return await asyncio.to_thread(self._read, source_hash)
 
-    def forget(self, source_hash: str) -> None:
-        """Delete what is kept of a source."""
-        self._path(source_hash).unlink(missing_ok=True)
-
     async def _compile(self, source: bytes) -> CompiledCode:
         mark = secrets.token_hex(8)
         given, made = self._folder / f"{mark}.source", self._folder / f"{mark}.compiled"

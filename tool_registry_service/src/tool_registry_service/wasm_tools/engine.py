@@ -110,6 +110,11 @@ class WasmEngine:
             idle = 0 if self._running else idle + 1
             self.engine.increment_epoch()
 
+    def interrupt(self, longest_ms: int) -> None:
+        """End every call that is under way, none of which had more time than that."""
+        for _ in range(self.ticks(longest_ms)):
+            self.engine.increment_epoch()
+
     def close(self) -> None:
         """End the clock. No call may be under way."""
         self._ended = True

@@ -12,6 +12,7 @@ from kgents_shared.contracts.model import Contract
 
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 _MAX_ENV = 32
+MAX_TIMEOUT_MS = 60_000
 
 
 def _few(values: dict[str, str]) -> dict[str, str]:
@@ -25,7 +26,7 @@ class WasmLimits(Contract):
 
     fuel: Annotated[int, Field(ge=10_000, le=1_000_000_000_000)] = 10_000_000_000
     memory_mb: Annotated[int, Field(ge=1, le=256)] = 64
-    timeout_ms: Annotated[int, Field(ge=10, le=60_000)] = 5_000
+    timeout_ms: Annotated[int, Field(ge=10, le=MAX_TIMEOUT_MS)] = 5_000
 
     @property
     def memory_bytes(self) -> int:

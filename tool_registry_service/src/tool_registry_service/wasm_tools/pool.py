@@ -14,7 +14,7 @@ from tool_registry_service.calls import ToolAnswer
 from tool_registry_service.errors import NeverSent, ToolCallFault
 from tool_registry_service.mcp_client.health import ServerHealth
 from tool_registry_service.wasm_tools.faults import NotATool
-from tool_registry_service.wasm_tools.limits import WasmGrants, WasmLimits, WasmRuntime
+from tool_registry_service.wasm_tools.limits import MAX_TIMEOUT_MS, WasmGrants, WasmLimits, WasmRuntime
 from tool_registry_service.wasm_tools.program import Offered, Program, Spent
 from tool_registry_service.wasm_tools.turns import Turns
 from tool_registry_service.wasm_tools.usage import Usage
@@ -188,7 +188,9 @@ class WasmPool:
                     await self.drop(server_id)
 
     async def close(self) -> None:
-        """Let what runs end, and the engine."""
+        """End what runs, and the engine."""
+        if self._loader is not None:
+            self._loader.engine.interrupt(MAX_TIMEOUT_MS)
         await asyncio.to_thread(self._threads.shutdown)
         self._running.clear()
         if self._loader is not None:
