@@ -84,7 +84,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         places = Places(settings.max_active_runs_of_owner)
         messages = MessageService(finder, journal, driver, runs, stored, settings.max_active_runs, places)
         app.state.messages = messages
-        app.state.asking = AskingService(messages, finder)
+        app.state.asking = AskingService(messages, finder, stored)
         app.state.completions = CompletionService(gateway, ledger, places)
         app.state.door = DoorService(directory, runs, journal, gateway, ToolCaller(journal, registry))
         app.state.health_probes["database"] = lambda: _answers(pool)

@@ -10,6 +10,8 @@ from kgents_shared.testing.model_server import ModelServer, StatusFault
 from tests.external.running_runtime import Runtime
 from tests.external.runtime_siblings import RuntimeSiblings
 
+JsonObject = dict[str, Any]
+
 
 async def ask(runtime: Runtime, agent: str = "helper", text: str = "Hello", **changes: Any) -> httpx.Response:
     body = {"owner_id": runtime.owner, "principal": "ann", "agent": agent, "text": text, "key": uuid4().hex}
@@ -26,9 +28,37 @@ async def test_the_asked_agent_answers_in_a_run_of_its_owners_that_knows_who_ask
     assert (told["status"], told["text"].startswith("The tool answered: ")) == ("completed", True)
     [call] = siblings.invocations
     assert (call.principal, call.hops) == ("ann", (asking, worker.agent_id))
-    again = (await ask(runtime, text="And now?", conversation_id=told["conversation_id"])).json()
+    going_on: JsonObject = {"conversation_id": told["conversation_id"], "hops": [str(asking)]}
+    again = (await ask(runtime, text="And now?", **going_on)).json()
     assert "messages seen" in again["text"]
     assert [role for role, _ in await runtime.transcript(told["conversation_id"])][-2:] == ["user", "assistant"]
+
+
+async def test_an_agent_goes_on_in_no_conversation_that_it_did_not_begin_for_the_same_person(runtime: Runtime) -> None:
+    await runtime.add_agent()
+    asking = str(uuid4())
+    persons = (await runtime.send("My secret is heron.")).json()["conversation_id"]
+    begun = (await ask(runtime, hops=[asking])).json()["conversation_id"]
+    before = await runtime.transcript(begun)
+    tries: tuple[JsonObject, ...] = (
+        {"conversation_id": persons, "hops": [asking]},
+        {"conversation_id": persons, "principal": runtime.owner, "hops": [asking]},
+        {"conversation_id": persons, "principal": runtime.owner},
+        {"conversation_id": begun, "hops": [str(uuid4())]},
+        {"conversation_id": begun, "hops": [asking], "principal": "ben"},
+        {"conversation_id": str(uuid4()), "hops": [asking]},
+    )
+    for changes in tries:
+        refused = await ask(runtime, text="What was said?", **changes)
+        assert (refused.status_code, refused.json()["code"]) == (404, "conversation_not_found"), changes
+    assert await runtime.transcript(begun) == before
+
+
+async def test_an_agent_asks_what_is_published_and_no_version_by_its_number(runtime: Runtime) -> None:
+    await runtime.add_agent()
+    refused = await ask(runtime, "helper@1")
+    assert (refused.status_code, refused.json()["code"]) == (404, "label_not_found")
+    assert (await ask(runtime, "helper@stable")).json()["status"] == "completed"
 
 
 async def test_the_same_key_is_the_same_question(runtime: Runtime, model: ModelServer) -> None:

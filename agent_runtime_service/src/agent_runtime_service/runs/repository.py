@@ -24,6 +24,11 @@ _BY_KEY = (
     f"SELECT {_COLUMNS} WHERE run.owner_id = %(owner_id)s AND run.agent_id = %(agent_id)s "
     "AND run.idempotency_key = %(key)s"
 )
+# The run that began a conversation says whose question it was.
+_BEGAN_BY = """
+SELECT run.principal, run.hops FROM runtime.steps AS step JOIN runtime.runs AS run ON run.id = step.run_id
+WHERE step.conversation_id = %(conversation_id)s AND step.seq = 1 AND run.owner_id = %(owner_id)s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,13 @@ class RunRepository:
     async def by_key(self, owner_id: str, agent_id: UUID, key: str) -> StoredRun | None:
         """The owner's run of an agent that came with that Idempotency-Key."""
         return await self._one(_BY_KEY, {"owner_id": owner_id, "agent_id": agent_id, "key": key})
+
+    async def began_by(self, owner_id: str, conversation_id: UUID) -> tuple[str, tuple[UUID, ...]] | None:
+        """Who began an owner's conversation: the subject, and the agents that led to it; None where there is none."""
+        values = {"owner_id": owner_id, "conversation_id": conversation_id}
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(_BEGAN_BY, values)).fetchone()
+        return None if row is None else (row[0], tuple(row[1]))
 
     async def _one(self, statement: str, values: dict[str, Any]) -> StoredRun | None:
         async with self._pool.connection() as connection:
