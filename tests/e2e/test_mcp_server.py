@@ -88,6 +88,8 @@ async def test_the_official_client_talks_to_an_agent_and_calls_a_tool(furnished:
         assert (text_of(called), called.isError) == ("hello", False)
         blank = await session.call_tool(ASK, {"text": " "})
         assert blank.isError
+        without = await session.call_tool(ASK, {})
+        assert (without.isError, 'text: "text" is required' in text_of(without)) == (True, True)
     assert told[0] == f"{AGENT} is at work"
 
 

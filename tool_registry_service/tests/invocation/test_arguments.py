@@ -105,6 +105,13 @@ def test_a_large_text_for_an_ordinary_schema_is_checked() -> None:
     assert argument_faults(schema, {names[0]: "x" * 1_000_000, "other": 1})
 
 
+def test_what_is_wrong_with_a_long_text_is_told_without_all_of_it() -> None:
+    [fault] = argument_faults({"properties": {"zone": {"maxLength": 64}}}, {"zone": "x" * 100_000})
+    assert fault.startswith("zone: 'xxx")
+    assert fault.endswith("' is too long")
+    assert len(fault) < 300
+
+
 def test_arguments_that_are_nested_without_end_are_refused() -> None:
     nested: dict[str, Any] = {}
     for _ in range(5000):

@@ -110,6 +110,7 @@ async def test_a_server_that_is_not_there_is_not_registered(registry: RunningReg
     body = {"name": "gone", "transport": "streamable_http", "url": f"http://127.0.0.1:{closed_port()}/mcp"}
     answer = await registry.ask("POST", SERVERS, body)
     assert (answer.status_code, answer.json()["code"]) == (502, "mcp_server_unreachable")
+    assert answer.json()["detail"] == "The server gone can't be used: nothing answers at its address"
     assert (await registry.ask("GET", SERVERS)).json()["items"] == []
 
 

@@ -20,6 +20,7 @@ from tool_registry_service.errors import SchemaTooComplex
 _MAX_STEPS = 20_000
 _MAX_DEPTH = 32
 _MAX_FAULTS = 5
+_MAX_MESSAGE = 300
 _MAX_UNIQUE_ITEMS = 500
 _CHARS_PER_STEP = 1024
 # Those that match regular expressions of the schema's author against the caller's text.
@@ -91,7 +92,7 @@ def faults_in(schema: Mapping[str, Any], value: Any, called: str) -> list[str]:
         faults: list[str] = []
         for error in checked(schema, registry=Registry()).iter_errors(value):
             place = "/".join(str(part) for part in error.absolute_path)
-            faults.append(f"{place or called}: {error.message[:300]}")
+            faults.append(f"{place or called}: {_shortened(error.message)}")
             if len(faults) == _MAX_FAULTS:
                 break
         return faults
@@ -99,6 +100,13 @@ def faults_in(schema: Mapping[str, Any], value: Any, called: str) -> list[str]:
         raise SchemaTooComplex("The tool's schema can't be followed.") from error
     finally:
         _steps_left.reset(token)
+
+
+def _shortened(message: str) -> str:
+    """A message begins with the value, of any length, and ends with what is wrong with it."""
+    return (
+        message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE // 3]}…{message[-_MAX_MESSAGE // 3 :]}"
+    )
 
 
 def argument_faults(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:

@@ -30,6 +30,7 @@ from tool_registry_service.errors import (
     WantsAuthorization,
 )
 from tool_registry_service.mcp_client.content import answer_of
+from tool_registry_service.mcp_client.sentences import sentence_of
 from tool_registry_service.mcp_client.targets import RemoteTool
 
 _log = structlog.get_logger("kgents.tools.mcp")
@@ -159,7 +160,7 @@ class McpConnection:
                 await self.close()
         if not ready.done():
             error = self._ended.result()
-            raise error if isinstance(error, ToolCallFault) else NeverSent(_sentence(error)) from error
+            raise error if isinstance(error, ToolCallFault) else NeverSent(sentence_of(error)) from error
 
     async def close(self) -> None:
         """End the session, and the process where there is one."""
@@ -204,7 +205,7 @@ class McpConnection:
         except (McpError, RuntimeError, ValueError) as error:
             fault = self._faults.pop(first, None)
             if fault is None:
-                self._end(NeverSent(f"The server doesn't speak MCP: {_sentence(error)}"))
+                self._end(NeverSent(f"The server doesn't speak MCP: {sentence_of(error)}"))
             else:
                 # What was sent asked for nothing to be done, whatever became of it.
                 told = _as_fault(fault)
@@ -217,7 +218,7 @@ class McpConnection:
 
     async def _on_message(self, message: object) -> None:
         if isinstance(message, Exception):
-            self._end(ConnectionLost(f"The server sent something that isn't MCP: {_sentence(message)}"))
+            self._end(ConnectionLost(f"The server sent something that isn't MCP: {sentence_of(message)}"))
         elif isinstance(message, types.ServerNotification) and isinstance(
             message.root, types.ToolListChangedNotification
         ):
@@ -277,7 +278,7 @@ class McpConnection:
         if session is None:
             raise NeverSent("The session is not open.")
         if self._ended.done():
-            raise NeverSent(_sentence(self._ended.result()))
+            raise NeverSent(sentence_of(self._ended.result()))
         sent_as: list[types.RequestId] = []
 
         async def send() -> T:
@@ -344,7 +345,7 @@ class McpConnection:
             raise CallRefused(f"The server refused the call: {error.error.message[:500]}") from error
         if isinstance(error, ToolCallFault):
             raise error
-        raise ToolCallFault(f"The server's answer can't be read: {_sentence(error)}") from error
+        raise ToolCallFault(f"The server's answer can't be read: {sentence_of(error)}") from error
 
 
 def _list_tools(params: types.PaginatedRequestParams | None) -> types.ClientRequest:
@@ -366,7 +367,7 @@ def _as_fault(error: Exception) -> ToolCallFault:
     if isinstance(error, ToolCallFault):
         return error
     if isinstance(error, _NOT_SENT):
-        return NeverSent(_sentence(error))
+        return NeverSent(sentence_of(error))
     if isinstance(error, httpx.HTTPStatusError):
         status = error.response.status_code
         if status in (401, 403):
@@ -374,7 +375,7 @@ def _as_fault(error: Exception) -> ToolCallFault:
         if status < 500:
             return CallRefused(f"The server refused the call: it answered {status}.")
     if isinstance(error, ValueError):
-        return ToolCallFault(f"The server's answer can't be read: {_sentence(error)}")
+        return ToolCallFault(f"The server's answer can't be read: {sentence_of(error)}")
     return _lost(error)
 
 
@@ -383,7 +384,8 @@ def _lost(error: Exception) -> ToolCallFault:
     if isinstance(error, ToolCallFault) and not isinstance(error, NeverSent):
         return error
     return ConnectionLost(
-        f"The connection broke before the answer came ({_sentence(error)}); whether the call took effect is not known."
+        f"The connection broke before the answer came ({sentence_of(error)}); "
+        "whether the call took effect is not known."
     )
 
 
@@ -391,10 +393,3 @@ def _first(group: BaseExceptionGroup[Exception]) -> Exception:
     for error in group.exceptions:
         return _first(error) if isinstance(error, BaseExceptionGroup) else error
     return ConnectionLost("The session with the server ended.")
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, httpx.HTTPStatusError):
-        return f"it answered {error.response.status_code}"
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

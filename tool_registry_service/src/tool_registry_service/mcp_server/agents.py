@@ -107,11 +107,24 @@ class HttpAgents:
             ) as answer:
                 if answer.status != 200:
                     problem = await answer.json(content_type=None)
-                    raise AgentFault(str(problem.get("detail") or f"The runtime answered {answer.status}."))
+                    raise AgentFault(_why(problem) or f"The runtime answered {answer.status}.")
                 async for event in _events(answer.content):
                     yield event
         except (aiohttp.ClientError, TimeoutError, ValueError, AttributeError) as error:
             raise AgentFault("The runtime can't be reached right now; the run may go on.") from error
+
+
+def _why(problem: Mapping[str, Any]) -> str:
+    """What a problem says, with its faults: a model has nothing else to go by."""
+    faults = cast("list[dict[str, Any]]", problem.get("errors") or [])
+    detail = str(problem.get("detail") or "").removesuffix("; each is listed in errors.")
+    return f"{detail}: {'; '.join(map(_fault, faults))}." if faults else detail
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in fault.get("loc") or () if part != "body")
+    hint = fault.get("hint")
+    return f"{place}: {fault.get('msg')}" + (f" ({hint})" if hint else "")
 
 
 async def _events(content: aiohttp.StreamReader) -> AsyncGenerator[RunEvent]:
