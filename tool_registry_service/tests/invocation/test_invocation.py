@@ -260,11 +260,15 @@ async def test_secrets_in_arguments_are_not_kept(
         "nested": [{"Authorization": "canary-3"}],
         "text": "call me with sk-canary12345678 please",
         "nul": "a\x00b",
+        "url": "https://ann:canary-4@a.example/x?apikey=canary-5&b=1&x-token=canary-6#c",
+        "command": "curl -H 'Authorization: Bearer canary-7890123456' https://a.example:8080/?monkey=1",
     }
     await registry.invoke("scripted.count", arguments)
     (row,) = await rows(registry.owner)
     assert "canary" not in str(row)
     assert row["arguments"]["text"] == "call me with *** please"
+    assert row["arguments"]["url"] == "https://ann:***@a.example/x?apikey=***&b=1&x-token=***#c"
+    assert row["arguments"]["command"] == "curl -H 'Authorization: Bearer ***' https://a.example:8080/?monkey=1"
     assert "canary-1" in scripted.calls[0]
 
 

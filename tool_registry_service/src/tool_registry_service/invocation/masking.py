@@ -20,6 +20,13 @@ _SECRET_VALUE = re.compile(
     r"\b(sk-[A-Za-z0-9_-]{8,}|gh[pousr]_[A-Za-z0-9]{16,}|kg_[A-Za-z0-9_]{8,}|AKIA[0-9A-Z]{12,}|xox[abprs]-[A-Za-z0-9-]{8,}"
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*)"
 )
+# What stands behind these in a longer text: a password in an address, a key in its query, what a header shows.
+_SECRET_PART = re.compile(
+    r"(?P<before>://[^/\s:@]{0,200}:|[?&](?:[a-z_-]{0,20}[_-])?(?:api_?key|key|token|secret|password|signature|sig)="
+    r"|\b(?:bearer\s{1,4}(?=[A-Za-z0-9._~+/-]{16})|basic\s{1,4}(?=[A-Za-z0-9+/]{16})))"
+    r"(?:(?<=:)[^/\s@]{1,2000}(?=@)|(?<==)[^&\s#\"']{1,2000}|(?<=\s)[A-Za-z0-9._~+/-]{1,8192}=*)",
+    re.IGNORECASE,
+)
 _MAX_TEXT = 2_000
 _MAX_KEPT_BYTES = 16_384
 _MOST_DEPTH = 100
@@ -46,7 +53,11 @@ def _masked(value: Any, most: int | None) -> Any:
         }
     if isinstance(value, list):
         return [_masked(item, most) for item in cast("list[Any]", value)]
-    return _SECRET_VALUE.sub(_MASK, _kept(value, most)) if isinstance(value, str) else value
+    return _without_secrets(_kept(value, most)) if isinstance(value, str) else value
+
+
+def _without_secrets(text: str) -> str:
+    return _SECRET_PART.sub(rf"\g<before>{_MASK}", _SECRET_VALUE.sub(_MASK, text))
 
 
 def _kept(text: str, most: int | None) -> str:
