@@ -55,8 +55,9 @@ async def test_an_organisations_approval_takes_a_second_person_who_still_may_whe
     platform: RunningPlatform, client: httpx.AsyncClient, registry: Registry
 ) -> None:
     asker, second = await person(client, {"developer"}), await person(client, {"approver"})
-    unchecked = {"verify_signature": False}
-    ids = [str(jwt.decode(each["access_token"], options=unchecked)["sub"]) for each in (asker, second)]
+    ids = [
+        str(jwt.decode(each["access_token"], options={"verify_signature": False})["sub"]) for each in (asker, second)
+    ]
     slug = f"four-eyes-{uuid4().hex[:8]}"
 
     async def asks(bearer: str, method: str, path: str, **more: Any) -> Any:

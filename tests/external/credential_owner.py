@@ -70,7 +70,7 @@ async def credential_owner(
     """Somebody new, and a registry of their own; `changes` are its settings."""
     auth, url = vault
     headers = {"Authorization": f"Bearer {(await auth.log_in())['access_token']}"}
-    asked = {"auth_url": url, "client_secret": SecretStr(TOOLS_SECRET), "call_timeout_s": 5}
+    asked: dict[str, Any] = {"auth_url": url, "client_secret": SecretStr(TOOLS_SECRET), "call_timeout_s": 5}
     async with running_registry(database_url, **(asked | changes)) as registry:
         registry.owner = (await auth.client.get("/api/v1/users/me", headers=headers)).json()["id"]
         yield CredentialOwner(auth, registry, headers)

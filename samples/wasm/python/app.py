@@ -1,6 +1,6 @@
 """Tools in Python: `statistics.describe` and `statistics.median`, compiled by componentize-py.
 
-    componentize-py -d ../wit -w tools componentize --stub-wasi app -o statistics.wasm
+componentize-py -d ../wit -w tools componentize --stub-wasi app -o statistics.wasm
 """
 
 import json

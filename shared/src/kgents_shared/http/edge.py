@@ -20,7 +20,8 @@ _TOO_SLOW = f"The body was not here within {BODY_PATIENCE_S:.0f} seconds."
 class EdgeMiddleware:
     """Takes or makes the correlation id and returns it on every answer.
 
-    A body over the bound (`larger_bodies` has that of paths where it isn't `max_body_bytes`) is refused with 413, one that isn't whole after `BODY_PATIENCE_S` seconds with 408.
+    A body over the bound (`larger_bodies` has that of paths where it isn't `max_body_bytes`) is refused with 413, one
+    that isn't whole after `BODY_PATIENCE_S` seconds with 408.
     """
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, larger_bodies: Mapping[str, int] | None = None) -> None:

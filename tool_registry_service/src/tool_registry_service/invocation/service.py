@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
 from kgents_shared.contracts.tools import ApprovalWait, InvokeToolAnswer, InvokeToolRequest, SideEffect
 from kgents_shared.db import new_id
 from kgents_shared.errors import ApiError
+from kgents_shared.errors.handlers import is_database_away
 from tool_registry_service.approvals.step import ApprovalStep, lost
 from tool_registry_service.calls import CallableTool, Executor, Gate, Refused, ToolKind
 from tool_registry_service.errors import DefinitionChanged, IdempotencyKeyReused, NeverSent, ToolCallFault
@@ -231,9 +230,12 @@ class InvocationService:
             return _Outcome(
                 error.outcome, True, said, tool.side_effect, may_have_acted=error.may_have_acted, went_out=went_out
             )
-        except (ApiError, psycopg.OperationalError, PoolTimeout):
+        except ApiError:
             raise  # something of ours is away: who asks again under the same key finds the row as it is
-        except Exception:  # noqa: BLE001 -- without an end the call would be made again whenever it is asked for
+        except Exception as error:
+            if is_database_away(error):
+                raise
+            # Without an end the call would be made again whenever it is asked for.
             _log.exception("tool_call_broke", tool=call.name, run_id=str(call.run_id))
             return _broken(tool)
         if (fault := await result_fault(tool, answer)) is not None:
