@@ -31,6 +31,12 @@ SERVER: dict[str, Any] = {
     "args": ["--utc"], "credential_ref": None, "warnings": ["'x y' is left out"],
     "created_at": "2026-11-21T10:00:00Z", "refreshed_at": "2026-11-21T10:00:00Z",
 }  # fmt: skip
+HEALTH: dict[str, Any] = {
+    **dict.fromkeys(("sessions", "in_flight", "calls", "failures", "failures_in_a_row"), 0),
+    **dict.fromkeys(("last_seen_at", "last_failed_at", "last_failure", "latency_ms_p50", "latency_ms_max")),
+    **dict.fromkeys(("next_try_in_s", "says", "protocol", "starts", "last_end")),
+    "state": "idle", "offers": [],
+}  # fmt: skip
 CALL: dict[str, Any] = {
     "id": "c-1", "started_at": "2026-11-21T10:00:00.5Z", "tool": "time.now", "outcome": "completed",
     "latency_ms": 12.4, "agent_name": None, "principal": "p-1",
@@ -156,6 +162,41 @@ def test_a_server_is_registered_inspected_and_removed(kgents: Kgents, stored: Ap
     assert "time" in kgents("mcp", "list").out
     assert kgents("mcp", "remove", "time", "--yes").out == "The server time is removed.\n"
     assert kgents("mcp", "inspect", "nowhere").code == 2
+
+
+@pytest.mark.parametrize(
+    ("health", "lines"),
+    [
+        ({}, ["state       idle: it is asked at the next call", "calls       0, 0 failed"]),
+        (
+            {"state": "connected", "sessions": 1, "in_flight": 2, "calls": 3, "latency_ms_p50": 1.6,
+             "latency_ms_max": 20.2, "says": "time 1.2", "protocol": "2026-01-01", "offers": ["tools"], "starts": 1},
+            ["state       connected, 1 session, 2 calls under way", "calls       3, 0 failed",
+             "took        2 ms in the middle, 20 ms at most", "says        time 1.2, MCP 2026-01-01",
+             "offers      tools", "process     started 1 time"],
+        ),
+        (
+            {"state": "away", "next_try_in_s": 3.21, "calls": 2, "failures": 1, "last_failure": "It is gone.",
+             "last_failed_at": "2026-11-21T10:00:00Z"},
+            ["state       away; it is tried again in 3.2 s",
+             "calls       2, 1 failed; the last at 2026-11-21 10:00: It is gone."],
+        ),
+    ],
+    ids=["idle", "connected", "away"],
+)  # fmt: skip
+def test_how_a_server_has_been_is_told_in_words(kgents: Kgents, stored: Api, health: Any, lines: list[str]):
+    stored.will("GET", f"{SERVERS}/{SERVER_ID}/health", Answer(200, HEALTH | health))
+    told = kgents("mcp", "inspect", "time").out.splitlines()
+    assert told[3 : 3 + len(lines)] == lines
+    assert told[3 + len(lines)].startswith("TOOL")
+
+
+@pytest.mark.parametrize(("kind", "server_id", "says"), [("builtin", None, "stays"), ("mcp", "s", "MCP server time")])
+def test_only_what_was_added_is_removed(kgents: Kgents, stored: Api, kind: str, server_id: str | None, says: str):
+    stored.will("GET", IMPORTS, page())
+    stored.will("GET", f"{TOOLS}/time.now", Answer(200, TOOL | {"kind": kind, "server_id": server_id}))
+    ran = kgents("tools", "remove", "time.now", "--yes")
+    assert (ran.code, says in ran.err) == (2, True)
 
 
 def test_a_server_may_be_a_module_that_is_uploaded(kgents: Kgents, stored: Api, tmp_path: Path):

@@ -25,7 +25,7 @@ Credential = Annotated[str, StringConstraints(pattern=CREDENTIAL_REF)]
         (Code, "z", "is not written as it has to be", "it must match ^[a-f]$"),
         (UUID, "nope", "is no id", "copy it whole"),
         (datetime, "yesterday", "is no time", "write it as 2026-01-31T12:00:00Z"),
-        (AwareDatetime, "2026-01-31T12:00:00", "says no time zone", "add Z or an offset"),
+        (AwareDatetime, "2026-01-31T12:00:00", "says no time zone", "write it as 2026-01-31T12:00:00Z"),
     ],
     ids=["slug", "pattern", "grant", "credential", "any pattern", "id", "time", "time without a zone"],
 )

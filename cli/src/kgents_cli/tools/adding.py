@@ -64,10 +64,24 @@ def remove_tool(name: str, *, yes: bool) -> None:
     with ApiClient() as api:
         imported = _find_import(api, name)
         what = f"the tool {name}" if imported is None else f"the imported API {name} with its tools"
+        if imported is None:
+            _refuse_what_is_no_request(api.call("GET", path_below(PATH, name)))
         if not yes and not confirmed(f"Forget {what}?", f"kgents tools remove {name} --yes"):
             raise CliError("nothing was removed")
         api.call("DELETE", path_below(PATH, name) if imported is None else path_below(_IMPORTS, imported["id"]))
     click.echo(f"{name} is removed.")
+
+
+def _refuse_what_is_no_request(tool: Mapping[str, Any]) -> None:
+    name, server = str(tool["name"]), str(tool["name"]).partition(".")[0]
+    if tool["kind"] == "builtin":
+        hint = f"no agent may call it after: kgents tools deny {name}"
+        raise BadInput(f"{name} is part of the platform and stays", hint=hint)
+    if tool.get("server_id") is not None:
+        hint = (
+            f"no agent may call it after: kgents tools deny {name}; forget the server with: kgents mcp remove {server}"
+        )
+        raise BadInput(f"{name} is offered by the MCP server {server}", hint=hint)
 
 
 def refresh_import(name: str, file: str | None, *, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from kgents_cli.listing import show_list
 from kgents_cli.secret_input import confirmed
 from kgents_cli.tables import counted, day, show_table
 from kgents_cli.terminal import harmless, progress
+from kgents_cli.tools.server_health import health_lines
 
 Item = Mapping[str, Any]
 PATH = "/mcp-servers"
@@ -89,7 +90,7 @@ def inspect_server(name: str, *, as_json: bool) -> None:
         f"reached by  {_reached_by(server)}",
         f"refreshed   {day(server['refreshed_at'])}",
         *([f"credential  {server['credential_ref']}"] if server["credential_ref"] else []),
-        *(f"{key:11} {_shown(value)}" for key, value in (health or {}).items()),
+        *(f"{label:11} {text}" for label, text in health_lines(health or {}).items() if text),
     ]
     click.echo(harmless("\n".join(lines)))
     if tools:
@@ -178,6 +179,8 @@ def _of(organisation: str | None) -> dict[str, str]:
 
 
 def _reached_by(server: Item) -> str:
+    if server["transport"] == "wasm":
+        return "a WASM module"
     words: Sequence[Any] = (server["url"],) if server["url"] else (server["command"] or "", *server["args"])
     return " ".join(str(word) for word in words)
 
@@ -200,7 +203,3 @@ def _if_there_is(api: ApiClient, path: str) -> dict[str, Any] | None:
         if fault.status == 404:
             return None
         raise
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -36,7 +36,7 @@ _HINTS = {
     "string_pattern_mismatch": "it must match {pattern}",
     "uuid_parsing": "copy it whole",
     **dict.fromkeys(_TIME_KINDS, "write it as 2026-01-31T12:00:00Z"),
-    "timezone_aware": "add Z or an offset",
+    "timezone_aware": "write it as 2026-01-31T12:00:00Z",
     "string_type": "write text in quotes",
     "int_type": "write a whole number, without quotes",
     "int_from_float": "write a whole number",
