@@ -96,7 +96,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         limits = InvocationLimits(settings.max_result_bytes)
         invocations = InvocationService(rows, presence, parts, limits)
         background.start("tools-records", Retention(database, settings.calls_kept_days).run)
-        direct_calls = DirectCallService(invocations, DirectCallRepository(pool))
+        direct_calls = DirectCallService(invocations, DirectCallRepository(pool), settings.calls_per_person)
         http_access = HttpAccess(settings, http_secrets)
         app.state.registry = Registry(
             database,

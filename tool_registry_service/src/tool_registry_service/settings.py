@@ -68,6 +68,7 @@ class ToolsSettings(ServiceSettings):
     lists folders that stdio servers must not see; `stdio_proxy_max_bytes` bounds one connection each way of those that
     have a proxy. `denied` lists tool patterns that no agent may call.
     `calls_kept_days`: recorded calls are forgotten then, but for those that somebody may still have to look at.
+    `calls_per_person`: those without an agent that one person may have under way in a process.
     `mcp_…` are of `/mcp`: sessions that a process keeps, open streams and requests under way of one person, and how
     often it is looked whether what they are offered has changed.
     `wasm_…` are of WASM tools: threads that calls run on, calls of one server that may wait for one, where compiled
@@ -101,6 +102,7 @@ class ToolsSettings(ServiceSettings):
     files_conversation_bytes: int = Field(default=4_194_304, ge=1024)
     files_kept_days: int = Field(default=30, ge=1)
     calls_kept_days: int = Field(default=90, ge=1)
+    calls_per_person: int = Field(default=64, ge=1)
     max_sessions: int = Field(default=64, ge=1)
     wasm_threads: int = Field(default=4, ge=1, le=32)
     wasm_waiting: int = Field(default=256, ge=1)

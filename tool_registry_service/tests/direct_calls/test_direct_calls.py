@@ -1,11 +1,12 @@
 """Calls of tools that somebody makes without an agent."""
 
+import asyncio
 import uuid
 from typing import Any
 
 import pytest
 
-from tests.external.running_registry import JsonObject, RunningRegistry
+from tests.external.running_registry import JsonObject, RunningRegistry, running_registry
 from tests.external.scripted_mcp import ScriptedServer
 
 ORGANISATION = f"org-{uuid.uuid4()}"
@@ -87,6 +88,15 @@ async def test_the_scope_to_call_tools_is_none_to_ask_agents(registry: RunningRe
     status, answer = await call(registry, "ask_agent", asked, scopes=["tools:invoke"])
     assert (status, answer["outcome"]) == (200, "tool_error")
     assert "send the agent a message yourself" in answer["content"]
+
+
+async def test_one_person_has_so_many_calls_under_way_and_no_more(database_url: str, scripted: ScriptedServer) -> None:
+    async with running_registry(database_url, calls_per_person=2, call_timeout_s=1) as registry:
+        await without_effect(registry, scripted, "nap", "echo")
+        naps = [asyncio.create_task(call(registry, "scripted.nap", {"seconds": 60})) for _ in range(3)]
+        statuses = sorted([(await nap)[0] for nap in naps])
+        assert statuses == [200, 200, 429]
+        assert (await call(registry, "scripted.echo", {"text": "x"}))[0] == 200
 
 
 async def test_a_tool_of_another_is_one_that_is_not_there(registry: RunningRegistry, scripted: ScriptedServer) -> None:

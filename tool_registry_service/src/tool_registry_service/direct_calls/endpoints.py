@@ -18,7 +18,7 @@ _Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_l
 @router.post(
     "/{name}/call",
     response_model_exclude_none=True,
-    responses={202: {"model": DirectCallAnswer, "description": "It waits for an approval."}} | refusals(409),
+    responses={202: {"model": DirectCallAnswer, "description": "It waits for an approval."}} | refusals(409, 429),
 )
 async def call_tool(
     name: str, call: DirectCall, principal: ToolsInvoke, registry: RegistryDep, response: Response, key: _Key = None

@@ -1,12 +1,13 @@
 """A call without an agent: the same pipeline, in the name of who asks."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from kgents_shared.contracts.tools import InvokeToolAnswer, InvokeToolRequest
-from kgents_shared.errors import Conflict
+from kgents_shared.errors import Conflict, TooManyRequests
 from tool_registry_service.direct_calls.repository import DirectCallRepository, Record
 from tool_registry_service.errors import ToolNotFound
 from tool_registry_service.invocation.masking import fingerprint
@@ -36,9 +37,11 @@ class Answered:
 class DirectCallService:
     """Calls of people and machines. No pattern of an agent stands in their way; everything else does."""
 
-    def __init__(self, invocations: InvocationService, calls: DirectCallRepository) -> None:
+    def __init__(self, invocations: InvocationService, calls: DirectCallRepository, most_of_one: int) -> None:
         self._invocations = invocations
         self._calls = calls
+        self._most_of_one = most_of_one
+        self._under_way: Counter[str] = Counter()
 
     async def call(self, asked: Asked) -> Answered:
         """Call a tool. Without a key, a call that waits for its approval goes on; any other is a new one.
@@ -46,7 +49,20 @@ class DirectCallService:
         Raises:
             ToolNotFound: the owner has no such tool.
             IdempotencyKeyReused: the key was used for another call.
+            TooManyRequests: they have as many calls under way in this process as one may.
         """
+        who = asked.principal
+        if self._under_way[who] >= self._most_of_one:
+            raise TooManyRequests(f"You have {self._most_of_one} calls under way, the most that there may be.")
+        self._under_way[who] += 1
+        try:
+            return await self._called(asked)
+        finally:
+            self._under_way[who] -= 1
+            if not self._under_way[who]:
+                del self._under_way[who]
+
+    async def _called(self, asked: Asked) -> Answered:
         if await self._invocations.tool(asked.owner_id, asked.name) is None:
             raise ToolNotFound(f"There is no tool named {asked.name}.")
         prefix = _prefix(asked.principal)
