@@ -161,6 +161,7 @@ def test_a_server_is_registered_inspected_and_removed(kgents: Kgents, stored: Ap
     assert "reached by  time --utc" in kgents("mcp", "inspect", "time").out
     assert "time" in kgents("mcp", "list").out
     assert kgents("mcp", "remove", "time", "--yes").out == "The server time is removed.\n"
+    assert kgents("mcp", "remove", "time", "--yes", "--json").json is None
     assert kgents("mcp", "inspect", "nowhere").code == 2
 
 
@@ -303,8 +304,11 @@ def test_an_imported_api_is_refreshed_and_removed_by_its_name(kgents: Kgents, st
     found = {"api": IMPORTED["api"], "added": [], "changed": ["shop.get"], "removed": [], "unchanged": []}
     stored.will("POST", f"{IMPORTS}/i-1/refresh", Answer(200, found))
     stored.will("DELETE", f"{IMPORTS}/i-1", Answer(204))
+    stored.will("GET", f"{TOOLS}/weather.now", Answer(200, {"name": "weather.now", "kind": "http"}))
     stored.will("DELETE", f"{TOOLS}/weather.now", Answer(204))
-    assert kgents("tools", "refresh", "shop").out == "changed    shop.get\n"
+    ran = kgents("tools", "refresh", "shop")
+    assert ran.out == "changed    shop.get\n"
+    assert ran.err.endswith("What changed is off until you take it: kgents tools accept shop.get\n")
     assert kgents("tools", "refresh", "nowhere").code == 2
     assert kgents("tools", "remove", "shop", "--yes").out == "shop is removed.\n"
     assert kgents("tools", "remove", "weather.now", "--yes").out == "weather.now is removed.\n"

@@ -134,7 +134,8 @@ def refresh(name: str, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-def remove(name: str, yes: bool) -> None:
+@_JSON
+def remove(name: str, yes: bool, as_json: bool) -> None:
     """Forget the server NAME with its tools.
 
     \b
@@ -143,7 +144,7 @@ def remove(name: str, yes: bool) -> None:
     """
     from kgents_cli.tools.servers import remove_server
 
-    remove_server(name, yes=yes)
+    remove_server(name, yes=yes, as_json=as_json)
 
 
 @command.command()

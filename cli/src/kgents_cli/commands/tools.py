@@ -147,7 +147,8 @@ def refresh(name: str, file: str | None, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-def remove(name: str, yes: bool) -> None:
+@_JSON
+def remove(name: str, yes: bool, as_json: bool) -> None:
     """Forget the HTTP tool NAME, or the imported API NAME with all its tools.
 
     \b
@@ -156,7 +157,7 @@ def remove(name: str, yes: bool) -> None:
     """
     from kgents_cli.tools.adding import remove_tool
 
-    remove_tool(name, yes=yes)
+    remove_tool(name, yes=yes, as_json=as_json)
 
 
 @command.command(name="set")

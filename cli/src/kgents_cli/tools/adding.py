@@ -59,7 +59,7 @@ def add_tools(source: str, wanted: Wanted, *, as_json: bool) -> None:
     _tell_of_approvals([made] if made["side_effect"] == "external" else [])
 
 
-def remove_tool(name: str, *, yes: bool) -> None:
+def remove_tool(name: str, *, yes: bool, as_json: bool) -> None:
     """Forget a tool of one HTTP request, or an import with all its tools."""
     with ApiClient() as api:
         imported = _find_import(api, name)
@@ -69,7 +69,7 @@ def remove_tool(name: str, *, yes: bool) -> None:
         if not yes and not confirmed(f"Forget {what}?", f"kgents tools remove {name} --yes"):
             raise CliError("nothing was removed")
         api.call("DELETE", path_below(PATH, name) if imported is None else path_below(_IMPORTS, imported["id"]))
-    click.echo(f"{name} is removed.")
+    click.echo("null" if as_json else f"{name} is removed.")
 
 
 def _refuse_what_is_no_request(tool: Mapping[str, Any]) -> None:
@@ -100,6 +100,9 @@ def refresh_import(name: str, file: str | None, *, as_json: bool) -> None:
     for state in ("added", "changed", "removed", "unchanged"):
         for tool in found[state]:
             click.echo(f"{state:9}  {harmless(tool)}")
+    if found["changed"]:
+        hint = f"kgents tools accept {found['changed'][0]}"
+        click.echo(as_called(f"What changed is off until you take it: {hint}"), err=True)
 
 
 def _import(document: Body, wanted: Wanted, shown: str | None, *, as_json: bool) -> None:

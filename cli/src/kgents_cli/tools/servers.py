@@ -116,7 +116,7 @@ def refresh_server(name: str, *, as_json: bool) -> None:
     _warn(found["server"]["warnings"])
 
 
-def remove_server(name: str, *, yes: bool) -> None:
+def remove_server(name: str, *, yes: bool, as_json: bool) -> None:
     """Forget a server with its tools, once somebody has said yes."""
     with ApiClient() as api:
         server = find_server(api, name)
@@ -124,7 +124,7 @@ def remove_server(name: str, *, yes: bool) -> None:
         if not yes and not confirmed(question, f"kgents mcp remove {name} --yes"):
             raise CliError("nothing was removed")
         api.call("DELETE", path_below(PATH, server["id"]))
-    click.echo(f"The server {name} is removed.")
+    click.echo("null" if as_json else f"The server {name} is removed.")
 
 
 def find_server(api: ApiClient, name: str) -> dict[str, Any]:

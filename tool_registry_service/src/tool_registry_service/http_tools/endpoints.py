@@ -35,6 +35,7 @@ from tool_registry_service.registry import Registry
 from tool_registry_service.tools.endpoints import view_of_tool
 from tool_registry_service.tools.schemas import Acceptance, ToolView
 
+_AGAIN = "send it, or: kgents tools refresh NAME FILE"
 router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
 
 
@@ -118,7 +119,9 @@ async def refresh_http_api(
         place, wanted, auth = Place(api.base_url, api.source_url), list(api.operations), api.placement
         has_credential, checks_results = api.credential_ref is not None, api.check_results
     if asked.document is None and place.document_url is None:
-        fault = FaultItem(("body", "document"), "is needed: this API was imported without an address", "missing")
+        fault = FaultItem(
+            ("body", "document"), "is needed: this API was imported without an address", "missing", _AGAIN
+        )
         raise InvalidInput("The document must be sent again.", errors=[fault])
     given: object = asked.document
     if given is None:
