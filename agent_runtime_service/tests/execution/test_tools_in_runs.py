@@ -4,6 +4,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from aiohttp import web
 
 from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.contracts.worker import ToolCallResult
@@ -75,6 +76,32 @@ async def test_a_tool_that_reports_an_error_is_told_to_the_model(runtime: Runtim
     siblings.invoke = fail
     await runtime.add_agent(**TOOLS)
     assert "no such zone" in (await runtime.say("call time.now"))["text"]
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "state"),
+    [
+        (500, '{"code": "internal_error", "detail": "Something failed."}', "unknown"),
+        (502, "<html>", "unknown"),
+        (422, '{"code": "not_storable", "detail": "It nests too deep."}', "completed"),
+    ],
+)
+async def test_a_registry_that_breaks_within_a_call_leaves_it_unknown(
+    runtime: Runtime, siblings: RuntimeSiblings, database_url: str, status: int, text: str, state: str
+):
+    async def breaking(_: InvokeToolRequest) -> ToolCallResult:
+        error = web.HTTPException(text=text, content_type="application/problem+json")
+        error.set_status(status)
+        raise error
+
+    siblings.invoke = breaking
+    await runtime.add_agent(**TOOLS)
+    answer = await runtime.say("call time.now")
+    assert ("Whether the call took effect is not known" in answer["text"]) == (state == "unknown")
+    assert len(siblings.invocations) == 1
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        query = "SELECT state FROM runtime.tool_calls WHERE run_id = %s"
+        assert await (await connection.execute(query, (answer["run_id"],))).fetchall() == [(state,)]
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,14 @@ from agent_runtime_service.execution.feed import FeedEvent
 from agent_runtime_service.execution.repository import RunJournal
 from kgents_shared.contracts.tools import ApprovalWait, InvokeToolAnswer, InvokeToolRequest
 from kgents_shared.contracts.worker import Message, ToolCall, ToolCallRequest, ToolCallResult
-from kgents_shared.errors import ApiError, Conflict, InvalidInput, Unavailable
+from kgents_shared.errors import ApiError, BadGateway, Conflict, InvalidInput, Unavailable
+from kgents_shared.http.client import CallFailed
 
 _log = structlog.get_logger("kgents.runtime.tools")
 _RETRY_PAUSE_S = 0.5
 _MARGIN_S = 0.5
 _LEAST_S = 0.2
+_SERVER_ERROR = 500
 _UNKNOWN = "The tool's answer was lost. Whether the call took effect is not known; do not simply repeat it."
 
 
@@ -101,6 +103,9 @@ class ToolCaller:
                 _log.warning("tool_answer_missing", tool=call.name, run_id=str(run.run_id), error=away.detail)
                 await asyncio.sleep(_RETRY_PAUSE_S)
             except ApiError as error:
+                if _broke(error):
+                    _log.warning("tool_call_broke", tool=call.name, run_id=str(run.run_id), error=error.detail)
+                    break
                 return "completed", InvokeToolAnswer(content=error.detail, is_error=True)
         return "unknown", InvokeToolAnswer(content=_UNKNOWN, is_error=True)
 
@@ -111,6 +116,11 @@ class ToolCaller:
         run.waiting_calls.pop(call.id, None)
         if run.feed.heard:
             run.feed.push(FeedEvent("step", seq=seq, payload=orjson.loads(payload)))
+
+
+def _broke(error: ApiError) -> bool:
+    """Whether the registry failed within a call, rather than refused it: then it may have been made."""
+    return isinstance(error, BadGateway) or (isinstance(error, CallFailed) and error.far_status >= _SERVER_ERROR)
 
 
 def _storable(text: str) -> str:
