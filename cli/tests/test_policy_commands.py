@@ -89,8 +89,8 @@ def test_a_policy_is_changed_and_ended_by_its_name(kgents: Kgents, api: Api, fil
 def test_policies_and_their_versions_are_listed(kgents: Kgents, api: Api):
     api.will("GET", POLICIES, page(POLICY))
     head, row = kgents("policies", "list").out.splitlines()
-    assert head.split() == ["NAME", "LEVEL", "VERSION", "STATE", "CHANGED", "DESCRIPTION"]
-    assert row.split() == ["no-mail", "owner", "3", "on", "2026-11-21", "10:00", "mail"]
+    assert head.split() == ["NAME", "LEVEL", "ORGANISATION", "VERSION", "STATE", "CHANGED", "DESCRIPTION"]
+    assert row.split() == ["no-mail", "owner", "-", "3", "on", "2026-11-21", "10:00", "mail"]
     version = {"version": 3, "text": TEXT, "enabled": True, "changed_by": "p-1", "at": "2026-11-21T10:00:00Z"}
     api.will("GET", f"{POLICIES}/{ID}/versions", page(version))
     assert kgents("policies", "versions", "no-mail").out.splitlines()[1].split() == [
@@ -150,7 +150,7 @@ def test_tools_are_allowed_denied_and_taken_back(kgents: Kgents, api: Api):
 def test_rules_capabilities_and_denials_are_listed(kgents: Kgents, api: Api):
     api.will("GET", RULES, page(RULE))
     assert kgents("tools", "permissions").out.splitlines()[1].split() == [
-        "owner", "-", "deny", "shell.*", "2026-11-21", "10:00", "-",
+        "owner", "-", "-", "deny", "shell.*", "2026-11-21", "10:00", "-",
     ]  # fmt: skip
     name = {
         "name": "reading", "owner_id": None, "description": "", "patterns": ["files.read"], "updated_by": "p-1",

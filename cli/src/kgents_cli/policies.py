@@ -27,6 +27,7 @@ def list_policies(params: Mapping[str, Any], *, as_json: bool) -> None:
         {
             "name": lambda policy: policy["name"],
             "level": lambda policy: policy["level"],
+            "organisation": lambda policy: policy["organisation"],
             "version": lambda policy: policy["version"],
             "state": lambda policy: "on" if policy["enabled"] else "off",
             "changed": lambda policy: day(policy["updated_at"]),
@@ -35,6 +36,7 @@ def list_policies(params: Mapping[str, Any], *, as_json: bool) -> None:
         none_yet="No policies. Make one with: kgents policies add NAME FILE",
         as_json=as_json,
         params=_given(params),
+        of_organisations=True,
     )
 
 

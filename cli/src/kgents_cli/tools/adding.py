@@ -35,6 +35,11 @@ class Wanted:
     organisation: str | None
 
     @property
+    def of(self) -> str:
+        """What stands before the tools' names."""
+        return "" if self.organisation is None else f"{self.organisation}~"
+
+    @property
     def params(self) -> dict[str, str]:
         """Whose the tools are to be."""
         return {} if self.organisation is None else {"organisation": self.organisation}
@@ -56,7 +61,7 @@ def add_tools(source: str, wanted: Wanted, *, as_json: bool) -> None:
     with ApiClient() as api:
         made = api.call("POST", PATH, body=body, params=wanted.params, source=name)
     click.echo(json.dumps(made) if as_json else f"The tool {made['name']} is made, side effect {made['side_effect']}.")
-    _tell_of_approvals([made] if made["side_effect"] == "external" else [])
+    _tell_of_approvals([made] if made["side_effect"] == "external" else [], wanted.of)
 
 
 def remove_tool(name: str, *, yes: bool, as_json: bool) -> None:
@@ -122,18 +127,18 @@ def _import(document: Body, wanted: Wanted, shown: str | None, *, as_json: bool)
         return
     click.echo(f"The API {wanted.name} is imported with {counted(len(made['tools']), 'tool')}, id {made['api']['id']}.")
     for tool in made["tools"]:
-        click.echo(harmless(f"  {tool['name']}  {tool['side_effect']}"))
+        click.echo(harmless(f"  {wanted.of}{tool['name']}  {tool['side_effect']}"))
     for warning in made["api"]["warnings"]:
         click.echo(f"warning: {harmless(warning)}", err=True)
     _tell_of_unused(wanted, made["tools"])
-    _tell_of_approvals([tool for tool in made["tools"] if tool["side_effect"] == "external"])
+    _tell_of_approvals([tool for tool in made["tools"] if tool["side_effect"] == "external"], wanted.of)
 
 
-def _tell_of_approvals(tools: Sequence[Mapping[str, Any]]) -> None:
+def _tell_of_approvals(tools: Sequence[Mapping[str, Any]], of: str) -> None:
     if tools:
         suggested = tools[0].get("suggested_side_effect", "read")
         effect = "write" if suggested == "external" else suggested
-        hint = f"kgents tools set {tools[0]['name']} --side-effect {effect}"
+        hint = f"kgents tools set {of}{tools[0]['name']} --side-effect {effect}"
         who, which = ("1 asks", "it") if len(tools) == 1 else (f"{len(tools)} ask", "one")
         click.echo(as_called(f"{who} for an approval at each call; if {which} needs none: {hint}"), err=True)
 

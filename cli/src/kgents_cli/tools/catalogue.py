@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kgents_cli.client import ApiClient, path_below
+from kgents_cli.client import ApiClient, agent_name, path_below
 from kgents_cli.faults import BadInput, CliError, as_called
 from kgents_cli.listing import show_list
 from kgents_cli.secret_input import confirmed
@@ -24,7 +24,7 @@ def list_tools(params: Mapping[str, str], *, as_json: bool) -> None:
     show_list(
         PATH,
         {
-            "name": lambda tool: tool["name"],
+            "name": agent_name,
             "kind": lambda tool: tool.get("kind"),
             "state": lambda tool: tool["state"],
             "effect": lambda tool: tool["side_effect"],
@@ -33,6 +33,7 @@ def list_tools(params: Mapping[str, str], *, as_json: bool) -> None:
         none_yet="No tool is like that." if params else _NONE_YET,
         as_json=as_json,
         params=params,
+        of_organisations=True,
     )
 
 

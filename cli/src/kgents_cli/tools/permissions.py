@@ -48,11 +48,9 @@ def _not_there(api: ApiClient, pattern: str, agent: str | None, organisation: st
     found: list[str] = []
     if agent is not None and not _is_there(api, agent_path(f"{of}{agent}")):
         found.append(f"There is no agent named {agent} yet.")
-    if (
-        not pattern.startswith("capability:")
-        and "*" not in pattern
-        and not _is_there(api, path_below("/tools", f"{of}{pattern}"))
-    ):
+    names = dict.fromkeys([f"{of}{pattern}", pattern])
+    is_one = not pattern.startswith("capability:") and "*" not in pattern
+    if is_one and not any(_is_there(api, path_below("/tools", name)) for name in names):
         found.append(f"There is no tool named {pattern} yet.")
     return found
 
@@ -86,6 +84,7 @@ def list_rules(params: Mapping[str, Any], *, as_json: bool) -> None:
         _RULES,
         {
             "level": lambda found: found["level"],
+            "organisation": lambda found: found["organisation"],
             "agent": lambda found: found["agent"],
             "effect": lambda found: found["effect"],
             "pattern": lambda found: found["pattern"],
@@ -95,6 +94,7 @@ def list_rules(params: Mapping[str, Any], *, as_json: bool) -> None:
         none_yet="No rules: agents may call what their definitions allow. Make one with: kgents tools deny PATTERN",
         as_json=as_json,
         params=_given(params),
+        of_organisations=True,
     )
 
 
@@ -104,13 +104,14 @@ def list_capabilities(params: Mapping[str, Any], *, as_json: bool) -> None:
         _NAMES,
         {
             "name": lambda found: found["name"],
-            "of": lambda found: "the platform" if found["owner_id"] is None else "you or your organisations",
+            "of": lambda found: "the platform" if found["owner_id"] is None else found["organisation"] or "you",
             "tools": lambda found: " ".join(found["patterns"]),
             "description": lambda found: found["description"] or None,
         },
         none_yet="No capabilities yet. Name some tools with: kgents tools capability NAME PATTERN…",
         as_json=as_json,
         params=_given(params),
+        of_organisations=True,
     )
 
 
