@@ -67,12 +67,30 @@ def test_tools_are_listed_searched_and_shown(kgents: Kgents, stored: Api):
     rows = [line.split() for line in kgents("tools", "list", "--server", "time").out.splitlines()]
     assert rows == [["NAME", "KIND", "STATE", "EFFECT", "DESCRIPTION"],
                     ["time.now", "mcp", "active", "external", "The", "time."]]  # fmt: skip
-    assert stored.seen[-1].path == f"{TOOLS}?server_id={SERVER_ID}"
+    assert f"{TOOLS}?server_id={SERVER_ID}" in [request.path for request in stored.seen]
     assert kgents("tools", "search", "what time").code == 0
-    assert stored.seen[-1].path == f"{TOOLS}?q=what+time"
+    assert f"{TOOLS}?q=what+time" in [request.path for request in stored.seen]
     shown = kgents("tools", "show", "time.now").out
     assert '"zone"' in shown
     assert "active, side effect external" in shown
+
+
+def test_what_is_an_organisations_is_named_as_commands_take_it(kgents: Kgents, stored: Api):
+    theirs, its_id = {"owner_id": "o-1"}, "0199c0de-0000-7000-8000-000000000002"
+    stored.will("GET", "/api/v1/organisations", page({"id": "o-1", "slug": "acme"}))
+    stored.will("GET", TOOLS, page(TOOL, TOOL | theirs))
+    stored.will("GET", SERVERS, page(SERVER | theirs | {"id": its_id}, SERVER))
+    stored.will("GET", f"{SERVERS}/{its_id}", Answer(200, SERVER | theirs))
+    assert [line.split()[0] for line in kgents("tools", "list").out.splitlines()] == [
+        "NAME",
+        "time.now",
+        "acme~time.now",
+    ]
+    assert [line.split()[0] for line in kgents("mcp", "list").out.splitlines()] == ["NAME", "acme~time", "time"]
+    assert kgents("mcp", "inspect", "time").out.startswith(f"time  {SERVER_ID}\n")
+    assert kgents("mcp", "inspect", its_id).out.startswith("acme~time  ")
+    added = kgents("mcp", "add", "time", "--command", "time", "--organisation", "acme")
+    assert "kgents tools set acme~time.now --side-effect read" in added.err
 
 
 def test_a_tool_is_called_with_what_was_written(kgents: Kgents, stored: Api):

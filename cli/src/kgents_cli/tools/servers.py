@@ -7,10 +7,10 @@ from uuid import UUID
 
 import click
 
-from kgents_cli.client import ApiClient, path_below
+from kgents_cli.client import ApiClient, agent_name, path_below
 from kgents_cli.definition_files import read_at_most
 from kgents_cli.faults import ApiFault, BadInput, CliError, as_called
-from kgents_cli.listing import show_list
+from kgents_cli.listing import organisations, show_list, with_organisations
 from kgents_cli.secret_input import confirmed
 from kgents_cli.tables import counted, day, show_table
 from kgents_cli.terminal import harmless, progress
@@ -27,7 +27,7 @@ def list_servers(organisation: str | None, *, as_json: bool) -> None:
     show_list(
         PATH,
         {
-            "name": lambda server: server["name"],
+            "name": agent_name,
             "id": lambda server: server["id"],
             "transport": lambda server: server["transport"],
             "refreshed": lambda server: day(server["refreshed_at"]),
@@ -36,6 +36,7 @@ def list_servers(organisation: str | None, *, as_json: bool) -> None:
         none_yet="No MCP servers yet. Register one with: kgents mcp add NAME --url URL",
         as_json=as_json,
         params=_of(organisation),
+        of_organisations=True,
     )
 
 
@@ -52,9 +53,10 @@ def add_server(name: str, given: Mapping[str, Any], organisation: str | None, *,
         return
     click.echo(f"The server {name} is registered with {counted(len(tools), 'tool')}, id {made['id']}.")
     _warn(made["warnings"])
+    of = "" if organisation is None else f"{organisation}~"
     if given["oauth"]:
-        click.echo(as_called(f"It has no tools before it is authorized: kgents mcp authorize {name}"), err=True)
-    asking = [tool["name"] for tool in tools if tool["side_effect"] == "external"]
+        click.echo(as_called(f"It has no tools before it is authorized: kgents mcp authorize {of}{name}"), err=True)
+    asking = [f"{of}{tool['name']}" for tool in tools if tool["side_effect"] == "external"]
     if asking:
         click.echo(
             as_called(
@@ -81,12 +83,13 @@ def inspect_server(name: str, *, as_json: bool) -> None:
     with ApiClient() as api:
         server = find_server(api, name)
         tools = list(api.pages("/tools", {"server_id": server["id"]}))
+        [named, *named_tools] = [server, *tools] if as_json else with_organisations(api, [server, *tools])
         health = _if_there_is(api, path_below(PATH, server["id"], "health"))
     if as_json:
         click.echo(json.dumps({**server, "tools": tools, "health": health}))
         return
     lines = [
-        f"{server['name']}  {server['id']}",
+        f"{agent_name(named)}  {server['id']}",
         f"reached by  {_reached_by(server)}",
         f"refreshed   {day(server['refreshed_at'])}",
         *([f"credential  {server['credential_ref']}"] if server["credential_ref"] else []),
@@ -94,7 +97,7 @@ def inspect_server(name: str, *, as_json: bool) -> None:
     ]
     click.echo(harmless("\n".join(lines)))
     if tools:
-        rows = [(tool["name"], tool["state"], tool["side_effect"], tool["description"]) for tool in tools]
+        rows = [(agent_name(tool), tool["state"], tool["side_effect"], tool["description"]) for tool in named_tools]
         show_table(("tool", "state", "effect", "description"), rows)
     _warn(server["warnings"])
 
@@ -138,6 +141,9 @@ def find_server(api: ApiClient, name: str) -> dict[str, Any]:
     except ValueError:
         organisation, _, rest = name.rpartition(_OF)
     found = [server for server in api.pages(PATH, _of(organisation or None)) if server["name"] == rest]
+    if len(found) > 1:
+        others = organisations(api)
+        found = [server for server in found if server["owner_id"] not in others] or found
     if not found:
         raise BadInput(f"there is no MCP server named {name}", hint="see what there is with: kgents mcp list")
     if len(found) > 1:
