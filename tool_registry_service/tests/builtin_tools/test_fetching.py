@@ -7,7 +7,7 @@ import pytest
 
 from tests.external.running_registry import JsonObject, RunningRegistry, running_registry
 from tests.external.scripted_api import ScriptedApi
-from tool_registry_service.builtin_tools.readable import readable
+from tool_registry_service.builtin_tools.readable import MOST_TAGS, readable
 
 PAGE = """<html><head><title> On
  herons </title><script>steal()</script></head><body><nav><a href="/a">Home</a></nav>
@@ -101,3 +101,9 @@ async def test_a_flood_is_not_read(fetching: RunningRegistry, api: ScriptedApi) 
 def test_any_page_is_read_without_a_fault(html: bytes) -> None:
     for charset in (None, "utf-8", "hex", "nonsense"):
         assert isinstance(readable(html, charset, "https://a.example/").text, str)
+
+
+def test_of_a_page_with_endless_tags_a_part_is_read() -> None:
+    html = b"<html><body><article>" + b"<h2>%s</h2>" % b"heron" * 60_000
+    text = readable(html, "utf-8", "https://a.example/").text
+    assert text.count("heron") == (MOST_TAGS - 2) // 2  # beside the three around them

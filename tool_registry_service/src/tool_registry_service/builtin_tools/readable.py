@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from tool_registry_service.errors import ToolCallFault
 
 MOST_HTML_BYTES = 1_000_000
+# A thread can't be stopped, and what it does grows with the square of some pages' tags: with so many it is a second.
+MOST_TAGS = 20_000
 _WITHIN_S = 15.0
 _THREADS = 2
 _BLANKS = re.compile(r"\s+")
@@ -33,7 +35,7 @@ class PageReader:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_WITHIN_S), self._free:
-                return await loop.run_in_executor(self._threads, readable, html[:MOST_HTML_BYTES], charset, url)
+                return await loop.run_in_executor(self._threads, readable, html, charset, url)
         except TimeoutError as error:
             raise ToolCallFault("The page takes too long to be made readable; ask for it raw.") from error
 
@@ -46,7 +48,8 @@ def readable(html: bytes, charset: str | None, url: str) -> Readable:
     """The text of a page; everything in it where no main part is found."""
     import trafilatura  # noqa: PLC0415 -- takes longer than the rest of the service, and few starts need it
 
-    content = html if charset is None else _decoded(html, charset)
+    part = b"<".join(html[:MOST_HTML_BYTES].split(b"<", MOST_TAGS + 1)[: MOST_TAGS + 1])
+    content = part if charset is None else _decoded(part, charset)
     tree = trafilatura.load_html(content)
     if tree is None:
         return Readable("", "")
