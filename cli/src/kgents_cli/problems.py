@@ -28,6 +28,7 @@ _NEXT_BY_CODE: Mapping[str, str] = {
     "tool_not_found": "see what there is with: kgents tools list",
     "credential_not_found": "see what there is with: kgents credentials list",
     "mcp_server_unreachable": "see that it runs and that its address or command is right; then the same command again",
+    "not_a_wasm_server": "see how it is reached with: kgents mcp inspect NAME",
     "openapi_document_unreachable": "see that the address is right, or name a file",
     "invocation_not_found": "see what there is with: kgents tools invocations",
     "version_not_found": "see what there is with: kgents agents versions NAME",
@@ -37,7 +38,7 @@ _NEXT_BY_CODE: Mapping[str, str] = {
     "conversation_not_found": "leave --conversation out to begin a new one",
     "provider_refused": _CREDENTIAL,
     "provider_unreachable": _CREDENTIAL,
-    "provider_garbage": _CREDENTIAL,
+    "provider_garbage": "try again; if it stays so, another model may do better",
 }
 
 _PARTS_OF_A_REQUEST = ("body", "path", "query")

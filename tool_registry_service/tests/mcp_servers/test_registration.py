@@ -114,6 +114,15 @@ async def test_a_server_that_is_not_there_is_not_registered(registry: RunningReg
     assert (await registry.ask("GET", SERVERS)).json()["items"] == []
 
 
+async def test_a_server_that_says_nothing_is_not_waited_for_without_end(database_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        body = {"name": "mute", "transport": "streamable_http", "url": f"http://127.0.0.1:{silent.getsockname()[1]}/"}
+        async with running_registry(database_url, connect_timeout_s=0.3) as registry:
+            answer = await registry.ask("POST", SERVERS, body)
+    assert answer.status_code == 502
+    assert answer.json()["detail"] == "The server mute can't be used: it did not answer within 0.3 s"
+
+
 async def test_a_process_that_does_not_speak_mcp_is_not_registered(database_url: str) -> None:
     allowed = {"cat": {"command": "/bin/echo", "args": ["hello"]}}
     async with running_registry(database_url, stdio_allowed=allowed) as registry:

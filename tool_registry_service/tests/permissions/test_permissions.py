@@ -60,7 +60,9 @@ async def test_an_allowlist_closes_its_level_and_says_so(registry: RunningRegist
     await registry.register_http(scripted)
     first = await add(registry, effect="allow", pattern="scripted.echo", note="only this")
     assert first["warnings"] == ["It is the first allow of its level: from now on nothing else passes there."]
-    assert "not on its owner's allowlist" in (await said(registry))["content"]
+    told = (await said(registry))["content"]
+    assert "not on its owner's allowlist" in told
+    assert "of an organisation with --organisation SLUG." in told
     assert not (await add(registry, effect="allow", pattern="scripted.count"))["warnings"]
     assert not (await said(registry))["is_error"]
     await add(registry, effect="deny", pattern="scripted.c*")

@@ -157,6 +157,7 @@ class McpConnection:
             await asyncio.wait({ready, self._ended}, timeout=self._connect_timeout_s, return_when="FIRST_COMPLETED")
         finally:
             if not ready.done():
+                self._end(NeverSent(f"it did not answer within {self._connect_timeout_s:g} s"))
                 await self.close()
         if not ready.done():
             error = self._ended.result()

@@ -67,6 +67,10 @@ class Denial:
         return {"level": self.level, "effect": effect, "pattern": self.pattern}
 
 
+# An owner is an id here: whether it is a person or an organisation is not known.
+_ELSEWHERE = ", of an organisation with --organisation SLUG."
+
+
 def denial(asked: Asked, rules: OwnerRules, denied_here: Sequence[str]) -> Denial | None:
     """Why a tool may not be called, or None where it may."""
     agent = _NO_RULES if asked.agent_name is None else rules.agents.get(asked.agent_name, _NO_RULES)
@@ -114,9 +118,9 @@ def _denied(level: Level, asked: Asked, pattern: str) -> Denial:
         "Its operator can take that out.",
         "system": f"The tool {tool} is switched off on this platform (denied by {pattern}). "
         f"An administrator can lift that by {fix[:-1]} --system`.",
-        "owner": f"No agent of this owner may call {tool}: a rule denies {pattern}. Lift that by {fix}.",
+        "owner": f"No agent of this owner may call {tool}: a rule denies {pattern}. Lift that by {fix}{_ELSEWHERE}",
         "agent": f"The agent {asked.agent_name} may not call {tool}: a rule for it denies {pattern}. "
-        f"Lift that by {fix[:-1]} --agent {asked.agent_name}`.",
+        f"Lift that by {fix[:-1]} --agent {asked.agent_name}`{_ELSEWHERE}",
         "definition": f"This agent may not call {tool}: its [tools] deny has {pattern}. "
         "Take that out and publish it again.",
     }
@@ -128,9 +132,9 @@ def _not_allowed(level: Level, asked: Asked) -> Denial:
     sentences: Mapping[Level, str] = {
         "system": f"The tool {tool} is not on this platform's allowlist. "
         f"An administrator can add it by {fix} --system`.",
-        "owner": f"The tool {tool} is not on its owner's allowlist. Add it by {fix}`.",
+        "owner": f"The tool {tool} is not on its owner's allowlist. Add it by {fix}`{_ELSEWHERE}",
         "agent": f"The tool {tool} is not on the allowlist for the agent {asked.agent_name}. "
-        f"Add it by {fix} --agent {asked.agent_name}`.",
+        f"Add it by {fix} --agent {asked.agent_name}`{_ELSEWHERE}",
         "definition": f"This agent may not call {tool}: nothing in its [tools] allow covers it. "
         "Add it there and publish it again.",
     }
