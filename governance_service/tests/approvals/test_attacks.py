@@ -207,8 +207,28 @@ HOSTILE: JsonObject = {
     "many": ["--token", "kept-from-everybody"] * 150,
     "nul": "a\x00b",
     "sk-proj-0123456789abcdefghij0123": 1,
+    "sk-proj-0123456789abcdefghij0124": "wire it to X",
     "long": "x" * 50_000,
 }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Pay to X, as ghp_0123456789abcdefghij0123 said.",
+        "Pay to X, -----BEGIN PRIVATE KEY----- and to Y.",
+        "token=abc Pay to X.",
+        "https://X.example/?access_token=abc&pay=X",
+    ],
+)
+async def test_what_looks_like_a_secret_hides_nothing_else_from_who_decides(governance: Governance, text: str):
+    ada = governance.person()
+    asked = await governance.asks(ada.subject, payload={"body": text, "list": ["a", text]}, summary=text)
+    seen = await ada.sees(asked)
+    for shown in (seen["payload"]["body"], seen["payload"]["list"][1], seen["summary"]):
+        assert "***" in shown
+        assert "X" in shown
+        assert not any(secret in shown for secret in ("ghp_", "PRIVATE", "abc"))
 
 
 async def test_people_read_all_of_a_payload_but_no_secret_in_it(governance: Governance):
@@ -218,14 +238,15 @@ async def test_people_read_all_of_a_payload_but_no_secret_in_it(governance: Gove
     assert seen["payload"] == {
         "api_key": "***",
         "headers": {"Authorization": "***", "X-Note": "plain"},
-        "text": "***",
+        "text": "the key is ***",
         "argv": ["--token", "***", "-v", {"password": "***"}],
         "many": ["--token", "***"] * 150,
         "nul": "a\ufffdb",
-        "***": "***",
+        "***": 1,
+        "*** (2)": "wire it to X",
         "long": "x" * 50_000,
     }
-    assert seen["summary"] == "***"
+    assert seen["summary"] == "send ***"
     kept = await governance.rows("SELECT a::text AS row FROM governance.approvals a WHERE id = %s", asked.id)
     assert "kept-from-everybody" not in kept[0]["row"]
     assert "sk-proj" not in kept[0]["row"]

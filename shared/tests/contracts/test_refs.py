@@ -2,7 +2,7 @@
 
 import pytest
 
-from kgents_shared.contracts.refs import MOST_FOUND, secrets_in
+from kgents_shared.contracts.refs import MOST_FOUND, secrets_in, without_secrets
 from kgents_shared.errors.refs_only import SecretInDocument, refuse_secrets
 
 REF = "cred_019a0000000070008000000000000000"
@@ -135,3 +135,25 @@ def test_deep_and_large_documents_are_gone_through_and_the_list_ends():
     assert len(secrets_in([FORMATS[0]] * 5000)) == MOST_FOUND
     assert secrets_in("eyJ" * 200_000 + "sk-" * 200_000) == []
     refuse_secrets({"fine": "text"})
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, and sk-learn-based-classifiers", "plain, and sk-learn-based-classifiers"),
+        ("a ghp_0123456789abcdefghij0123, b", "a ***, b"),
+        ("token=abc and more", "token=*** and more"),
+        ("--api-key=abc", "--api-key=***"),
+        (
+            "https://u:p@h.example:8/p?a=1&Access-Token=t&b=2#f",
+            "https://u:***@h.example:8/p?a=1&Access-Token=***&b=2#f",
+        ),
+        ("-----BEGIN RSA PRIVATE KEY----- then pay", "*** then pay"),
+        (
+            "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nabc=\n-----END PRIVATE KEY-----\nthen pay",
+            "***\nthen pay",
+        ),
+    ],
+)
+def test_only_the_secret_itself_is_hidden(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown

@@ -1,9 +1,12 @@
-"""What people read of a payload: all of it, but nothing that looks like a secret. Who asks masks; this makes sure."""
+"""What people read of a payload: all of it, but nothing that looks like a secret. Who asks masks; this makes sure.
+
+Only the secret itself is hidden: a model that could hide more by what looks like one would have it approved unread.
+"""
 
 from collections.abc import Iterator
 from typing import Any, cast
 
-from kgents_shared.contracts.refs import MOST_FOUND, secrets_in
+from kgents_shared.contracts.refs import MOST_FOUND, secrets_in, without_secrets
 
 MASK = "***"
 _PIECE = MOST_FOUND - 1
@@ -15,19 +18,35 @@ def shown(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def readable(text: str) -> str:
-    """Text that PostgreSQL holds; what looks like a secret in it is masked as a whole."""
-    return MASK if secrets_in(text) else cast("str", _stored(text))
+    """Text that PostgreSQL holds, without what looks like a secret in it."""
+    return cast("str", _stored(without_secrets(text, MASK)))
 
 
 def _masked(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         entries = cast("dict[str, Any]", value).items()
-        return {MASK if secrets_in(key) else key: _masked(key, entry) for key, entry in entries}
+        seen: dict[str, Any] = {}
+        alike: dict[str, int] = {}
+        for key, entry in entries:
+            name = hidden = without_secrets(key, MASK)
+            while name in seen:  # two that look alike now are still two
+                alike[hidden] = alike.get(hidden, 1) + 1
+                name = f"{hidden} ({alike[hidden]})"
+            seen[name] = _masked("" if hidden != key else key, entry)
+        return seen
     if isinstance(value, list):
         rows = cast("list[Any]", value)
         hidden = set(_hidden(name, rows))
-        return [MASK if place in hidden else _masked(name, row) for place, row in enumerate(rows)]
-    return MASK if secrets_in({name: value}) else value
+        return [_masked_row(row) if place in hidden else _masked(name, row) for place, row in enumerate(rows)]
+    if not secrets_in({name: value}):
+        return value
+    # What is called a secret is one whatever it is; in all other texts a part is.
+    return MASK if not isinstance(value, str) or secrets_in({name: "x"}) else without_secrets(value, MASK)
+
+
+def _masked_row(row: Any) -> Any:
+    """A row of a list that is a secret by itself, or by what stands before it."""
+    return without_secrets(row, MASK) if isinstance(row, str) and secrets_in([row]) else MASK
 
 
 def _hidden(name: str, rows: list[Any]) -> Iterator[int]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from kgents_shared.contracts.credentials import CREDENTIAL_REF
 
@@ -57,6 +57,11 @@ _FORMATS = (
     ("a private key", ("-----BEGIN ",), r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY"),
 )
 _ALWAYS = frozenset({"a private key"})  # told by its first line alone, wherever that stands
+# With its lines, which are of one long word each: prose behind it is none of the key.
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?:-----)?(?:\s{0,4}+[A-Za-z0-9+/=]{16,}+)*+"
+    r"(?:(?:\s{0,4}+[A-Za-z0-9+/=]{1,80})?\s{0,4}-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----)?"
+)
 _SEARCHES = tuple(
     (kind, starts, re.compile(pattern if kind in _ALWAYS else rf"(?<![A-Za-z0-9]){pattern}"))
     for kind, starts, pattern in _FORMATS
@@ -88,6 +93,35 @@ def secrets_in(document: object) -> list[FoundSecret]:
         if len(found) == MOST_FOUND:
             break
     return found
+
+
+def without_secrets(text: str, mask: str = "***") -> str:
+    """A text with a mask for each piece of it that `secrets_in` tells of, and all the rest as it is."""
+    for kind, starts, pattern in _SEARCHES:
+        if any(start in text for start in starts):
+            whole = _PRIVATE_KEY if kind in _ALWAYS else pattern
+            text = whole.sub(lambda match, kind=kind: mask if _is_random(kind, match[0]) else match[0], text)
+    option = _OPTION.fullmatch(text)
+    if option is not None and _option_is_literal(text):
+        # What stands behind the first word is another, and may be anything.
+        return text[: option.start(2)] + re.sub(r"\S+", lambda _: mask, option[2], count=1)
+    return _without_secrets_of_url(text, mask) if _url_has_secret(text) else text
+
+
+def _without_secrets_of_url(url: str, mask: str) -> str:
+    address, question, query = url.partition("?")
+    scheme, _, rest = address.partition("://")
+    authority, slash, path = rest.partition("/")
+    user, at, host = authority.rpartition("@")
+    if at:
+        authority = f"{user.partition(':')[0]}:{mask}@{host}"
+    fields = [_masked_field(field, mask) for field in re.split("([&#])", query)]
+    return f"{scheme}://{authority}{slash}{path}{question}{''.join(fields)}"
+
+
+def _masked_field(field: str, mask: str) -> str:
+    name, equals, value = field.partition("=")
+    return f"{name}={mask}" if equals and _is_literal(_snake(unquote_plus(name)), value) else field
 
 
 def _found(document: object) -> Iterator[FoundSecret]:
@@ -141,10 +175,14 @@ def _format_of(text: str) -> str | None:
     for kind, starts, pattern in _SEARCHES:
         if any(start in text for start in starts):
             for match in pattern.finditer(text):
-                # What is random has digits in it; `sk-learn-based-classifiers` and `sk-xxxxxxxxxxxxxxxx` haven't.
-                if kind in _ALWAYS or (any(map(str.isdigit, match[0])) and not match[0].endswith("EXAMPLE")):
+                if _is_random(kind, match[0]):
                     return kind
     return None
+
+
+def _is_random(kind: str, found: str) -> bool:
+    """What is random has digits in it; `sk-learn-based-classifiers` and `sk-xxxxxxxxxxxxxxxx` haven't."""
+    return kind in _ALWAYS or (any(map(str.isdigit, found)) and not found.endswith("EXAMPLE"))
 
 
 def _is_literal(name: str, value: str) -> bool:
