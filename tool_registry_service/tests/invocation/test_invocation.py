@@ -261,6 +261,7 @@ async def test_secrets_in_arguments_are_not_kept(
         "text": "call me with sk-canary12345678 please",
         "nul": "a\x00b",
         "url": "https://ann:canary-4@a.example/x?apikey=canary-5&b=1&x-token=canary-6#c",
+        "file": "-----BEGIN PRIVATE KEY-----\ncanaryMIIEvQIBADANBgkqhkiG9w0\n-----END PRIVATE KEY-----\nand more",
         "command": "curl -H 'Authorization: Bearer canary-7890123456' https://a.example:8080/?monkey=1",
     }
     await registry.invoke("scripted.count", arguments)
@@ -268,6 +269,7 @@ async def test_secrets_in_arguments_are_not_kept(
     assert "canary" not in str(row)
     assert row["arguments"]["text"] == "call me with *** please"
     assert row["arguments"]["url"] == "https://ann:***@a.example/x?apikey=***&b=1&x-token=***#c"
+    assert row["arguments"]["file"] == "***\nand more"
     assert row["arguments"]["command"] == "curl -H 'Authorization: Bearer ***' https://a.example:8080/?monkey=1"
     assert "canary-1" in scripted.calls[0]
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from kgents_shared.contracts.refs import without_secrets
 from tool_registry_service.calls import CallableTool
 from tool_registry_service.errors import ArgumentsRefused
 from tool_registry_service.http_tools.bounds import is_within
@@ -57,7 +58,8 @@ def _masked(value: Any, most: int | None) -> Any:
 
 
 def _without_secrets(text: str) -> str:
-    return _SECRET_PART.sub(rf"\g<before>{_MASK}", _SECRET_VALUE.sub(_MASK, text))
+    known = without_secrets(_SECRET_VALUE.sub(_MASK, text), _MASK)
+    return _SECRET_PART.sub(rf"\g<before>{_MASK}", known)
 
 
 def _kept(text: str, most: int | None) -> str:
