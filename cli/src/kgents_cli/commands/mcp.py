@@ -1,9 +1,11 @@
-"""`kgents mcp add|authorize|list|inspect|refresh|remove|catalogue|log`."""
+"""`kgents mcp add|authorize|list|inspect|refresh|remove|catalogue|log`, and those of WASM servers."""
 
 from typing import Any
 
 import click
 
+from kgents_cli.commands.wasm_servers import COMMANDS as WASM_COMMANDS
+from kgents_cli.commands.wasm_servers import limits_and_grants
 from kgents_cli.parameters import FilePath, Slug
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -39,9 +41,7 @@ def command() -> None:
 @click.option(
     "--wasm", metavar="FILE", type=FilePath(), help="A WebAssembly module that is the server; it is uploaded."
 )
-@click.option("--fuel", type=click.IntRange(min=1), help="What one call of that module may execute.")
-@click.option("--memory-mb", type=click.IntRange(min=1), help="What memory it may use.")
-@click.option("--timeout-ms", type=click.IntRange(min=1), help="How long it may take.")
+@limits_and_grants
 @click.option(
     "--side-effect",
     type=click.Choice(("none", "read", "write", "external")),
@@ -59,12 +59,14 @@ def add(name: str, organisation: str | None, as_json: bool, **given: Any) -> Non
       kgents mcp add weather --url https://mcp.example.com/mcp --credential cred_0199c0de00007000
       kgents mcp add time --command time --side-effect none
       kgents mcp add shared --command filesystem -- /srv/shared
-      kgents mcp add counter --wasm counter.wasm --memory-mb 16
+      kgents mcp add counter --wasm counter.wasm --memory-mb 16 --grant clock
     """
     from kgents_cli.tools.servers import add_server
 
     if sum(given[way] is not None for way in ("url", "command", "wasm")) != 1:
         raise click.UsageError("name one of --url, --command and --wasm")
+    if given["wasm"] is None and any(given[name] for name in ("fuel", "memory_mb", "timeout_ms", "grants")):
+        raise click.UsageError("--fuel, --memory-mb, --timeout-ms and --grant go with --wasm")
     add_server(name, given, organisation, as_json=as_json)
 
 
@@ -192,3 +194,7 @@ def log(name: str, as_json: bool) -> None:
     from kgents_cli.tools.server_log import show_process
 
     show_process(name, as_json=as_json)
+
+
+for _wasm_command in WASM_COMMANDS:
+    command.add_command(_wasm_command)

@@ -8,18 +8,17 @@ from uuid import UUID
 import click
 
 from kgents_cli.client import ApiClient, agent_name, path_below
-from kgents_cli.definition_files import read_at_most
 from kgents_cli.faults import ApiFault, BadInput, CliError, as_called
 from kgents_cli.listing import organisations, show_list, with_organisations
 from kgents_cli.secret_input import confirmed
 from kgents_cli.tables import counted, day, show_table
 from kgents_cli.terminal import harmless, progress
 from kgents_cli.tools.server_health import health_lines
+from kgents_cli.tools.wasm_setup import named_grants, named_limits, setup_lines, uploaded
 
 Item = Mapping[str, Any]
 PATH = "/mcp-servers"
 _OF = "~"
-_MOST_MODULE_BYTES = 256 * 1024 * 1024
 
 
 def list_servers(organisation: str | None, *, as_json: bool) -> None:
@@ -43,9 +42,11 @@ def list_servers(organisation: str | None, *, as_json: bool) -> None:
 def add_server(name: str, given: Mapping[str, Any], organisation: str | None, *, as_json: bool) -> None:
     """Register one; what doesn't fit is the server's to say."""
     body = {"name": name, **_reached_how(given)}
+    asked = {"limits": named_limits(given), "grants": named_grants(given["grants"])}
     with ApiClient() as api, progress(f"{name}: asking what it offers"):
         if given["wasm"] is not None:
-            body["wasm"] = _uploaded(api, given, organisation)
+            module = uploaded(api, given["wasm"], _of(organisation))
+            body["wasm"] = {"module": module, **{key: value for key, value in asked.items() if value}}
         made = api.call("POST", PATH, body=body, params=_of(organisation), timeout_s=120)
         tools = list(api.pages("/tools", {"server_id": made["id"]}))
     if as_json:
@@ -85,15 +86,19 @@ def inspect_server(name: str, *, as_json: bool) -> None:
         tools = list(api.pages("/tools", {"server_id": server["id"]}))
         [named, *named_tools] = [server, *tools] if as_json else with_organisations(api, [server, *tools])
         health = _if_there_is(api, path_below(PATH, server["id"], "health"))
+        is_wasm = server["transport"] == "wasm"
+        wasm = _if_there_is(api, path_below(PATH, server["id"], "wasm")) if is_wasm else None
     if as_json:
-        click.echo(json.dumps({**server, "tools": tools, "health": health}))
+        click.echo(json.dumps({**server, "tools": tools, "health": health, "wasm": wasm}))
         return
+    # A module has no session: its own state is what there is to say.
+    facts = {**health_lines(health or {}), **({} if wasm is None else setup_lines(wasm))}
     lines = [
         f"{agent_name(named)}  {server['id']}",
         f"reached by  {_reached_by(server)}",
         f"refreshed   {day(server['refreshed_at'])}",
         *([f"credential  {server['credential_ref']}"] if server["credential_ref"] else []),
-        *(f"{label:11} {text}" for label, text in health_lines(health or {}).items() if text),
+        *(f"{label:11} {text}" for label, text in facts.items() if text),
     ]
     click.echo(harmless("\n".join(lines)))
     if tools:
@@ -109,14 +114,19 @@ def refresh_server(name: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
-    for state in ("added", "changed", "removed", "unchanged"):
-        for tool in found[state]:
-            click.echo(f"{state:9}  {harmless(tool)}")
+    show_comparison(found, found["server"]["warnings"])
     if found["changed"]:
         click.echo(
             as_called(f"What changed is off until you take it: kgents tools accept {found['changed'][0]}"), err=True
         )
-    _warn(found["server"]["warnings"])
+
+
+def show_comparison(found: Item, warnings: Sequence[str]) -> None:
+    """What became of each tool, and what could not be taken."""
+    for state in ("added", "changed", "removed", "unchanged"):
+        for tool in found[state]:
+            click.echo(f"{state:9}  {harmless(tool)}")
+    _warn(warnings)
 
 
 def remove_server(name: str, *, yes: bool, as_json: bool) -> None:
@@ -169,15 +179,6 @@ def _reached_how(given: Mapping[str, Any]) -> dict[str, Any]:
     ways = {"wasm": "wasm", "command": "stdio"}
     body["transport"] = next((name for way, name in ways.items() if given[way] is not None), "streamable_http")
     return body
-
-
-def _uploaded(api: ApiClient, given: Mapping[str, Any], organisation: str | None) -> dict[str, Any]:
-    """What a server of transport `wasm` runs: the file, uploaded, within the limits that were named."""
-    source = read_at_most(given["wasm"], _MOST_MODULE_BYTES, "name a WebAssembly module: a .wasm or .wat file")
-    path, kind = f"{PATH}/modules", "application/wasm"
-    module = api.call("POST", path, content=source, content_type=kind, params=_of(organisation), timeout_s=120)
-    limits = {key: given[key] for key in ("fuel", "memory_mb", "timeout_ms") if given[key] is not None}
-    return {"module": module["sha256"], **({"limits": limits} if limits else {})}
 
 
 def _of(organisation: str | None) -> dict[str, str]:
