@@ -5,7 +5,7 @@
 (module
   (memory (export "memory") 1)
 
-  (data (i32.const 64) "{\"tools\":[{\"name\":\"sum\",\"description\":\"The sum of whole numbers.\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"numbers\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}},\"required\":[\"numbers\"]}},{\"name\":\"product\",\"description\":\"The product of whole numbers.\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"numbers\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}},\"required\":[\"numbers\"]}}]}")
+  (data (i32.const 64) "{\"tools\":[{\"name\":\"sum\",\"description\":\"The sum of whole numbers, of 64 bits.\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"numbers\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}},\"required\":[\"numbers\"]}},{\"name\":\"product\",\"description\":\"The product of whole numbers, of 64 bits.\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"numbers\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}},\"required\":[\"numbers\"]}}]}")
   (data (i32.const 960) "There are no numbers.")
 
   ;; Where `length` bytes of arguments go.
@@ -25,7 +25,7 @@
       (i64.extend_i32_u (local.get $length))))
 
   (func (export "kgents_list") (result i64)
-    (call $place (i32.const 64) (i32.const 381)))
+    (call $place (i32.const 64) (i32.const 405)))
 
   ;; Tool 0 adds, tool 1 multiplies, every number that stands in the arguments.
   (func (export "kgents_call") (param $tool i32) (param $at i32) (param $length i32) (result i64)

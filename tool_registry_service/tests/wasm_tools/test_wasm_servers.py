@@ -42,7 +42,7 @@ async def test_a_module_in_the_text_format_is_registered_and_its_tools_are_calle
     server = await owner.server(arithmetic())
     assert (server["transport"], server["url"], server["command"], server["warnings"]) == ("wasm", None, None, [])
     tool = await registry.tool("math.sum")
-    assert (tool["state"], tool["description"]) == ("active", "The sum of whole numbers.")
+    assert (tool["state"], tool["description"]) == ("active", "The sum of whole numbers, of 64 bits.")
     assert said(await registry.invoke("math.sum", {"numbers": [40, 2]})) == ("42", False)
     assert said(await registry.invoke("math.product", {"numbers": []})) == ("There are no numbers.", True)
     refused = await registry.invoke("math.sum", {"numbers": ["two"]})

@@ -44,6 +44,7 @@ def list_agents(as_json: bool) -> None:
       kgents agents list --json
     """
     from kgents_cli.client import ApiClient, agent_name
+    from kgents_cli.faults import as_called
     from kgents_cli.terminal import harmless
 
     with ApiClient() as api:
@@ -52,7 +53,7 @@ def list_agents(as_json: bool) -> None:
         click.echo(json.dumps(items))
         return
     if not items:
-        click.echo("No agents yet. Make one with: kgents create --config FILE", err=True)
+        click.echo(as_called("No agents yet. Make one with: kgents create --config FILE"), err=True)
         return
     names = [agent_name(item) for item in items]
     width = max(len(name) for name in names)
