@@ -131,6 +131,7 @@ def test_a_text_that_is_no_policy_is_refused() -> None:
         ('resource in Tool::"mail.send"', True),
         ("resource is Tool", True),
         ('resource == Tool::"mail.\\u{73}end"', True),
+        ('resource == Tool::"mail.\\u{7_3}end"', True),
         ('resource == Tool::"mail.send" /', False),
     ],
 )

@@ -72,7 +72,10 @@ class Rule:
                 yield tokens[position + 1].text, unescaped(value.text), value
 
     def resource(self) -> tuple[str, str] | None:
-        """Type and id of what its scope says of the resource, `== Tool::"…"` or `in Server::"…"`; None for all else."""
+        """Type and id of what its scope says of the resource, `== Tool::"…"` or `in Server::"…"`; None for all else.
+
+        A name with an escape in it is left to Cedar: what is read differently here would be a rule that never counts.
+        """
         texts = [token.text for token in self.tokens]
         head = self._head()
         begin = 0 if head is None else self.tokens.index(head)
@@ -83,10 +86,10 @@ class Rule:
         if texts[at : at + 1] == ["is"]:
             at += 2
         operator, kind, colons, name, end = (*texts[at : at + 5], "", "", "", "", "")[:5]
-        is_named = colons == "::" and name[:1] == '"' and end in {",", ")"}
+        is_named = colons == "::" and name[:1] == '"' and "\\" not in name and end in {",", ")"}
         if not is_named or (operator, kind) not in {("==", "Tool"), ("in", "Tool"), ("in", "Server")}:
             return None
-        return kind, unescaped(name)
+        return kind, name[1:-1]
 
     def _head(self) -> Token | None:
         position = 0
