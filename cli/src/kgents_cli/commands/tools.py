@@ -106,6 +106,7 @@ def versions(name: str, as_json: bool) -> None:
 @click.option("--base-url", metavar="URL", help="Where the API answers, instead of where its document says.")
 @click.option("--only", "operations", multiple=True, metavar="PATTERN", help="Operations that are wanted; repeat it.")
 @click.option("--credential", "credential_ref", metavar="REF", help="What the calls are authorized with (cred_…).")
+@click.option("--auth", metavar="WAY", help="How that is shown: bearer, basic, header=NAME or query=NAME.")
 @click.option(
     "--side-effect", "side_effects", multiple=True, metavar="[PATTERN=]EFFECT",
     help="What calls do outside: none, read, write or external (as long as you don't say so); repeat it.",

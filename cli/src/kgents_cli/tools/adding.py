@@ -31,8 +31,15 @@ class Wanted:
     base_url: str | None
     operations: Sequence[str]
     credential_ref: str | None
+    auth: str | None
     side_effects: Sequence[str]
     organisation: str | None
+
+    @property
+    def authorized(self) -> Body:
+        """The fields that say what calls are authorized with, and how."""
+        shown = {} if self.auth is None else {"auth": _placement(self.auth)}
+        return _given({"credential_ref": self.credential_ref}) | shown
 
     @property
     def of(self) -> str:
@@ -55,7 +62,7 @@ def add_tools(source: str, wanted: Wanted, *, as_json: bool) -> None:
     if isinstance(document, str) or "openapi" in document or "swagger" in document:
         _import({"document": document}, wanted, None, as_json=as_json)
         return
-    body = document | _given({"name": wanted.name, "credential_ref": wanted.credential_ref})
+    body = document | _given({"name": wanted.name}) | wanted.authorized
     if wanted.side_effects:
         body["side_effect"] = _one_effect(wanted.side_effects)
     with ApiClient() as api:
@@ -113,9 +120,7 @@ def refresh_import(name: str, file: str | None, *, as_json: bool) -> None:
 def _import(document: Body, wanted: Wanted, shown: str | None, *, as_json: bool) -> None:
     if wanted.name is None:
         raise BadInput("an API needs a name: its tools are called NAME.<operation>", hint="write --name NAME")
-    body = document | _given(
-        {"name": wanted.name, "base_url": wanted.base_url, "credential_ref": wanted.credential_ref}
-    )
+    body = document | _given({"name": wanted.name, "base_url": wanted.base_url}) | wanted.authorized
     if wanted.operations:
         body["operations"] = list(wanted.operations)
     if wanted.side_effects:
@@ -189,6 +194,15 @@ def _effects(effects: Sequence[str]) -> dict[str, str]:
             raise BadInput(f"{written!r} is no side effect", hint=f"PATTERN=EFFECT, EFFECT of: {', '.join(_EFFECTS)}")
         found[pattern or "*"] = effect
     return found
+
+
+def _placement(way: str) -> dict[str, str]:
+    scheme, _, name = way.partition("=")
+    if scheme in ("bearer", "basic") and not name:
+        return {"scheme": scheme}
+    if scheme in ("header", "query") and name:
+        return {"scheme": scheme, "name": name}
+    raise BadInput(f"{way!r} is no way to show a credential", hint="one of: bearer, basic, header=NAME, query=NAME")
 
 
 def _given(values: Mapping[str, str | None]) -> Body:
