@@ -164,7 +164,9 @@ def test_calls_are_listed_by_what_is_asked_for(kgents: Kgents, stored: Api):
     lines = kgents("tools", "invocations", "--outcome", "completed", "--most", "1").out.splitlines()
     assert lines[1].split() == ["c-1", "2026-11-21", "10:00:00", "time.now", "completed", "12", "p-1"]
     assert len(lines) == 2
-    assert stored.seen[-1].path == f"{CALLS}?limit=1&outcome=completed"
+    assert f"{CALLS}?limit=1&outcome=completed" in [request.path for request in stored.seen]
+    stored.will("GET", "/api/v1/users/me", Answer(200, {"id": "p-1"}))
+    assert kgents("tools", "invocations").out.splitlines()[1].split()[-1] == "you"
     assert kgents("tools", "invocation", "c-1").json == CALL
 
 
