@@ -63,7 +63,10 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         )
         vault = HttpVault(siblings.client(settings.auth_url, "auth"))
         gateway = await _gateway(stack, settings, ledger, vault)
-        registry = HttpToolRegistry(siblings.client(settings.tools_url, "tools"))
+        # Each run waits for its own calls of tools, and some of those for other runs.
+        registry = HttpToolRegistry(
+            siblings.client(settings.tools_url, "tools", own_connections=settings.max_active_runs)
+        )
         catalog = HttpAgentCatalog(siblings.client(settings.management_url, "management"))
         directory = InstanceDirectory()
         stack.push_async_callback(directory.close)

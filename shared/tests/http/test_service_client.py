@@ -10,6 +10,7 @@ from aiohttp import web
 from kgents_shared.errors import BadGateway, Unavailable
 from kgents_shared.http.client import CallFailed, ServiceClient, ServiceSession
 from kgents_shared.telemetry.correlation import accept_correlation_id
+from kgents_shared.testing.polling import eventually
 
 
 class FarSide:
@@ -66,6 +67,21 @@ async def session(far: FarSide) -> AsyncGenerator[ServiceSession]:
 @pytest.fixture
 def tools(session: ServiceSession, far: FarSide) -> ServiceClient:
     return session.client(far.url, "tools")
+
+
+async def test_long_calls_hold_up_no_others(far: FarSide, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("kgents_shared.http.client._CONNECTIONS", 2)
+    async with ServiceSession(far.url, "runtime", "the secret") as few:
+        long, short = few.client(far.url, "tools", own_connections=4), few.client(far.url, "tools")
+        await short.request_json("GET", "/internal/x")
+        far.may_answer.clear()
+        held = [asyncio.create_task(long.request_json("GET", f"/internal/{number}")) for number in range(9)]
+        await eventually(lambda: len(far.calls) == 5, describe="as many as may are out")
+        asked = asyncio.create_task(short.request_json("GET", "/internal/short"))
+        await eventually(lambda: far.calls[-1].path == "/internal/short", describe="another goes out beside them")
+        far.may_answer.set()
+        await asyncio.gather(asked, *held)
+    assert len(far.token_requests) == 1
 
 
 async def test_a_call_carries_a_token_for_the_far_side_and_the_correlation_id(tools: ServiceClient, far: FarSide):

@@ -18,6 +18,7 @@ from tool_registry_service.approvals.left_calls import LeftCalls
 from tool_registry_service.approvals.step import ApprovalStep
 from tool_registry_service.authorization.service import AuthorizationService
 from tool_registry_service.authorization.tokens import OAuthTokens
+from tool_registry_service.builtin_tools.asking import MOST_ASKED
 from tool_registry_service.builtin_tools.every import BuiltinParts
 from tool_registry_service.credentials import Bearers
 from tool_registry_service.direct_calls.repository import DirectCallRepository
@@ -79,7 +80,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         background.start("tools-wasm", wasm.pool.reap)
         mcp = WasmExecutor(wasm.pool, wasm.reader, McpExecutor(sessions))
         rows = InvocationRepository(pool)
-        builtin = BuiltinParts.of(settings, pool, siblings.client(settings.runtime_url, "runtime"))
+        asked = siblings.client(settings.runtime_url, "runtime", own_connections=2 * MOST_ASKED)
+        builtin = BuiltinParts.of(settings, pool, asked)
         background.start("tools-scratch-files", builtin.scratch_age.run)
         policies = _followed(app, siblings.client(settings.governance_url, "governance"), background)
         permissions = Permissions(RuleReader(pool), settings.denied)

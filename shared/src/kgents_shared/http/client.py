@@ -13,6 +13,7 @@ from kgents_shared.telemetry.correlation import CORRELATION_HEADER, correlation_
 
 _RENEW_BEFORE_S = 60
 _TOKEN_TIMEOUT_S = 10
+_CONNECTIONS = 100
 
 
 class CallFailed(ApiError):
@@ -135,27 +136,40 @@ class ServiceClient:
 
 
 class ServiceSession:
-    """One aiohttp session and one set of tokens for all calls that a service makes to its siblings."""
+    """One set of tokens for a service's calls to its siblings, and one aiohttp session for those that are short."""
 
     def __init__(self, auth_url: str, client_id: str, client_secret: str) -> None:
         self._credentials = (auth_url, client_id, client_secret)
         self._session: aiohttp.ClientSession | None = None
         self._tokens: ServiceTokens | None = None
+        self._for_long_calls: list[aiohttp.ClientSession] = []
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit=100, keepalive_timeout=30)
-        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        self._session = _opened(_CONNECTIONS)
         self._tokens = ServiceTokens(self._session, *self._credentials)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in (*self._for_long_calls, self._session):
+            if session is not None:
+                await session.close()
 
-    def client(self, base_url: str, audience: str) -> ServiceClient:
-        """A client of the sibling named `audience`."""
+    def client(self, base_url: str, audience: str, *, own_connections: int | None = None) -> ServiceClient:
+        """A client of the sibling named `audience`.
+
+        One whose calls may take long has `own_connections`: however many are out, no other call waits for them.
+        """
         if self._session is None or self._tokens is None:
             raise RuntimeError("the session is not open")
-        return ServiceClient(self._session, self._tokens, base_url, audience)
+        session = self._session
+        if own_connections is not None:
+            session = _opened(own_connections)
+            self._for_long_calls.append(session)
+        return ServiceClient(session, self._tokens, base_url, audience)
+
+
+def _opened(connections: int) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=30)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
