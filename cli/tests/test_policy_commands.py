@@ -104,14 +104,17 @@ def test_policies_and_their_versions_are_listed(kgents: Kgents, api: Api):
 
 def test_a_call_is_tried_and_the_exit_code_says_what_was_decided(kgents: Kgents, api: Api, file: str):
     path = f"{POLICIES}/check"
+    tool = {"name": "mail.send", "kind": "mcp", "side_effect": "write", "server_id": "s-1"}
+    api.will("GET", "/api/v1/tools/mail.send", Answer(200, tool))
+    api.will("GET", "/api/v1/mcp-servers/s-1", Answer(200, {"transport": "wasm"}))
     api.will("POST", path, Answer(200, {"allowed": True, "reason": "", "rules": []}))
     asked = ("policies", "check", "mail.send", "--file", file, "--agent", "desk", "--arguments", '{"to": "ada"}')
     ran = kgents(*asked)
     assert (ran.code, ran.out) == (0, "allowed\n")
     assert sent(api, "POST", path) == {
         "call": {
-            "tool": "mail.send", "agent_name": "desk", "arguments": {"to": "ada"}, "side_effect": "external",
-            "kind": "mcp",
+            "tool": "mail.send", "agent_name": "desk", "arguments": {"to": "ada"}, "side_effect": "write",
+            "kind": "wasm",
         },
         "text": TEXT,
         "level": "owner",
@@ -119,6 +122,8 @@ def test_a_call_is_tried_and_the_exit_code_says_what_was_decided(kgents: Kgents,
     api.will("POST", path, Answer(200, {"allowed": False, "reason": "The policy x forbids\x1b it.", "rules": []}))
     ran = kgents(*asked)
     assert (ran.code, ran.out) == (1, "denied: The policy x forbids\\x1b it.\n")
+    assert "Note: there is no tool x.y" in kgents("policies", "check", "x.y", "--kind", "http").err
+    assert json.loads(api.bodies("POST", path)[-1])["call"] == {"tool": "x.y", "kind": "http"}
     assert kgents("policies", "check", "x.y", "--arguments", "[").code == 2
     assert kgents("policies", "check", "x.y", "--arguments", "[]").code == 2
     assert "action call_tool" in kgents("policies", "schema").out

@@ -10,7 +10,7 @@ import click
 
 from kgents_cli.client import ApiClient, path_below
 from kgents_cli.definition_files import read_definition
-from kgents_cli.faults import EXIT_OTHER, BadInput, CliError, as_called
+from kgents_cli.faults import EXIT_OTHER, ApiFault, BadInput, CliError, as_called
 from kgents_cli.listing import show_list
 from kgents_cli.secret_input import confirmed
 from kgents_cli.tables import day, show_table
@@ -110,9 +110,10 @@ def check_call(
     """Say what would be decided; 1 where it is a denial."""
     source, text = (None, None) if file is None else _text(file)
     call["arguments"] = _arguments(call.get("arguments"))
-    body = _given({"call": {"tool": tool, **_given(call)}, "text": text, "name": name})
+    body = _given({"text": text, "name": name})
     body["level"] = "platform" if platform else "owner"
     with ApiClient() as api:
+        body["call"] = {"tool": tool, **_as_it_is(api, tool, organisation), **_given(call)}
         path, params = f"{_PATH}/check", _given({"organisation": organisation})
         decision = api.call("POST", path, body=body, params=params, source=source)
     if as_json:
@@ -122,6 +123,21 @@ def check_call(
     else:
         click.echo(f"{style('denied', 'red', sys.stdout)}: {harmless(as_called(decision['reason']))}")
     return 0 if decision["allowed"] else EXIT_OTHER
+
+
+def _as_it_is(api: ApiClient, tool: str, organisation: str | None) -> dict[str, Any]:
+    """The kind of a tool and what it does outside; nothing of one that isn't there."""
+    of = "" if organisation is None else f"{organisation}~"
+    try:
+        found = api.call("GET", path_below("/tools", f"{of}{tool}"))
+        server = found.get("server_id")
+        is_wasm = server is not None and api.call("GET", path_below("/mcp-servers", server))["transport"] == "wasm"
+    except ApiFault as fault:
+        if fault.status not in (403, 404):
+            raise
+        click.echo(f"Note: there is no tool {harmless(tool)}; it is taken as one of an MCP server, external.", err=True)
+        return {}
+    return {"kind": "wasm" if is_wasm else found["kind"], "side_effect": found["side_effect"]}
 
 
 def _found(api: ApiClient, name: str, organisation: str | None, platform: bool) -> Item:

@@ -29,6 +29,7 @@ _NEXT_BY_CODE: Mapping[str, str] = {
     "credential_not_found": "see what there is with: kgents credentials list",
     "mcp_server_unreachable": "see that it runs and that its address or command is right; then the same command again",
     "not_a_wasm_server": "see how it is reached with: kgents mcp inspect NAME",
+    "mcp_authorization_failed": "a server that asks for none is registered without --oauth",
     "openapi_document_unreachable": "see that the address is right, or name a file",
     "invocation_not_found": "see what there is with: kgents tools invocations",
     "version_not_found": "see what there is with: kgents agents versions NAME",

@@ -134,12 +134,11 @@ def versions(name: str, **asked: Any) -> None:
 @click.option("--agent", "agent_name", metavar="NAME", help="As a call of this agent.")
 @click.option("--arguments", metavar="JSON", help="The call's arguments, a JSON object.")
 @click.option(
-    "--side-effect", type=click.Choice(("none", "read", "write", "external")), default="external", show_default=True,
-    help="What the tool does outside.",
+    "--side-effect", type=click.Choice(("none", "read", "write", "external")),
+    help="What the tool does outside, if not what it does now.",
 )  # fmt: skip
 @click.option(
-    "--kind", type=click.Choice(("mcp", "http", "wasm", "builtin")), default="mcp", show_default=True,
-    help="The tool's kind.",
+    "--kind", type=click.Choice(("mcp", "http", "wasm", "builtin")), help="The tool's kind, if not what it is now.",
 )  # fmt: skip
 @click.option("--at", metavar="TIME", help="As at this time (RFC 3339), not now.")
 @_ORGANISATION

@@ -56,7 +56,7 @@ def add_server(name: str, given: Mapping[str, Any], organisation: str | None, *,
     _warn(made["warnings"])
     of = "" if organisation is None else f"{organisation}~"
     if given["oauth"]:
-        click.echo(as_called(f"It has no tools before it is authorized: kgents mcp authorize {of}{name}"), err=True)
+        click.echo(as_called(f"Authorize it with: kgents mcp authorize {of}{name}"), err=True)
     asking = [f"{of}{tool['name']}" for tool in tools if tool["side_effect"] == "external"]
     if asking:
         click.echo(

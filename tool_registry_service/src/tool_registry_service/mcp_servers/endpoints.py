@@ -29,7 +29,7 @@ from tool_registry_service.wasm_tools.parts import WasmDep
 from tool_registry_service.wasm_tools.registration import offer_of_server, registered
 
 router = APIRouter(prefix="/api/v1/mcp-servers", tags=["tools"])
-_NOT_YET = "It has no tools yet: its owner authorizes it with POST /api/v1/mcp-servers/{id}/authorize."
+_NOT_YET = "It has no tools before it is authorized (POST …/authorize, or kgents mcp authorize)."
 
 
 @router.post("", status_code=201, responses=refusals(409, 502))
