@@ -102,6 +102,9 @@ def test_policies_and_their_versions_are_listed(kgents: Kgents, api: Api):
     ]
 
 
+TRIED = " Change it by `kgents policies update tried`."
+
+
 def test_a_call_is_tried_and_the_exit_code_says_what_was_decided(kgents: Kgents, api: Api, file: str):
     path = f"{POLICIES}/check"
     tool = {"name": "mail.send", "kind": "mcp", "side_effect": "write", "server_id": "s-1"}
@@ -119,7 +122,9 @@ def test_a_call_is_tried_and_the_exit_code_says_what_was_decided(kgents: Kgents,
         "text": TEXT,
         "level": "owner",
     }  # fmt: skip
-    api.will("POST", path, Answer(200, {"allowed": False, "reason": "The policy x forbids\x1b it.", "rules": []}))
+    api.will(
+        "POST", path, Answer(200, {"allowed": False, "reason": f"The policy x forbids\x1b it.{TRIED}", "rules": []})
+    )
     ran = kgents(*asked)
     assert (ran.code, ran.out) == (1, "denied: The policy x forbids\\x1b it.\n")
     assert "Note: there is no tool x.y" in kgents("policies", "check", "x.y", "--kind", "http").err

@@ -18,6 +18,8 @@ from kgents_cli.terminal import harmless, style
 
 Item = Mapping[str, Any]
 _PATH = "/governance/policies"
+# Said of a text that is tried under no name, which nobody can change anywhere.
+_OF_TRIED = " Change it by `kgents policies update tried`."
 
 
 def list_policies(params: Mapping[str, Any], *, as_json: bool) -> None:
@@ -121,7 +123,8 @@ def check_call(
     elif decision["allowed"]:
         click.echo(style("allowed", "green", sys.stdout))
     else:
-        click.echo(f"{style('denied', 'red', sys.stdout)}: {harmless(as_called(decision['reason']))}")
+        reason = str(decision["reason"]).removesuffix(_OF_TRIED)
+        click.echo(f"{style('denied', 'red', sys.stdout)}: {harmless(as_called(reason))}")
     return 0 if decision["allowed"] else EXIT_OTHER
 
 
