@@ -27,6 +27,14 @@ NEEDS_NO_DATABASE = {
 OF_THE_SETTINGS = "/api/v1/auth/oidc/"
 
 
+# Who calls what begins so; the runtime calls all else.
+_CALLERS = {
+    "attestations": "management",
+    "people": "governance",
+    "credentials": "tools",
+}
+
+
 @dataclass(frozen=True)
 class CutOff:
     """A service that lost its database, and what let somebody in before."""
@@ -40,14 +48,18 @@ class CutOff:
         """A token that the route takes."""
         if not path.startswith("/internal"):
             return self.token
-        return self.service_tokens["management" if path.startswith("/internal/attestations") else "runtime"]
+        inside = path.removeprefix("/internal/")
+        return self.service_tokens[next((_CALLERS[part] for part in _CALLERS if inside.startswith(part)), "runtime")]
 
 
 @pytest.fixture(scope="module")
 async def cut_off(auth_settings: AuthSettings) -> AsyncGenerator[CutOff]:
     async with AsyncExitStack() as stack:
         url, cut = await stack.enter_async_context(cuttable(auth_settings.database_url.get_secret_value()))
-        clients = {**auth_settings.service_clients, "management": SecretStr("management-secret-0123456789")}
+        clients = {
+            **auth_settings.service_clients,
+            **{name: SecretStr(f"{name}-secret-0123456789") for name in _CALLERS.values()},
+        }
         settings = auth_settings.model_copy(update={"database_url": SecretStr(url), "service_clients": clients})
         auth = await stack.enter_async_context(running(settings))
         await eventually(lambda: is_healthy(auth))
@@ -56,7 +68,7 @@ async def cut_off(auth_settings: AuthSettings) -> AsyncGenerator[CutOff]:
         me = await auth.client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {used}"})
         assert me.status_code == 200
         services: dict[str, str] = {}
-        for name in ("runtime", "management"):
+        for name in ("runtime", *_CALLERS.values()):
             secret = auth.settings.service_clients[name].get_secret_value()
             shown = {"client_id": name, "client_secret": secret, "audience": "auth"}
             services[name] = (await auth.token(grant_type="client_credentials", **shown)).json()["access_token"]
