@@ -56,10 +56,10 @@ class CutOff:
 async def cut_off(auth_settings: AuthSettings) -> AsyncGenerator[CutOff]:
     async with AsyncExitStack() as stack:
         url, cut = await stack.enter_async_context(cuttable(auth_settings.database_url.get_secret_value()))
-        clients = {
-            **auth_settings.service_clients,
-            **{name: SecretStr(f"{name}-secret-0123456789") for name in _CALLERS.values()},
-        }
+        # The database is that of all tests of this service: who is known there keeps their secret.
+        unknown = set(_CALLERS.values()) - auth_settings.service_clients.keys()
+        added = {name: SecretStr(f"{name}-secret-0123456789") for name in unknown}
+        clients = {**auth_settings.service_clients, **added}
         settings = auth_settings.model_copy(update={"database_url": SecretStr(url), "service_clients": clients})
         auth = await stack.enter_async_context(running(settings))
         await eventually(lambda: is_healthy(auth))

@@ -34,7 +34,7 @@ from tests.external.scripted_mcp import ScriptedServer
 # The library's types are generic over parts that differ by version of the document's format.
 Operation = APIOperation[Any, Any, Any, Any]
 AnyCase = Case[Any]
-EXAMPLES = 4
+EXAMPLES = 3
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 # They end the session that they are asked with: each time it is another one.
 ENDS_ITS_SESSION = {"POST /api/v1/auth/logout", "POST /api/v1/auth/password"}

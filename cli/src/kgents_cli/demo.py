@@ -72,7 +72,7 @@ class Demo:
 
     def start(self) -> None:
         """Starts the server."""
-        self._say("A server: PostgreSQL, NATS, five services and a fork server, on a free port")
+        self._say("A server: PostgreSQL, NATS, seven services and a fork server, on a free port")
         begun = time.monotonic()
         started = start_server(self._home, {"KGENTS_PORT": "0", "KGENTS_BIND": "127.0.0.1"})
         self._process, server = started.process, started.server
