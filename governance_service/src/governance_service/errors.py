@@ -37,12 +37,14 @@ class NotInPerson(Forbidden):
 
 
 class OwnRequest(Forbidden):
-    """403: an organisation's approval is decided by somebody else than who asked."""
+    """403: what belongs to an organisation is approved by somebody else than who asked."""
 
     default_code = "own_request"
 
     def __init__(self) -> None:
-        super().__init__("You asked for this: in an organisation somebody else who may decides on it.")
+        super().__init__(
+            "You asked for this: in an organisation somebody else who may approves it. You can take it back: reject it."
+        )
 
 
 class NotUsable(Conflict):

@@ -84,14 +84,22 @@ async def test_of_a_hundred_equal_questions_one_approval_is_made(governance: Gov
     assert len({answer.json()["id"] for answer in answers}) == 1
 
 
-async def test_in_an_organisation_who_asked_does_not_decide(governance: Governance):
+async def test_in_an_organisation_who_asked_does_not_approve(governance: Governance):
     organisation, asker, decider = await in_organisation(governance)
     asked = await governance.asks(organisation, principal=asker.subject)
-    for decision in ("approve", "reject"):
-        refused = await asker.decides(asked, decision)
-        assert (refused.status_code, refused.json()["code"]) == (403, "own_request")
+    refused = await asker.decides(asked)
+    assert (refused.status_code, refused.json()["code"]) == (403, "own_request")
     assert (await decider.decides(asked)).status_code == 200
     assert (await asked.consumed()).status_code == 200
+
+
+async def test_in_an_organisation_who_asked_may_take_it_back(governance: Governance):
+    organisation, asker, decider = await in_organisation(governance)
+    asked = await governance.asks(organisation, principal=asker.subject)
+    taken_back = await asker.decides(asked, "reject")
+    assert (taken_back.status_code, taken_back.json()["status"]) == (200, "rejected")
+    assert (await decider.decides(asked)).json()["code"] == "approval_decided"
+    assert (await asked.consumed()).status_code == 409
 
 
 @pytest.mark.parametrize(

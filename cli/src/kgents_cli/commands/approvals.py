@@ -16,7 +16,7 @@ def command() -> None:
     """List and show what agents want to do outside, and approve or reject it.
 
     You decide as yourself, with your own login: no API key and no application can. In an organisation somebody else
-    than who asked decides.
+    than who asked approves; who asked may reject it, which takes it back.
 
     \b
     Examples:

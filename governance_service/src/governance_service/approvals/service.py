@@ -12,6 +12,7 @@ from governance_service.approvals.masking import readable, shown
 from governance_service.approvals.models import ApprovalRecordRow, ApprovalRow
 from governance_service.approvals.repository import ApprovalFilter, ApprovalRepository, status_at
 from governance_service.approvals.states import (
+    APPROVE,
     ASKED,
     CANCEL,
     CONSUME,
@@ -110,7 +111,7 @@ class ApprovalService:
         Raises:
             NotInPerson: the caller has no login of their own.
             ApprovalNotFound: none of theirs or their organisations'.
-            OwnRequest: it is an organisation's, and they asked for it.
+            OwnRequest: they would approve for an organisation what they asked for; taking it back is theirs.
             AlreadyDecided: it is pending no longer.
         """
         if principal.kind != "person" or principal.session_id is None or principal.actor is not None:
@@ -121,7 +122,7 @@ class ApprovalService:
             row = await approvals.of_owners(principal.owner_ids, approval_id)
             if row is None:
                 raise ApprovalNotFound
-            if row.owner_id != principal.subject and row.principal == principal.subject:
+            if move is APPROVE and row.owner_id != principal.subject and row.principal == principal.subject:
                 raise OwnRequest
             moved = await approvals.decide(row.id, move, principal.subject, said)
             if moved is not None:
