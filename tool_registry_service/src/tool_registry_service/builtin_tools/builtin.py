@@ -1,7 +1,5 @@
 """What a builtin tool is, and all of them together."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +9,7 @@ from pydantic import ValidationError
 from kgents_shared.contracts.tools import InvokeToolRequest, SideEffect
 from kgents_shared.contracts.worker import ToolDefinition
 from tool_registry_service.calls import CallableTool, ToolAnswer
+from tool_registry_service.canonical import canonical_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,7 @@ class BuiltinDefinition:
     def definition_hash(self) -> str:
         """SHA-256 over what a model is shown, in canonical JSON."""
         shown = {"name": self.name, "description": self.description, "input_schema": self.input_schema}
-        text = json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return canonical_hash(shown)
 
 
 class BuiltinTool(Protocol):

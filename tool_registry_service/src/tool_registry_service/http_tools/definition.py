@@ -1,7 +1,5 @@
 """A tool that is an HTTP request: what a model is shown of it, and how it is sent."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 
@@ -10,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from kgents_shared.contracts.model import Contract
 from kgents_shared.contracts.tools import SideEffect
+from tool_registry_service.canonical import canonical_hash
 from tool_registry_service.http_tools.sending import Sending
 
 AuthScheme = Literal["bearer", "basic", "header", "query"]
@@ -57,8 +56,7 @@ class HttpDefinition:
             "sending": self.sending.model_dump(mode="json"),
             "placement": None if self.placement is None else self.placement.model_dump(mode="json"),
         }
-        text = json.dumps(pinned, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return canonical_hash(pinned)
 
 
 class StoredDefinition(Contract):

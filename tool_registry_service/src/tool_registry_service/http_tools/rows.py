@@ -9,8 +9,8 @@ from kgents_shared.contracts.tools import SideEffect
 from kgents_shared.db import new_id
 from tool_registry_service.http_tools.definition import HttpDefinition, StoredDefinition
 from tool_registry_service.http_tools.models import HttpApi
-from tool_registry_service.tools.definitions import Comparison
 from tool_registry_service.tools.models import Tool
+from tool_registry_service.tools.pinning import Comparison, compare
 
 _CAREFUL: Final[Sequence[SideEffect]] = ("external", "write", "read", "none")
 
@@ -44,24 +44,15 @@ def side_effect_of(name: str, said: Mapping[str, SideEffect]) -> SideEffect:
     return "external"
 
 
-def compare(api: HttpApi, stored: Sequence[Tool], found: Sequence[HttpDefinition], now: datetime) -> Comparison:
-    """Bring `stored` up to `found`: a changed definition switches its tool off, the pinned one switches it on."""
-    result = Comparison()
-    by_name = {definition.name: definition for definition in found}
-    for row in stored:
-        definition = by_name.pop(row.remote_name, None)
-        if definition is None:
-            _set(row, "removed", None, now)
-            result.removed.append(row.name)
-        elif definition.definition_hash == row.definition_hash:
-            _set(row, "active", None, now)
-            result.unchanged.append(row.name)
-        else:
-            _set(row, "changed", _pending(definition, api.credential_ref), now)
-            result.changed.append(row.name)
-    result.new_rows = [row_of_api(api, definition, now) for definition in by_name.values()]
-    result.added = [row.name for row in result.new_rows]
-    return result
+def compare_read(api: HttpApi, stored: Sequence[Tool], found: Sequence[HttpDefinition], now: datetime) -> Comparison:
+    """Bring `stored` up to what the document has."""
+    return compare(
+        stored,
+        found,
+        pending_of=lambda definition: _pending(definition, api.credential_ref),
+        new_row=lambda definition: row_of_api(api, definition, now),
+        now=now,
+    )
 
 
 def with_credential(definition: dict[str, Any] | None, credential_ref: str | None) -> dict[str, Any]:
@@ -85,8 +76,3 @@ def _pending(definition: HttpDefinition, credential_ref: str | None) -> dict[str
         "definition": _stored(definition, credential_ref),
         "definition_hash": definition.definition_hash,
     }
-
-
-def _set(row: Tool, state: str, pending: dict[str, Any] | None, now: datetime) -> None:
-    if (row.state, row.pending) != (state, pending):
-        row.state, row.pending, row.updated_at = state, pending, now  # pyright: ignore[reportAttributeAccessIssue]

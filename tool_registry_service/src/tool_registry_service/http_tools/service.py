@@ -7,15 +7,15 @@ from uuid import UUID
 
 from kgents_shared.contracts.tools import SideEffect
 from kgents_shared.db import PageRequest, new_id
-from tool_registry_service.errors import ApiNotFound, NameTaken, NothingToAccept, ToolNotFound, ToolOfAnother
+from tool_registry_service.errors import ApiNotFound, NameTaken, ToolNotFound, ToolOfAnother
 from tool_registry_service.http_tools.access import ReadApi
 from tool_registry_service.http_tools.definition import HttpDefinition, Placement, StoredDefinition
 from tool_registry_service.http_tools.models import HttpApi
 from tool_registry_service.http_tools.repository import HttpApiRepository
-from tool_registry_service.http_tools.rows import compare, new_row, row_of_api, side_effect_of, with_credential
+from tool_registry_service.http_tools.rows import compare_read, new_row, row_of_api, side_effect_of, with_credential
 from tool_registry_service.http_tools.schemas import HttpApiChange, HttpToolChange, NewHttpApi, NewHttpTool
-from tool_registry_service.tools.definitions import Comparison
 from tool_registry_service.tools.models import Tool
+from tool_registry_service.tools.pinning import Comparison, pending_definition, pin
 from tool_registry_service.tools.repository import ToolRepository
 
 
@@ -60,7 +60,7 @@ class HttpToolService:
         """Bring the stored tools up to a document; raises `ApiNotFound`."""
         api = await self.get_api(api_id, lock=True)
         now = datetime.now(UTC)
-        comparison = compare(api, await self._tools.of_api(api_id), read.compiled.tools, now)
+        comparison = compare_read(api, await self._tools.of_api(api_id), read.compiled.tools, now)
         await self._tools.add(comparison.new_rows)
         api.document_hash, api.title = read.document.digest, read.title
         api.warnings, api.refreshed_at = read.compiled.warnings, now
@@ -139,17 +139,10 @@ class HttpToolService:
             raise ToolOfAnother(
                 f"{name} belongs to a server: accept it with POST /mcp-servers/{{id}}/tools/{{tool}}/accept."
             )
-        pending = tool.pending
-        if tool.state != "changed" or pending is None:
-            raise NothingToAccept(f"{name} has no changed definition that waits to be accepted.")
-        if definition_hash is not None and definition_hash != pending["definition_hash"]:
-            raise NothingToAccept(f"The definition of {name} has changed again; read it and accept that one.")
+        pending = pending_definition(tool, definition_hash)
         stored = StoredDefinition.model_validate(tool.definition)
         tool.definition = with_credential(pending["definition"], stored.credential_ref)
-        tool.description, tool.input_schema = str(pending["description"]), pending["input_schema"]
-        tool.output_schema, tool.definition_hash = pending["output_schema"], str(pending["definition_hash"])
-        tool.state, tool.pending, tool.updated_at = "active", None, datetime.now(UTC)
-        tool.pinned_by = by
+        pin(tool, pending, by)
         return await self._tools.settled(tool)
 
 

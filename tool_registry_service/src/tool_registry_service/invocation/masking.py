@@ -1,6 +1,5 @@
 """Arguments as they are kept: nothing that looks like a secret, and not much of anything long."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from typing import Any, cast
 
 from kgents_shared.contracts.refs import without_secrets
 from tool_registry_service.calls import CallableTool
+from tool_registry_service.canonical import canonical_hash
 from tool_registry_service.errors import ArgumentsRefused
 from tool_registry_service.http_tools.bounds import is_within
 from tool_registry_service.mcp_client.targets import ServerTarget
@@ -84,12 +84,10 @@ def fingerprint(name: str, arguments: Mapping[str, Any]) -> str:
     """
     if not is_within(arguments, _MOST_DEPTH, _MOST_VALUES):
         raise ArgumentsRefused("The arguments nest too deep, are too many, or have a number that JSON doesn't have.")
-    text = json.dumps([name, arguments], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return canonical_hash([name, arguments])
 
 
 def payload_hash(tool: CallableTool, arguments: Mapping[str, Any]) -> str:
     """SHA-256 of what an approval is bound to, in canonical JSON: this call of the tool as it is defined, there."""
     bound = [tool.name, tool.kind, tool.definition_hash, tool.definition, _where(tool.target), arguments]
-    text = json.dumps(bound, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return canonical_hash(bound)

@@ -1,7 +1,5 @@
 """What the client connects to, and what it finds there."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -9,6 +7,7 @@ from uuid import UUID
 
 from kgents_shared.http.vault import CredentialUse
 from tool_registry_service.authorization.setup import OAuthUse, oauth_use
+from tool_registry_service.canonical import canonical_hash
 
 TransportName = Literal["streamable_http", "stdio", "wasm"]
 
@@ -76,5 +75,4 @@ class RemoteTool:
         }  # fmt: skip
         if self.output_schema is not None:
             shown["output_schema"] = self.output_schema
-        text = json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return canonical_hash(shown)

@@ -22,8 +22,9 @@ from tool_registry_service.mcp_servers.schemas import (
     RefreshView,
 )
 from tool_registry_service.mcp_servers.views import view_of_health, view_of_refresh, view_of_server
-from tool_registry_service.tools.definitions import Comparison, Offer
+from tool_registry_service.tools.definitions import Offer
 from tool_registry_service.tools.endpoints import view_of_tool
+from tool_registry_service.tools.pinning import Comparison
 from tool_registry_service.tools.schemas import Acceptance, ToolChange, ToolView
 from tool_registry_service.wasm_tools.parts import WasmDep
 from tool_registry_service.wasm_tools.registration import offer_of_server, registered

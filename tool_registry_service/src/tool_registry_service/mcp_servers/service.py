@@ -11,7 +11,8 @@ from tool_registry_service.errors import ServerNameTaken, ServerNotFound
 from tool_registry_service.mcp_client.targets import ServerTarget
 from tool_registry_service.mcp_servers.models import McpServer
 from tool_registry_service.mcp_servers.repository import McpServerRepository
-from tool_registry_service.tools.definitions import Comparison, Offer, compare, new_tool
+from tool_registry_service.tools.definitions import Offer, compare_offered, new_tool
+from tool_registry_service.tools.pinning import Comparison
 from tool_registry_service.tools.repository import ToolRepository
 
 
@@ -65,7 +66,7 @@ class McpServerService:
         if server is None:
             raise _not_found()
         now = datetime.now(UTC)
-        comparison = compare(server, await self._tools.of_server(server_id), offer.tools, now)
+        comparison = compare_offered(server, await self._tools.of_server(server_id), offer.tools, now)
         server.refreshed_at, server.warnings = now, offer.warnings
         return server, comparison
 

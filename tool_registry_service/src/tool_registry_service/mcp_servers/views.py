@@ -9,7 +9,7 @@ from tool_registry_service.mcp_client.targets import ServerTarget
 from tool_registry_service.mcp_servers.changing import waits_for_a_person
 from tool_registry_service.mcp_servers.models import McpServer
 from tool_registry_service.mcp_servers.schemas import McpServerHealth, McpServerView, RefreshView
-from tool_registry_service.tools.definitions import Comparison
+from tool_registry_service.tools.pinning import Comparison
 
 
 def view_of_server(server: McpServer) -> McpServerView:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,6 +15,7 @@ from kgents_shared.db import new_id
 from tool_registry_service.mcp_client.targets import RemoteTool
 from tool_registry_service.mcp_servers.models import McpServer
 from tool_registry_service.tools.models import Tool
+from tool_registry_service.tools.pinning import Comparison, compare
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _MAX_NAME = 128
@@ -69,17 +71,6 @@ def _fault(tool: RemoteTool) -> str | None:
     return fault
 
 
-@dataclass(slots=True)
-class Comparison:
-    """What a refresh makes of the stored tools: full names, and the rows that are new."""
-
-    added: list[str] = field(default_factory=list[str])
-    changed: list[str] = field(default_factory=list[str])
-    removed: list[str] = field(default_factory=list[str])
-    unchanged: list[str] = field(default_factory=list[str])
-    new_rows: list[Tool] = field(default_factory=list[Tool])
-
-
 def new_tool(server: McpServer, remote: RemoteTool, now: datetime, side_effect: SideEffect = "external") -> Tool:
     """A first definition, pinned as it is. Hints of the server about effects are not believed: `external` unless a
     person who saw that it offers this tool said otherwise.
@@ -92,32 +83,17 @@ def new_tool(server: McpServer, remote: RemoteTool, now: datetime, side_effect: 
     )  # fmt: skip
 
 
-def compare(server: McpServer, stored: Sequence[Tool], offered: Sequence[RemoteTool], now: datetime) -> Comparison:
-    """Bring `stored` up to `offered`: a changed definition switches its tool off, the pinned one switches it on."""
-    result = Comparison()
-    by_name = {tool.name: tool for tool in offered}
-    for row in stored:
-        remote = by_name.pop(row.remote_name, None)
-        if remote is None:
-            _set(row, "removed", None, now)
-            result.removed.append(row.name)
-        elif remote.definition_hash == row.definition_hash:
-            _set(row, "active", None, now)
-            result.unchanged.append(row.name)
-        else:
-            _set(row, "changed", remote, now)
-            result.changed.append(row.name)
-    result.new_rows = [new_tool(server, remote, now) for remote in by_name.values()]
-    result.added = [row.name for row in result.new_rows]
-    return result
+def compare_offered(
+    server: McpServer, stored: Sequence[Tool], offered: Sequence[RemoteTool], now: datetime
+) -> Comparison:
+    """Bring `stored` up to what the server offers."""
+    return compare(stored, offered, pending_of=_pending, new_row=lambda remote: new_tool(server, remote, now), now=now)
 
 
-def _set(row: Tool, state: str, pending: RemoteTool | None, now: datetime) -> None:
-    wanted = None if pending is None else {
-        "description": pending.description,
-        "input_schema": pending.input_schema,
-        "output_schema": pending.output_schema,
-        "definition_hash": pending.definition_hash,
-    }  # fmt: skip
-    if (row.state, row.pending) != (state, wanted):
-        row.state, row.pending, row.updated_at = state, wanted, now  # pyright: ignore[reportAttributeAccessIssue]
+def _pending(remote: RemoteTool) -> dict[str, Any]:
+    return {
+        "description": remote.description,
+        "input_schema": remote.input_schema,
+        "output_schema": remote.output_schema,
+        "definition_hash": remote.definition_hash,
+    }

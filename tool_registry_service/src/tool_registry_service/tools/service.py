@@ -7,8 +7,9 @@ from uuid import UUID
 from kgents_shared.contracts.tools import KnownTool, SideEffect
 from kgents_shared.contracts.worker import ToolDefinition
 from kgents_shared.db import PageRequest
-from tool_registry_service.errors import NothingToAccept, ToolNotFound
+from tool_registry_service.errors import ToolNotFound
 from tool_registry_service.tools.models import Tool, ToolVersion
+from tool_registry_service.tools.pinning import pending_definition, pin
 from tool_registry_service.tools.repository import ToolFilter, ToolRepository
 
 
@@ -38,18 +39,8 @@ class ToolService:
     async def accept(self, server_id: UUID, remote_name: str, definition_hash: str | None, *, by: str) -> Tool:
         """Pin the changed definition of a tool and switch it on again; raises `NothingToAccept`."""
         tool = await self._of_server(server_id, remote_name)
-        pending = tool.pending
-        if tool.state != "changed" or pending is None:
-            raise NothingToAccept(f"{tool.name} has no changed definition that waits to be accepted.")
-        if definition_hash is not None and definition_hash != pending["definition_hash"]:
-            raise NothingToAccept(f"The definition of {tool.name} has changed again; read it and accept that one.")
-        tool.description = str(pending["description"])
-        tool.input_schema = pending["input_schema"]
-        tool.output_schema = pending.get("output_schema")
-        tool.definition_hash = str(pending["definition_hash"])
-        tool.version, tool.pinned_by = tool.version + 1, by
-        tool.state, tool.pending, tool.updated_at = "active", None, datetime.now(UTC)
-        return tool
+        pin(tool, pending_definition(tool, definition_hash), by)
+        return await self._tools.settled(tool)
 
     async def versions(self, name: str, request: PageRequest) -> Sequence[ToolVersion]:
         """`limit + 1` definitions that were pinned of a tool, newest first; raises `ToolNotFound`."""

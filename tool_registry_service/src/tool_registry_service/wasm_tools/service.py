@@ -10,7 +10,8 @@ from kgents_shared.db import PageRequest, new_id
 from tool_registry_service.mcp_client.targets import RemoteTool, ServerTarget
 from tool_registry_service.mcp_servers.models import McpServer
 from tool_registry_service.mcp_servers.service import McpServerService
-from tool_registry_service.tools.definitions import Comparison, Offer, offer_of
+from tool_registry_service.tools.definitions import Offer, offer_of
+from tool_registry_service.tools.pinning import Comparison
 from tool_registry_service.tools.service import ToolService
 from tool_registry_service.wasm_tools.faults import ModuleInUse, NotAWasmServer, WasmModuleNotFound, WasmRefused
 from tool_registry_service.wasm_tools.models import WasmModule, WasmRow

@@ -1,6 +1,5 @@
 """Reading an OpenAPI document: JSON or YAML, version 3.0 or 3.1, nothing outside of itself."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from kgents_shared.errors import FaultItem
+from tool_registry_service.canonical import canonical_hash
 from tool_registry_service.http_tools.bounds import is_within
 
 Version = Literal["3.0", "3.1"]
@@ -41,8 +41,7 @@ class ApiDocument:
     @property
     def digest(self) -> str:
         """SHA-256 of its data, however it was written."""
-        text = json.dumps(self.data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return canonical_hash(self.data)
 
     def at(self, pointer: str) -> Any:
         """What a reference within the document leads to (RFC 6901). Raises `Unfollowed`."""
