@@ -10,8 +10,8 @@ import pytest
 from fastapi import FastAPI
 
 from auth_service.revocations.repository import PAGE
+from kgents_shared import follower
 from kgents_shared.auth import RevocationFeed
-from kgents_shared.auth import revocations as feed_module
 from kgents_shared.contracts.revocations import RevocationPage
 from kgents_shared.events import EventBus
 from kgents_shared.http.identity import following
@@ -178,7 +178,7 @@ async def test_the_news_comes_over_nats_before_the_next_poll(
     app.state.health_probes = {}
     async with following(with_a_bus, feed)(app):
         await eventually(lambda: feed.is_fresh, describe="the first look")
-        monkeypatch.setattr(feed_module, "POLL_S", 3600)
+        monkeypatch.setattr(follower, "POLL_S", 3600)
 
         async def heard() -> bool:
             async with auth.parts.storage.transaction() as work:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kgents_shared import follower
 from kgents_shared.auth import (
     IdentitySource,
     NoApiKeys,
@@ -15,7 +16,6 @@ from kgents_shared.auth import (
     RevocationFeed,
     RevokedSet,
     TokenVerifier,
-    revocations,
 )
 from kgents_shared.contracts.revocations import Revocation, RevocationPage
 from kgents_shared.errors import Unauthenticated, Unavailable
@@ -135,7 +135,7 @@ async def test_the_first_caller_after_a_standstill_waits_for_a_look_instead_of_b
     verify: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(revocations, "POLL_S", 3600)
+    monkeypatch.setattr(follower, "POLL_S", 3600)
     ada, bob = issuer.person("ada"), issuer.person("bob")
     async with following(feed):
         assert (await verify(ada)).subject == "ada"
@@ -241,7 +241,7 @@ async def test_a_database_that_was_put_back_is_read_from_its_beginning(table: Ta
 async def test_whatever_goes_wrong_the_feed_is_read_again(
     table: Table, feed: RevocationFeed, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(revocations, "POLL_S", 0.01)
+    monkeypatch.setattr(follower, "POLL_S", 0.01)
     table.away = KeyError("position")
     table.revoke("token", "t1")
     async with following(feed):
@@ -253,7 +253,7 @@ async def test_whatever_goes_wrong_the_feed_is_read_again(
 async def test_a_feed_that_is_woken_doesnt_wait_for_its_turn(
     table: Table, feed: RevocationFeed, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(revocations, "POLL_S", 3600)
+    monkeypatch.setattr(follower, "POLL_S", 3600)
     async with following(feed):
         await eventually(lambda: feed.is_fresh, describe="the first look")
         table.revoke("token", "t1")

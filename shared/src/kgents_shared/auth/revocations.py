@@ -10,19 +10,14 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol
 
-import structlog
-
 from kgents_shared.auth.principal import Principal
 from kgents_shared.contracts.revocations import Revocation, RevocationPage
 from kgents_shared.errors import Unavailable
+from kgents_shared.follower import Follower
 
-POLL_S = 0.5
 STALE_AFTER_S = 60.0
 _SWEEP_EVERY_S = 60.0
-# However often it is woken, so that many revocations at once are read together.
-_LEAST_PAUSE_S = 0.05
 _CATCH_UP_S = 1.0
-_log = structlog.get_logger("kgents.auth.revocations")
 
 ReadPage = Callable[[int], Awaitable[RevocationPage]]
 _Key = tuple[Literal["session", "token"], str]
@@ -100,7 +95,7 @@ class RevocationFeed:
         self._position = 0
         self._read_at: float | None = None
         self._swept_at = clock()
-        self._woken = asyncio.Event()
+        self._follower = Follower("kgents.auth.revocations", "revocations_away")
         self._tried = asyncio.Event()
 
     @property
@@ -122,7 +117,7 @@ class RevocationFeed:
 
     def wake(self) -> None:
         """Read again at once."""
-        self._woken.set()
+        self._follower.wake()
 
     async def catch_up(self) -> None:
         """Wait for the end of a look that is made at once, however it ends.
@@ -138,19 +133,12 @@ class RevocationFeed:
 
     async def run(self) -> None:
         """Follow the feed, for ever; while the auth service is away, what was read stays in force."""
-        away = ""
-        while True:
-            try:
-                await self.read_on()
-                away = ""
-            except Exception as error:  # noqa: BLE001 -- whatever it was, it is told, and the next poll is in time
-                if repr(error) != away:  # each kind of trouble is told once
-                    away = repr(error)
-                    _log.info("revocations_away", reason=away)
-            # Who waits for this look is let go; who comes now waits for the next one.
-            self._tried.set()
-            self._tried = asyncio.Event()
-            await self._pause()
+        await self._follower.run(self.read_on, self._let_go)
+
+    def _let_go(self) -> None:
+        # Who waits for this look is let go; who comes now waits for the next one.
+        self._tried.set()
+        self._tried = asyncio.Event()
 
     async def read_on(self) -> None:
         """Read all that is new. Raises what `read` raises."""
@@ -167,13 +155,3 @@ class RevocationFeed:
         if asked_at - self._swept_at > _SWEEP_EVERY_S:
             self._revoked.forget_expired()
             self._swept_at = asked_at
-
-    async def _pause(self) -> None:
-        # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.
-        try:
-            async with asyncio.timeout(POLL_S):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-        self._woken.clear()
-        await asyncio.sleep(_LEAST_PAUSE_S)

@@ -15,14 +15,12 @@ import structlog
 
 from kgents_shared.contracts.policies import FedPolicy, PolicyPage
 from kgents_shared.errors import Unavailable
+from kgents_shared.follower import Follower
 from kgents_shared.policies.calls import ALLOWED, PolicyDecision, PolicyDocument, ToolCallFacts
 
 if TYPE_CHECKING:  # Cedar is loaded where there is a policy
     from kgents_shared.policies.engine import Policies
 
-POLL_S = 0.5
-# However often it is woken, so that many changes at once are read together.
-_LEAST_PAUSE_S = 0.05
 _MOST_PARSED = 1024
 _log = structlog.get_logger("kgents.policies")
 
@@ -37,7 +35,7 @@ class PolicyFeed:
         self._read = read
         self._position = 0
         self._known = asyncio.Event()
-        self._woken = asyncio.Event()
+        self._follower = Follower("kgents.policies", "policies_away")
         self._by_owner: _ByOwner = {}
         self._parsed: OrderedDict[str, Policies] = OrderedDict()
 
@@ -47,7 +45,7 @@ class PolicyFeed:
 
     def wake(self) -> None:
         """Read again at once."""
-        self._woken.set()
+        self._follower.wake()
 
     async def wait_until_known(self, timeout_s: float) -> None:
         """Wait for the first reading. Raises `Unavailable` where it doesn't come in time."""
@@ -75,16 +73,7 @@ class PolicyFeed:
 
     async def run(self) -> None:
         """Follow the feed, for ever; while governance is away, what was read stays in force."""
-        away = ""
-        while True:
-            try:
-                await self.read_on()
-                away = ""
-            except Exception as error:  # noqa: BLE001 -- whatever it was, it is told, and the next poll is in time
-                if repr(error) != away:  # each kind of trouble is told once
-                    away = repr(error)
-                    _log.info("policies_away", reason=away)
-            await self._pause()
+        await self._follower.run(self.read_on)
 
     async def read_on(self) -> None:
         """Read all that is new. Raises what `read` raises."""
@@ -125,16 +114,6 @@ class PolicyFeed:
     def _documents(self, owner_id: str | None) -> list[PolicyDocument]:
         found = self._by_owner.get(owner_id, {}).values()
         return [PolicyDocument(str(policy.id), policy.name, policy.text) for policy in found]
-
-    async def _pause(self) -> None:
-        # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.
-        try:
-            async with asyncio.timeout(POLL_S):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-        self._woken.clear()
-        await asyncio.sleep(_LEAST_PAUSE_S)
 
 
 def _take(known: _ByOwner, policy: FedPolicy) -> None:

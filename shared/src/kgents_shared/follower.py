@@ -1,0 +1,48 @@
+"""Following a feed that another service keeps: looked at twice a second, at once when woken, and never given up."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+POLL_S = 0.5
+# However often it is woken, so that many changes at once are read together.
+_LEAST_PAUSE_S: Final = 0.05
+
+
+class Follower:
+    """Looks again and again. What was read stays in force while the far side is away, which is told as `away_event`."""
+
+    def __init__(self, logger_name: str, away_event: str) -> None:
+        self._log = structlog.get_logger(logger_name)
+        self._away_event = away_event
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look again at once."""
+        self._woken.set()
+
+    async def run(self, look: Callable[[], Awaitable[None]], looked: Callable[[], None] = lambda: None) -> None:
+        """`look`, for ever; `looked` is called after each time, however it ended."""
+        away = ""
+        while True:
+            try:
+                await look()
+                away = ""
+            except Exception as error:  # noqa: BLE001 -- whatever it was, it is told, and the next look is in time
+                if repr(error) != away:  # each kind of trouble is told once
+                    away = repr(error)
+                    self._log.info(self._away_event, reason=away)
+            looked()
+            await self._pause()
+
+    async def _pause(self) -> None:
+        # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        self._woken.clear()
+        await asyncio.sleep(_LEAST_PAUSE_S)
