@@ -1,5 +1,6 @@
 """Types of parameters that several commands take."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +30,8 @@ class Slug(click.ParamType[str]):
         if not value:
             self.fail("the organisation's name is empty: name one, or leave the option out", param, ctx)
         return str(value)
+
+
+def named_options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What was named on the command line, without the options that were left out."""
+    return {name: value for name, value in values.items() if value is not None and value != ()}

@@ -12,6 +12,7 @@ from kgents_cli.client import ApiClient, path_below
 from kgents_cli.definition_files import read_definition
 from kgents_cli.faults import EXIT_OTHER, ApiFault, BadInput, CliError, as_called
 from kgents_cli.listing import show_list
+from kgents_cli.parameters import named_options
 from kgents_cli.secret_input import confirmed
 from kgents_cli.tables import day, show_table
 from kgents_cli.terminal import harmless, style
@@ -37,7 +38,7 @@ def list_policies(params: Mapping[str, Any], *, as_json: bool) -> None:
         },
         none_yet="No policies. Make one with: kgents policies add NAME FILE",
         as_json=as_json,
-        params=_given(params),
+        params=named_options(params),
         of_organisations=True,
     )
 
@@ -64,7 +65,7 @@ def add_policy(
         "enabled": not disabled,
     }  # fmt: skip
     with ApiClient() as api:
-        made = api.call("POST", _PATH, body=body, params=_given({"organisation": organisation}), source=source)
+        made = api.call("POST", _PATH, body=body, params=named_options({"organisation": organisation}), source=source)
     _told(made, "is made", as_json=as_json)
 
 
@@ -112,11 +113,11 @@ def check_call(
     """Say what would be decided; 1 where it is a denial."""
     source, text = (None, None) if file is None else _text(file)
     call["arguments"] = _arguments(call.get("arguments"))
-    body = _given({"text": text, "name": name})
+    body = named_options({"text": text, "name": name})
     body["level"] = "platform" if platform else "owner"
     with ApiClient() as api:
-        body["call"] = {"tool": tool, **_as_it_is(api, tool, organisation), **_given(call)}
-        path, params = f"{_PATH}/check", _given({"organisation": organisation})
+        body["call"] = {"tool": tool, **_as_it_is(api, tool, organisation), **named_options(call)}
+        path, params = f"{_PATH}/check", named_options({"organisation": organisation})
         decision = api.call("POST", path, body=body, params=params, source=source)
     if as_json:
         click.echo(json.dumps(decision))
@@ -146,7 +147,7 @@ def _as_it_is(api: ApiClient, tool: str, organisation: str | None) -> dict[str, 
 def _found(api: ApiClient, name: str, organisation: str | None, platform: bool) -> Item:
     """The policy of that name: one's own, the organisation's or the platform's."""
     level = "platform" if platform else "owner"
-    found = list(api.pages(_PATH, _given({"name": name, "level": level, "organisation": organisation})))
+    found = list(api.pages(_PATH, named_options({"name": name, "level": level, "organisation": organisation})))
     if len(found) > 1:
         own = api.call("GET", "/users/me")["id"]
         found = [policy for policy in found if policy["owner_id"] == own] or found
@@ -180,7 +181,3 @@ def _arguments(text: str | None) -> Any:
 def _told(policy: Item, what: str, *, as_json: bool) -> None:
     holds = "holds everywhere within a second" if policy["enabled"] else "decides nothing: it is off"
     click.echo(json.dumps(policy) if as_json else f"{policy['name']} {what} and {holds}.")
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

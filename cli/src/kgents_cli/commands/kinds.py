@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kgents_cli.parameters import FilePath, Slug
+from kgents_cli.parameters import FilePath, Slug, named_options
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _ORGANISATION = click.option("--organisation", default=None, metavar="SLUG", type=Slug(), help="Of this organisation.")
@@ -173,7 +173,7 @@ def _create(kind: _Kind) -> click.Command:
     def create(name: str, organisation: str | None, as_json: bool, **given: Any) -> None:
         from kgents_cli.kinds import Kind, create_thing
 
-        create_thing(Kind(kind.name), name, _given(given), organisation, as_json)
+        create_thing(Kind(kind.name), name, named_options(given), organisation, as_json)
 
     return create
 
@@ -189,7 +189,7 @@ def _update(kind: _Kind) -> click.Command:
     def update(reference: str, as_json: bool, **given: Any) -> None:
         from kgents_cli.kinds import Kind, update_thing
 
-        update_thing(Kind(kind.name), reference, _given(given), as_json)
+        update_thing(Kind(kind.name), reference, named_options(given), as_json)
 
     return update
 
@@ -237,11 +237,6 @@ def _with(options: Sequence[Decorator]) -> Decorator:
         return function
 
     return decorate
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    """What was named on the command line."""
-    return {name: value for name, value in values.items() if value is not None and value != ()}
 
 
 @click.command(name="import")

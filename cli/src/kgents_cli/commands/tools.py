@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from kgents_cli.commands.tool_permissions import COMMANDS as PERMISSION_COMMANDS
-from kgents_cli.parameters import Slug
+from kgents_cli.parameters import Slug, named_options
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _OUTCOME = "completed, tool_error, denied, waiting_approval, unknown, …"
@@ -45,7 +45,7 @@ def list_tools(server: str | None, as_json: bool, **filters: str | None) -> None
     """
     from kgents_cli.tools.catalogue import list_tools as run
 
-    params = _given(filters)
+    params = named_options(filters)
     if server is not None:
         from kgents_cli.client import ApiClient
         from kgents_cli.tools.servers import find_server
@@ -267,7 +267,7 @@ def invocations(most: int, as_json: bool, **filters: Any) -> None:
     """
     from kgents_cli.tools.records import list_invocations
 
-    list_invocations(_given(filters), most, as_json=as_json)
+    list_invocations(named_options(filters), most, as_json=as_json)
 
 
 @command.command()
@@ -287,8 +287,3 @@ def invocation(invocation: str, as_json: bool) -> None:
 
 for _permission_command in PERMISSION_COMMANDS:
     command.add_command(_permission_command)
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    """What was named on the command line."""
-    return {name: value for name, value in values.items() if value is not None}

@@ -12,6 +12,7 @@ import click
 from kgents_cli.client import ApiClient, is_address, path_below
 from kgents_cli.definition_files import read_definition
 from kgents_cli.faults import BadInput, CliError, as_called
+from kgents_cli.parameters import named_options
 from kgents_cli.secret_input import confirmed
 from kgents_cli.tables import counted
 from kgents_cli.terminal import harmless, progress
@@ -39,7 +40,7 @@ class Wanted:
     def authorized(self) -> Body:
         """The fields that say what calls are authorized with, and how."""
         shown = {} if self.auth is None else {"auth": _placement(self.auth)}
-        return _given({"credential_ref": self.credential_ref}) | shown
+        return named_options({"credential_ref": self.credential_ref}) | shown
 
     @property
     def of(self) -> str:
@@ -62,7 +63,7 @@ def add_tools(source: str, wanted: Wanted, *, as_json: bool) -> None:
     if isinstance(document, str) or "openapi" in document or "swagger" in document:
         _import({"document": document}, wanted, None, as_json=as_json)
         return
-    body = document | _given({"name": wanted.name}) | wanted.authorized
+    body = document | named_options({"name": wanted.name}) | wanted.authorized
     if wanted.side_effects:
         body["side_effect"] = _one_effect(wanted.side_effects)
     with ApiClient() as api:
@@ -120,7 +121,7 @@ def refresh_import(name: str, file: str | None, *, as_json: bool) -> None:
 def _import(document: Body, wanted: Wanted, shown: str | None, *, as_json: bool) -> None:
     if wanted.name is None:
         raise BadInput("an API needs a name: its tools are called NAME.<operation>", hint="write --name NAME")
-    body = document | _given({"name": wanted.name, "base_url": wanted.base_url}) | wanted.authorized
+    body = document | named_options({"name": wanted.name, "base_url": wanted.base_url}) | wanted.authorized
     if wanted.operations:
         body["operations"] = list(wanted.operations)
     if wanted.side_effects:
@@ -203,10 +204,6 @@ def _placement(way: str) -> dict[str, str]:
     if scheme in ("header", "query") and name:
         return {"scheme": scheme, "name": name}
     raise BadInput(f"{way!r} is no way to show a credential", hint="one of: bearer, basic, header=NAME, query=NAME")
-
-
-def _given(values: Mapping[str, str | None]) -> Body:
-    return {key: value for key, value in values.items() if value is not None}
 
 
 def _find_import(api: ApiClient, name: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ import click
 from kgents_cli.client import ApiClient, agent_path, path_below
 from kgents_cli.faults import ApiFault, BadInput, CliError
 from kgents_cli.listing import show_list
+from kgents_cli.parameters import named_options
 from kgents_cli.tables import day
 from kgents_cli.terminal import harmless
 
@@ -24,14 +25,14 @@ def rule(
     if system and (agent or organisation):
         raise BadInput("--system goes with neither --agent nor --organisation", hint="leave the others out")
     level = "system" if system else "agent" if agent else "owner"
-    params = _given({"organisation": organisation})
+    params = named_options({"organisation": organisation})
     whom = "the platform" if system else f"the agent {agent}" if agent else organisation or "your agents"
     with ApiClient() as api:
         if remove:
             removed = _remove(api, effect, pattern, level, agent, organisation)
             click.echo(json.dumps(removed) if as_json else f"Taken back: {effect} {pattern} for {whom}.")
             return
-        body = _given({"effect": effect, "pattern": pattern, "level": level, "agent": agent, "note": note})
+        body = named_options({"effect": effect, "pattern": pattern, "level": level, "agent": agent, "note": note})
         made = api.call("POST", _RULES, body=body, params=params)
         made["warnings"] += _not_there(api, pattern, agent, organisation)
     if as_json:
@@ -65,7 +66,7 @@ def _is_there(api: ApiClient, path: str) -> bool:
 
 
 def _remove(api: ApiClient, effect: str, pattern: str, level: str, agent: str | None, organisation: str | None) -> Item:
-    params = _given({"effect": effect, "agent": agent, "organisation": organisation})
+    params = named_options({"effect": effect, "agent": agent, "organisation": organisation})
     own = None if organisation or level == "system" else api.call("GET", "/users/me")["id"]
     for found in api.pages(_RULES, params):
         is_same = (found["pattern"], found["level"]) == (pattern, level)
@@ -93,7 +94,7 @@ def list_rules(params: Mapping[str, Any], *, as_json: bool) -> None:
         },
         none_yet="No rules: agents may call what their definitions allow. Make one with: kgents tools deny PATTERN",
         as_json=as_json,
-        params=_given(params),
+        params=named_options(params),
         of_organisations=True,
     )
 
@@ -110,7 +111,7 @@ def list_capabilities(params: Mapping[str, Any], *, as_json: bool) -> None:
         },
         none_yet="No capabilities yet. Name some tools with: kgents tools capability NAME PATTERN…",
         as_json=as_json,
-        params=_given(params),
+        params=named_options(params),
         of_organisations=True,
     )
 
@@ -122,7 +123,7 @@ def set_capability(
     """Say which tools a name stands for, or forget it."""
     if remove == bool(patterns):
         raise BadInput("name the tools, or say --remove", hint=f"kgents tools capability {name} 'server.*'")
-    params = _given({"organisation": organisation, "level": "system" if system else None})
+    params = named_options({"organisation": organisation, "level": "system" if system else None})
     with ApiClient() as api:
         if remove:
             api.call("DELETE", path_below(_NAMES, name), params=params)
@@ -146,7 +147,7 @@ def count_denials(params: Mapping[str, Any], *, as_json: bool) -> None:
         },
         none_yet="Nothing was denied.",
         as_json=as_json,
-        params=_given(params),
+        params=named_options(params),
     )
 
 
@@ -155,7 +156,3 @@ def _by(denied_by: Item) -> str:
         return f"policy {denied_by['policy']}, rule {denied_by['rule']}"
     level = denied_by["level"] or "an older rule"
     return f"{level}: {'no allow' if denied_by['pattern'] is None else 'deny ' + denied_by['pattern']}"
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
