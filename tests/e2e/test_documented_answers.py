@@ -29,7 +29,7 @@ from kgents_shared.http.service import installed_services
 from tests.architecture.service_apps import app_of
 from tests.e2e.running_platform import RunningPlatform
 from tests.e2e.tenants import PASSWORD, Tenant, asked_approval, furnish, person, service_token
-from tests.external.scripted_mcp import ScriptedServer
+from tests.external.scripted_mcp import scripted_server
 
 # The library's types are generic over parts that differ by version of the document's format.
 Operation = APIOperation[Any, Any, Any, Any]
@@ -81,10 +81,8 @@ class Callers:
 async def callers(
     tmp_path_factory: pytest.TempPathFactory, model_environment: dict[str, str]
 ) -> AsyncGenerator[Callers]:
-    mcp = ScriptedServer(tmp_path_factory.mktemp("mcp"))
-    await mcp.start()
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(mcp.kill)
+        mcp = await stack.enter_async_context(scripted_server(tmp_path_factory.mktemp("mcp")))
         home = tmp_path_factory.mktemp("documented") / "home"
         platform = await stack.enter_async_context(RunningPlatform(home, model_environment))
         admin = await stack.enter_async_context(await platform.client())

@@ -18,7 +18,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from kgents_shared.testing.polling import eventually
 from tests.e2e.running_platform import RunningPlatform, publish_agent
-from tests.external.scripted_mcp import ScriptedServer
+from tests.external.scripted_mcp import ScriptedServer, scripted_server
 
 AGENT, SERVER = f"mcp-{uuid4().hex[:8]}", f"s-{uuid4().hex[:8]}"
 ASK, TOOL = f"ask_{AGENT}", SERVER
@@ -26,10 +26,8 @@ ASK, TOOL = f"ask_{AGENT}", SERVER
 
 @pytest.fixture(scope="module")
 async def scripted(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ScriptedServer]:
-    server = ScriptedServer(tmp_path_factory.mktemp("mcp"))
-    await server.start()
-    yield server
-    await server.kill()
+    async with scripted_server(tmp_path_factory.mktemp("mcp")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from kgents_shared.testing.model_server import ModelServer
 from kgents_shared.testing.polling import eventually
 from tests.e2e.running_platform import RunningPlatform, publish_agent
-from tests.external.scripted_mcp import ScriptedServer
+from tests.external.scripted_mcp import ScriptedServer, scripted_server
 
 SERVER = f"p-{uuid4().hex[:8]}"
 TOOL = f"{SERVER}.count"
@@ -23,10 +23,8 @@ TOOL = f"{SERVER}.count"
 
 @pytest.fixture(scope="module")
 async def scripted(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ScriptedServer]:
-    server = ScriptedServer(tmp_path_factory.mktemp("mcp"))
-    await server.start()
-    yield server
-    await server.kill()
+    async with scripted_server(tmp_path_factory.mktemp("mcp")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

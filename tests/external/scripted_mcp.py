@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import Process
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +62,17 @@ class ScriptedServer:
             self.process.kill()
             await self.process.wait()
             self.process = None
+
+
+@asynccontextmanager
+async def scripted_server(folder: Path) -> AsyncGenerator[ScriptedServer]:
+    """The server over HTTP, running; its files lie in `folder`."""
+    server = ScriptedServer(folder)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.kill()
 
 
 def calls_in(folder: Path) -> list[str]:

@@ -12,7 +12,8 @@ from tests.external.real_mcp_servers import mcp_time_command
 from tests.external.running_auth import RunningAuth
 from tests.external.running_registry import RunningRegistry, running_registry
 from tests.external.scripted_api import ScriptedApi, scripted_api
-from tests.external.scripted_mcp import ScriptedServer, stdio_words
+from tests.external.scripted_mcp import ScriptedServer, scripted_server, stdio_words
+from tests.external.wayward_mcp import WaywardServer, wayward_server
 from tool_registry_service.main import SERVICE
 from tool_registry_service.settings import StdioCommand
 
@@ -53,10 +54,8 @@ async def registry(database_url: str, stdio_command: StdioCommand) -> AsyncGener
 @pytest.fixture(scope="session")
 async def shared_scripted(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ScriptedServer]:
     """The scripted server over HTTP, one process for all tests."""
-    server = ScriptedServer(tmp_path_factory.mktemp("http"))
-    await server.start()
-    yield server
-    await server.kill()
+    async with scripted_server(tmp_path_factory.mktemp("http")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -103,3 +102,16 @@ def api(shared_api: ScriptedApi) -> ScriptedApi:
     shared_api.requests.clear()
     shared_api.answers.clear()
     return shared_api
+
+
+@pytest.fixture(scope="session")
+async def shared_wayward() -> AsyncGenerator[WaywardServer]:
+    async with wayward_server() as server:
+        yield server
+
+
+@pytest.fixture
+def wayward(shared_wayward: WaywardServer) -> WaywardServer:
+    """A server that keeps the protocol or breaks it, as it is when nobody asked it anything."""
+    shared_wayward.forget()
+    return shared_wayward

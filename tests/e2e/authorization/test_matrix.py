@@ -18,7 +18,7 @@ from kgents_shared.auth.scopes import ALL_SCOPES
 from tests.e2e.authorization.table import ROLES, Row, fields_of, has_object, ids_of, routes, rows
 from tests.e2e.running_platform import RunningPlatform
 from tests.e2e.tenants import Tenant, asked_approval, furnish, kept_memory, person, service_token
-from tests.external.scripted_mcp import ScriptedServer
+from tests.external.scripted_mcp import ScriptedServer, scripted_server
 
 SERVICES = ("auth", "deployment", "governance", "management", "nl", "runtime", "tools")
 PUBLIC = [row for row in rows() if row.opens_to == "public"]
@@ -99,10 +99,8 @@ async def bearers(platform: RunningPlatform, admin: httpx.AsyncClient, visitor: 
 
 @pytest.fixture(scope="module")
 async def mcp(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ScriptedServer]:
-    server = ScriptedServer(tmp_path_factory.mktemp("mcp"))
-    await server.start()
-    yield server
-    await server.kill()
+    async with scripted_server(tmp_path_factory.mktemp("mcp")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

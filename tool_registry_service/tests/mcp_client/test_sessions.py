@@ -11,7 +11,7 @@ import pytest
 from kgents_shared.testing.polling import eventually
 from tests.external.running_registry import JsonObject, RunningRegistry, running_registry
 from tests.external.scripted_mcp import stdio_words
-from tests.external.wayward_mcp import WaywardServer, wayward_server
+from tests.external.wayward_mcp import WaywardServer
 from tool_registry_service.errors import CallTimedOut
 from tool_registry_service.mcp_client.connection import McpConnection
 from tool_registry_service.mcp_client.stdio import StdioProcess
@@ -19,19 +19,6 @@ from tool_registry_service.progress import Steps, listening
 from tool_registry_service.registry import Registry
 
 AGENTS = 100
-
-
-@pytest.fixture(scope="module")
-async def shared_wayward() -> AsyncGenerator[WaywardServer]:
-    async with wayward_server() as server:
-        yield server
-
-
-@pytest.fixture
-def wayward(shared_wayward: WaywardServer) -> WaywardServer:
-    """A server that keeps the protocol or breaks it, as it is when nobody asked it anything."""
-    shared_wayward.forget()
-    return shared_wayward
 
 
 @pytest.fixture(scope="module")

@@ -1,27 +1,11 @@
 """A server is changed: its name, its address, its headers; what people read of it and find of its tools."""
 
-from collections.abc import AsyncGenerator
-
-import pytest
-
 from tests.external.credential_owner import CredentialOwner
 from tests.external.running_registry import JsonObject, RunningRegistry
 from tests.external.scripted_mcp import ScriptedServer
-from tests.external.wayward_mcp import WaywardServer, wayward_server
+from tests.external.wayward_mcp import WaywardServer
 
 SERVERS = "/api/v1/mcp-servers"
-
-
-@pytest.fixture(scope="module")
-async def shared_wayward() -> AsyncGenerator[WaywardServer]:
-    async with wayward_server() as server:
-        yield server
-
-
-@pytest.fixture
-def wayward(shared_wayward: WaywardServer) -> WaywardServer:
-    shared_wayward.forget()
-    return shared_wayward
 
 
 async def register(registry: RunningRegistry, server: WaywardServer) -> str:

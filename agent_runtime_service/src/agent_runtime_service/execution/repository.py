@@ -196,18 +196,10 @@ class RunJournal:
 
     async def suspend(self, run: ActiveRun, tool_call_id: str, awaited: AwaitedApproval) -> list[AwaitedApproval]:
         """Store that the run waits for this approval, under no lease; all that it waits for. Raises `StaleLease`."""
-        event_id = new_id()
-        values: dict[str, Any] = {
-            "run_id": run.run_id,
-            "epoch": run.epoch,
-            "version": run.version,
-            "usage": orjson.dumps(run.usage.as_json()).decode(),
+        values = _told(run, RunEnd(WAITING)) | {
             "tool_call_id": tool_call_id,
             "approval_id": awaited.approval_id,
             "expires_at": awaited.expires_at,
-            "event_id": event_id,
-            "subject": f"kgents.runtime.run.{WAITING}",
-            "event": run_event(event_id, run, RunEnd(WAITING)),
         }
 
         async def store() -> None:
@@ -221,16 +213,7 @@ class RunJournal:
 
     async def end(self, run: ActiveRun, end: RunEnd) -> None:
         """Store the end of a run with its event. Raises `StaleLease`; waits for an absent database for a while."""
-        event_id = new_id()
-        values: dict[str, Any] = {
-            "run_id": run.run_id,
-            "epoch": run.epoch,
-            "version": run.version,
-            "usage": orjson.dumps(run.usage.as_json()).decode(),
-            "event_id": event_id,
-            "subject": f"kgents.runtime.run.{end.status}",
-            "event": run_event(event_id, run, end),
-        }
+        values = _told(run, end)
         if end.fault is None:
             statement = statements.COMPLETE
             values |= {"seq": run.next_seq, "payload": assistant_payload(end.text)}
@@ -346,3 +329,17 @@ def user_payload(text: str) -> str:
 def assistant_payload(text: str) -> str:
     """The agent's answer as the JSON of a contract `Message`."""
     return orjson.dumps({"role": "assistant", "text": text}).decode()
+
+
+def _told(run: ActiveRun, end: RunEnd) -> dict[str, Any]:
+    """What is stored of a run that this front drives no longer, with the event that tells of it."""
+    event_id = new_id()
+    return {
+        "run_id": run.run_id,
+        "epoch": run.epoch,
+        "version": run.version,
+        "usage": orjson.dumps(run.usage.as_json()).decode(),
+        "event_id": event_id,
+        "subject": f"kgents.runtime.run.{end.status}",
+        "event": run_event(event_id, run, end),
+    }
