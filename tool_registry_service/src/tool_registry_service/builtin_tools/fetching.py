@@ -1,5 +1,7 @@
 """`http.fetch`: a page or another text of the public web."""
 
+from pydantic_core import PydanticCustomError
+
 from kgents_shared.contracts.tools import InvokeToolRequest
 from tool_registry_service import heavy_imports
 from tool_registry_service.builtin_tools.builtin import BuiltinDefinition
@@ -51,8 +53,7 @@ class HttpFetch:
     async def call(self, call: InvokeToolRequest) -> ToolAnswer:
         """Fetch it; raises `ToolCallFault`."""
         await heavy_imports.load()
-        from pydantic_core import PydanticCustomError  # noqa: PLC0415
-
+        # Loaded with httpx, which the service's start doesn't need.
         from tool_registry_service.http_tools.answers import answer_of, charset_of, media_type  # noqa: PLC0415
         from tool_registry_service.http_tools.checking import http_address  # noqa: PLC0415
         from tool_registry_service.http_tools.exchange import exchange  # noqa: PLC0415
