@@ -15,7 +15,7 @@ import uvloop
 
 from benchmarks.candidate import HOST, WrongAnswers
 from benchmarks.child_process import StartFailed
-from benchmarks.command import parser_of, tell
+from benchmarks.command import effort_of, parser_of, tell
 from benchmarks.cores import away_from, usable_cores
 from benchmarks.identity.running import AuthProcess, UnexpectedAnswer, auth_process
 from benchmarks.load.figures import LoadFigures
@@ -141,9 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of("auth", "What one vCPU of the auth service does.")
     parser.add_argument("--rounds", type=int, help="how often everything is measured (the best is taken)")
     chosen = parser.parse_args(arguments)
-    effort = QUICK if chosen.quick else FULL
-    if chosen.rounds:
-        effort = replace(effort, rounds=chosen.rounds)
+    effort = effort_of(chosen, QUICK, FULL)
     cores = usable_cores()
     if len(cores) == 1:
         say("this machine has one core: the database and the load share it with the service")

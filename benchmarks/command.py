@@ -3,15 +3,16 @@
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks.report import as_markdown, as_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+EffortT = TypeVar("EffortT", bound="DataclassInstance")
 MEDIANS = "how often everything is measured (medians are taken)"
 
 
@@ -24,6 +25,12 @@ def parser_of(
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw figures")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table for docs/benchmarks.md")
     return parser
+
+
+def effort_of(chosen: Any, quick: EffortT, full: EffortT) -> EffortT:
+    """What the command line asks for, which has `--rounds`."""
+    effort = quick if chosen.quick else full
+    return replace(effort, rounds=chosen.rounds) if chosen.rounds else effort
 
 
 def write_files(chosen: Any, lines: Sequence[Sequence[str]], results: "DataclassInstance") -> None:

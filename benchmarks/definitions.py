@@ -9,9 +9,9 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from benchmarks.command import MEDIANS, parser_of, tell
+from benchmarks.command import MEDIANS, effort_of, parser_of, tell
 from benchmarks.message_results import machine
 from benchmarks.report import Row, median, rows_of_medians, table
 from kgents_cli.checks.references import pages
@@ -107,9 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of("definitions", "What it takes to judge a definition.")
     parser.add_argument("--rounds", type=int, help=MEDIANS)
     chosen = parser.parse_args(arguments)
-    effort = QUICK if chosen.quick else FULL
-    if chosen.rounds:
-        effort = replace(effort, rounds=chosen.rounds)
+    effort = effort_of(chosen, QUICK, FULL)
     results = run(effort)
     tell(chosen, table(rows(results), [REFERENCE, OURS], OURS), results)
     return 0

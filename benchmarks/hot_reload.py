@@ -18,10 +18,9 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.candidate import model_server
 from benchmarks.child_process import end
 from benchmarks.command import parser_of, tell
-from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer
+from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer, started_platform
 from benchmarks.message_results import machine
 from benchmarks.report import Goal, Row, median, table
 
@@ -152,17 +151,9 @@ async def measure(host: KgentsPlatform, folder: Path, effort: Effort, results: R
 async def run(effort: Effort) -> Results:
     """Start the platform, measure, end it. Raises StartFailed, UnexpectedAnswer."""
     results = Results(machine=machine(), agents=effort.agents)
-    with tempfile.TemporaryDirectory(prefix="kgents-bench-") as name:
-        folder = Path(name)
-        sources = folder / "agents"
-        sources.mkdir()
-        async with model_server(folder) as model_url:
-            host = KgentsPlatform(folder / "kgents", model_url)
-            try:
-                await host.start()
-                await measure(host, sources, effort, results)
-            finally:
-                await host.close()
+    with tempfile.TemporaryDirectory(prefix="kgents-bench-") as sources:
+        async with started_platform() as host:
+            await measure(host, Path(sources), effort, results)
     return results
 
 

@@ -3,18 +3,23 @@
 import asyncio
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
+import uvloop
 
-from benchmarks.candidate import HOST, Candidate
+from benchmarks.candidate import HOST, Candidate, model_server
 from benchmarks.child_process import ROOT, StartFailed, end, last_lines
 from benchmarks.process_tree import ProcessMemory, memory_of
 from benchmarks.references.server import SYSTEM_PROMPT
 from platform_host.embedded.ports import choose_port
 
+ResultsT = TypeVar("ResultsT")
 _HEALTHY_WITHIN_S = 60.0
 _READY_WITHIN_S = 30.0
 _HEALTH_INTERVAL_S = 0.01
@@ -181,12 +186,51 @@ class KgentsPlatform:
         if answer.status_code != 200:
             raise UnexpectedAnswer(f"PATCH {path} → {answer.status_code}: {answer.text[:1000]}")
 
+    async def get(self, path: str) -> httpx.Response:
+        """Read something. Raises UnexpectedAnswer."""
+        answer = await self._client.get(path, headers=self._headers)
+        if answer.status_code != 200:
+            raise UnexpectedAnswer(f"GET {path} → {answer.status_code}: {answer.text[:1000]}")
+        return answer
+
+    async def put(self, path: str, body: Mapping[str, object]) -> None:
+        """Set something. Raises UnexpectedAnswer."""
+        answer = await self._client.put(path, json=body, headers=self._headers)
+        if answer.status_code != 200:
+            raise UnexpectedAnswer(f"PUT {path} → {answer.status_code}: {answer.text[:1000]}")
+
     async def post(self, path: str, body: Mapping[str, object], expected: set[int]) -> httpx.Response:
         """Send something. Raises UnexpectedAnswer for another status than the `expected` ones."""
         answer = await self._client.post(path, json=body, headers=self._headers)
         if answer.status_code not in expected:
             raise UnexpectedAnswer(f"POST {path} → {answer.status_code}: {answer.text[:1000]}")
         return answer
+
+
+def measured(name: str, work: Coroutine[Any, Any, ResultsT]) -> ResultsT | None:
+    """What `kgents bench NAME` measured; None where the platform failed, which is told."""
+    try:
+        return uvloop.run(work)
+    except (StartFailed, UnexpectedAnswer) as failure:
+        print(f"kgents bench {name}: {failure}", file=sys.stderr)
+        return None
+
+
+@asynccontextmanager
+async def started_platform(more: Mapping[str, str] | None = None) -> AsyncGenerator[KgentsPlatform]:
+    """The platform in a folder of its own, started, beside a model server; both end with it. Raises StartFailed.
+
+    `more` are further settings of its environment.
+    """
+    with tempfile.TemporaryDirectory(prefix="kgents-bench-") as name:
+        folder = Path(name)
+        async with model_server(folder) as model_url:
+            host = KgentsPlatform(folder / "kgents", model_url, more)
+            try:
+                await host.start()
+                yield host
+            finally:
+                await host.close()
 
 
 def message_path(agent: str) -> str:

@@ -11,7 +11,7 @@ import itertools
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -27,7 +27,7 @@ from benchmarks.candidate import (
     reference_b,
 )
 from benchmarks.child_process import StartFailed
-from benchmarks.command import parser_of, write_files
+from benchmarks.command import effort_of, parser_of, write_files
 from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer, added_private_mb
 from benchmarks.message_results import ALONE, CANDIDATES, CONVERSING, OURS, TOGETHER, Results, machine, rows
 from benchmarks.report import as_text, table
@@ -155,9 +155,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the table, write the files; 1 if a candidate failed."""
     chosen = options(arguments)
-    effort = QUICK if chosen.quick else FULL
-    if chosen.rounds:
-        effort = replace(effort, rounds=chosen.rounds)
+    effort = effort_of(chosen, QUICK, FULL)
     try:
         results = uvloop.run(run(effort, chosen.only))
     except (StartFailed, UnexpectedAnswer, WrongAnswers) as failure:

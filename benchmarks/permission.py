@@ -8,11 +8,12 @@ What is measured and how: docs/benchmarks.md.
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from benchmarks.command import MEDIANS, parser_of, tell
+from benchmarks.check_times import CheckTimes
+from benchmarks.command import MEDIANS, effort_of, parser_of, tell
 from benchmarks.message_results import machine
-from benchmarks.report import Row, median, rows_of_medians, table
+from benchmarks.report import Row, rows_of_medians, table
 from kgents_shared.policies.calls import PolicyDocument, ToolCallFacts
 from kgents_shared.policies.engine import Policies
 from tool_registry_service.permissions.decision import Asked, LevelRules, OwnerRules, denial
@@ -34,18 +35,6 @@ class Effort:
 
 FULL = Effort(7, 20_000)
 QUICK = Effort(1, 200)
-
-
-@dataclass(slots=True)
-class Results:
-    """Everything that a run measured: what → candidate → microseconds a decision, the median of each round."""
-
-    machine: dict[str, object]
-    medians_us: dict[str, dict[str, list[float]]] = field(default_factory=dict[str, dict[str, list[float]]])
-
-    def add(self, what: str, calls_ns: Sequence[int]) -> None:
-        """Take the times of single decisions."""
-        self.medians_us.setdefault(what, {}).setdefault(OURS, []).append(median(calls_ns) / 1000)
 
 
 def rules() -> OwnerRules:
@@ -91,9 +80,9 @@ def timed(decide: Callable[[int], bool], decisions: int) -> list[int]:
     return times
 
 
-def run(effort: Effort) -> Results:
+def run(effort: Effort) -> CheckTimes:
     """All rounds."""
-    results = Results(machine=machine())
+    results = CheckTimes(machine=machine())
     asked = Asked(_TOOL, "helper", ["files.*", "time.*"], ["*.delete"])
     none, many = OwnerRules(), rules()
     sets = {
@@ -103,15 +92,15 @@ def run(effort: Effort) -> Results:
         CLOSED: Policies(documents(51, permits=True), documents(51, permits=True)),
     }
     for _ in range(effort.rounds):
-        results.add(NO_RULES, timed(lambda _: denial(asked, none, []) is None, effort.decisions))
-        results.add(RULES, timed(lambda _: denial(asked, many, []) is None, effort.decisions))
+        results.add(NO_RULES, OURS, timed(lambda _: denial(asked, none, []) is None, effort.decisions))
+        results.add(RULES, OURS, timed(lambda _: denial(asked, many, []) is None, effort.decisions))
         for what, policies in sets.items():
             decide = policies.decide
-            results.add(what, timed(lambda n, decide=decide: decide(facts(n)).allowed, effort.decisions))
+            results.add(what, OURS, timed(lambda n, decide=decide: decide(facts(n)).allowed, effort.decisions))
     return results
 
 
-def rows(results: Results) -> list[Row]:
+def rows(results: CheckTimes) -> list[Row]:
     """The table: medians over the rounds."""
     return rows_of_medians(results.medians_us, "µs", dict.fromkeys((NO_RULES, RULES, TWO, NAMED, WIDE, CLOSED), 100.0))
 
@@ -121,9 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of("permission", "What it costs a call to be held against rules and policies.")
     parser.add_argument("--rounds", type=int, help=MEDIANS)
     chosen = parser.parse_args(arguments)
-    effort = QUICK if chosen.quick else FULL
-    if chosen.rounds:
-        effort = replace(effort, rounds=chosen.rounds)
+    effort = effort_of(chosen, QUICK, FULL)
     results = run(effort)
     tell(chosen, table(rows(results), [OURS], OURS), results)
     return 0

@@ -10,12 +10,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent_management_service.templates.loading import load_template
 from agent_management_service.templates.service import CATALOG, TemplateLibrary
-from benchmarks.command import MEDIANS, parser_of, tell
+from benchmarks.command import MEDIANS, effort_of, parser_of, tell
 from benchmarks.message_results import machine
 from benchmarks.report import Row, median, rows_of_medians, table
 from kgents_cli.agent_tests.loading import load_job
@@ -137,9 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of("scenarios", "What a test of an agent costs.")
     parser.add_argument("--rounds", type=int, help=MEDIANS)
     chosen = parser.parse_args(arguments)
-    effort = QUICK if chosen.quick else FULL
-    if chosen.rounds:
-        effort = replace(effort, rounds=chosen.rounds)
+    effort = effort_of(chosen, QUICK, FULL)
     results = run(effort)
     tell(chosen, table(rows(results), [OURS], OURS), results)
     return 0

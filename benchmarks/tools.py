@@ -8,19 +8,17 @@ What is measured and how: docs/benchmarks.md.
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from benchmarks.candidate import HOST, model_server
+from benchmarks.candidate import HOST
 from benchmarks.child_process import ROOT
 from benchmarks.command import parser_of, tell
-from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer
+from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer, started_platform
 from benchmarks.load.http_connection import HttpConnection
 from benchmarks.message_results import machine
 from benchmarks.report import Goal, Row, median, table
@@ -113,16 +111,8 @@ async def run(effort: Effort) -> Results:
     """Start the platform, measure, end it. Raises StartFailed, UnexpectedAnswer."""
     results = Results(machine=machine())
     server = {"command": sys.executable, "args": ["-P", str(ROOT / "benchmarks" / "local_mcp_server.py")]}
-    with tempfile.TemporaryDirectory(prefix="kgents-bench-") as name:
-        folder = Path(name)
-        async with model_server(folder) as model_url:
-            more = {"TOOLS_STDIO_ALLOWED": json.dumps({"local": server})}
-            host = KgentsPlatform(folder / "kgents", model_url, more)
-            try:
-                await host.start()
-                await measure(host, effort, results)
-            finally:
-                await host.close()
+    async with started_platform({"TOOLS_STDIO_ALLOWED": json.dumps({"local": server})}) as host:
+        await measure(host, effort, results)
     return results
 
 

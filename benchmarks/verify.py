@@ -8,7 +8,7 @@ What is measured and how: docs/benchmarks.md.
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any, cast
 from uuid import UUID
@@ -16,9 +16,10 @@ from uuid import UUID
 import uvloop
 from jose import jwt
 
-from benchmarks.command import MEDIANS, parser_of, tell
+from benchmarks.check_times import CheckTimes
+from benchmarks.command import MEDIANS, effort_of, parser_of, tell
 from benchmarks.message_results import machine
-from benchmarks.report import Row, median, rows_of_medians, table
+from benchmarks.report import Row, rows_of_medians, table
 from kgents_shared.auth import IdentitySource, RevocationFeed, TokenVerifier
 from kgents_shared.auth.api_keys import new_key
 from kgents_shared.contracts.revocations import ResolvedApiKey, Revocation, RevocationPage
@@ -44,18 +45,6 @@ class Effort:
 
 FULL = Effort(7, 2_000, 50_000, 10_000)
 QUICK = Effort(1, 50, 500, 100)
-
-
-@dataclass(slots=True)
-class Results:
-    """Everything that a run measured: what → candidate → microseconds a call, the median of each round."""
-
-    machine: dict[str, object]
-    medians_us: dict[str, dict[str, list[float]]] = field(default_factory=dict[str, dict[str, list[float]]])
-
-    def add(self, what: str, candidate: str, calls_ns: Sequence[int]) -> None:
-        """Take the times of single calls."""
-        self.medians_us.setdefault(what, {}).setdefault(candidate, []).append(median(calls_ns) / 1000)
 
 
 class OneKey:
@@ -103,7 +92,7 @@ async def timed(call: Callable[[str], Awaitable[object]], bearers: Sequence[str]
     return times
 
 
-async def measure_round(subject: Subject, effort: Effort, results: Results) -> None:
+async def measure_round(subject: Subject, effort: Effort, results: CheckTimes) -> None:
     """One round of everything."""
     await subject.feed.read_on()
     verify = subject.verifier.verify
@@ -134,16 +123,16 @@ async def measure_round(subject: Subject, effort: Effort, results: Results) -> N
     results.add(REVOKED, OURS, await timed(refused, revoked, len(revoked)))
 
 
-async def run(effort: Effort) -> Results:
+async def run(effort: Effort) -> CheckTimes:
     """All rounds, on one verifier."""
-    results = Results(machine=machine())
+    results = CheckTimes(machine=machine())
     subject = Subject(effort)
     for _ in range(effort.rounds):
         await measure_round(subject, effort, results)
     return results
 
 
-def rows(results: Results) -> list[Row]:
+def rows(results: CheckTimes) -> list[Row]:
     """The table: medians over the rounds."""
     goals = {COLD: 150.0, CACHED: 20.0, KEY: 20.0}
     return rows_of_medians(results.medians_us, "µs", goals)
@@ -154,9 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of("verify", "What it costs to know who asks.")
     parser.add_argument("--rounds", type=int, help=MEDIANS)
     chosen = parser.parse_args(arguments)
-    effort = QUICK if chosen.quick else FULL
-    if chosen.rounds:
-        effort = replace(effort, rounds=chosen.rounds)
+    effort = effort_of(chosen, QUICK, FULL)
     results = uvloop.run(run(effort))
     tell(chosen, table(rows(results), [REFERENCE, OURS], OURS), results)
     return 0

@@ -8,21 +8,19 @@ What is measured and how: docs/benchmarks.md.
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 
 import httpx
 import uvloop
 import wasmtime
 
-from benchmarks.candidate import HOST, model_server
+from benchmarks.candidate import HOST
 from benchmarks.child_process import ROOT
 from benchmarks.command import parser_of, tell
-from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer
+from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer, started_platform
 from benchmarks.message_results import machine
 from benchmarks.report import Goal, Row, median, table
 from benchmarks.tools import ToolCall
@@ -135,22 +133,15 @@ async def uploaded(host: KgentsPlatform) -> str:
 
 async def measure_api(effort: Effort, results: Results) -> None:
     """Calls of the core module by a person, over HTTP. Raises StartFailed, UnexpectedAnswer."""
-    with tempfile.TemporaryDirectory(prefix="kgents-bench-") as name:
-        folder = Path(name)
-        async with model_server(folder) as model_url:
-            host = KgentsPlatform(folder / "kgents", model_url)
-            try:
-                await host.start()
-                wasm = {"module": await uploaded(host)}
-                await host.post("/api/v1/mcp-servers", {"name": "math", "transport": "wasm", "wasm": wasm}, {201})
-                call = ToolCall.of(host, "math.sum", json.loads(_NUMBERS), "42")
-                await call.repeated(min(effort.api, 20))
-                results.alone_ms = await call.repeated(effort.api)
-                began = time.perf_counter()
-                await asyncio.gather(*(call.repeated(effort.api // 4) for _ in range(_TOGETHER)))
-                results.together_per_s = _TOGETHER * (effort.api // 4) / (time.perf_counter() - began)
-            finally:
-                await host.close()
+    async with started_platform() as host:
+        wasm = {"module": await uploaded(host)}
+        await host.post("/api/v1/mcp-servers", {"name": "math", "transport": "wasm", "wasm": wasm}, {201})
+        call = ToolCall.of(host, "math.sum", json.loads(_NUMBERS), "42")
+        await call.repeated(min(effort.api, 20))
+        results.alone_ms = await call.repeated(effort.api)
+        began = time.perf_counter()
+        await asyncio.gather(*(call.repeated(effort.api // 4) for _ in range(_TOGETHER)))
+        results.together_per_s = _TOGETHER * (effort.api // 4) / (time.perf_counter() - began)
 
 
 async def run(effort: Effort) -> Results:

@@ -16,7 +16,8 @@ TARGET = Path(__file__).resolve().parent / "nginx.conf"
 SERVICE_PORT = 8000
 # What browsers and programs may send on; everything else is dropped, and with it every header that only servers set.
 PASSED_HEADERS = (
-    "Accept", "Accept-Language", "Access-Control-Request-Headers", "Access-Control-Request-Method", "Authorization",
+    "A2A-Extensions", "A2A-Version", "Accept", "Accept-Language", "Access-Control-Request-Headers",
+    "Access-Control-Request-Method", "Authorization",
     "Content-Encoding", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID",
     "Mcp-Protocol-Version", "Mcp-Session-Id", "Origin", "Prefer", "Traceparent", "Tracestate", "User-Agent",
     "X-Correlation-Id",

@@ -73,6 +73,8 @@ async def test_an_event_becomes_a_sandbox_that_answers_and_ends_with_the_agent(
     assert (item["state"], item["desired"], item["version"], item["launcher"]) == ("ready", "running", 1, "process")
     (instance,) = item["instances"]
     assert psutil.Process(instance["pid"]).cmdline()[0] == "kgents: worker greeter"
+    assert (item["lifecycle"], instance["limits"]) == ("running", {"cpu": 1.0, "memory_mb": 256, "processes": 64})
+    assert instance["usage"]["memory_mb"] > 0
     await publish(wanted("greeter", generation=2, desired="deleted", like=agent))
     await eventually(lambda: versions(siblings, agent) == [], 20)
     await eventually(lambda: not psutil.pid_exists(instance["pid"]), 20)
@@ -279,7 +281,9 @@ async def test_management_is_told_what_runs_of_an_owners_agent_and_nobody_else(
         answer = await management.get(place, params=asked)
         assert (answer.status_code, answer.json()) == (200, None)
     runtime = await client_with(issuer.service("runtime", "deployment"))
-    assert (await runtime.get(path, params=owner)).status_code == 403
+    assert (await runtime.get(path, params=owner)).json() == seen
+    tools = await client_with(issuer.service("tools", "deployment"))
+    assert (await tools.get(path, params=owner)).status_code == 403
     assert (await caller.get(path, params=owner)).status_code == 404
 
 
@@ -287,7 +291,8 @@ async def test_management_is_told_which_agents_can_run_here(client_with: Any, is
     management = await client_with(issuer.service("management", "deployment"))
     assert (await management.get("/internal/shells/Chat")).json() == {"why_not": None}
     assert "kgents langflow install" in (await management.get("/internal/shells/Langflow")).json()["why_not"]
-    assert (await management.get("/internal/shells/Remote")).status_code == 422
+    assert (await management.get("/internal/shells/Remote")).json() == {"why_not": None}
+    assert (await management.get("/internal/shells/Docker")).status_code == 422
     assert (await caller.get("/internal/shells/Chat")).status_code == 404
 
 

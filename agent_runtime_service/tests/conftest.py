@@ -52,8 +52,9 @@ def make_settings(
     database_url: str, nats_server: Any, model: ModelServer, siblings: RuntimeSiblings, monkeypatch: pytest.MonkeyPatch
 ) -> MakeSettings:
     """Settings for short tests: leases and waits of a second or so."""
-    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"):
-        monkeypatch.delenv(name, raising=False)
+    for provider in ("OPENAI", "ANTHROPIC", "GOOGLE", "OLLAMA", "LOCALAI"):
+        for name in ("BASE_URL", "API_KEY", "MODEL"):
+            monkeypatch.delenv(f"{provider}_{name}", raising=False)
 
     def make(**changes: Any) -> RuntimeSettings:
         values: dict[str, Any] = {

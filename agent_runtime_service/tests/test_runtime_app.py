@@ -26,9 +26,9 @@ async def test_models_and_migrations_agree(database_url: str):
     assert await asyncio.to_thread(migrations.is_current, SERVICE, database_url)
 
 
-def test_health_alone_is_public(make_settings: Callable[..., RuntimeSettings]):
+def test_health_and_the_cards_that_owners_show_alone_are_public(make_settings: Callable[..., RuntimeSettings]):
     app = create_app(make_settings())
-    assert public_routes(app) == ["GET /health"]
+    assert public_routes(app) == ["GET /a2a/public/{agent_id}/.well-known/agent-card.json", "GET /health"]
     assert internal_routes_without_service(app) == []
 
 

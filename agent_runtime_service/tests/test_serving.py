@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from agent_runtime_service.settings import RuntimeSettings
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from platform_host.embedded.ports import choose_port
 
@@ -35,7 +36,7 @@ async def test_the_api_and_the_door_are_served_until_sigterm(make_settings: Call
             sys.executable, "-m", "agent_runtime_service", env=environment, stderr=asyncio.subprocess.PIPE
         )
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=PLAIN) as client:
 
                 async def serves() -> None:
                     health = (await client.get("/health")).json()
@@ -43,7 +44,7 @@ async def test_the_api_and_the_door_are_served_until_sigterm(make_settings: Call
                     assert health["parts"] == {"database": True, "revocations": False}, health
 
                 await eventually(serves, timeout=60, retry_on=(httpx.TransportError,))
-            transport = httpx.AsyncHTTPTransport(uds=str(door))
+            transport = httpx.AsyncHTTPTransport(uds=str(door), verify=PLAIN)
             async with httpx.AsyncClient(transport=transport, base_url="http://door") as worker:
                 assert (await worker.post("/internal/tools/call")).status_code == 401
             process.send_signal(signal.SIGTERM)

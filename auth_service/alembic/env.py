@@ -12,6 +12,7 @@ from auth_service.mail import models as mail
 from auth_service.oidc import models as oidc
 from auth_service.organisations import models as organisations
 from auth_service.people import models as people
+from auth_service.personal_data import models as personal_data
 from auth_service.revocations import models as revocations
 from auth_service.roles import models as roles
 from auth_service.schema import Base
@@ -31,6 +32,7 @@ MODELS = (
     organisations,
     revocations,
     people,
+    personal_data,
     roles,
     signing_keys,
     tokens,

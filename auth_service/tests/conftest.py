@@ -49,6 +49,7 @@ async def auth_settings(
         database_pool_size=16,
         argon2_waiting=500,
         limit_failures_burst=10_000,
+        erase_again_after_s=0,
         limit_sign_ups_burst=10_000,
     )
 

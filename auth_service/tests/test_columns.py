@@ -34,6 +34,8 @@ NOT_WALKED = {
     "attestation_keys": "public halves of keys",
     "app_client_roles": "names",
     "client_assertions": "SHA-256 of what an assertion is called: test_signed_assertions",
+    "erasures": "ids and times",
+    "erasure_parts": "ids, names of services, and sentences of refusals",
     "oidc_attempts": "SHA-256 of 256 random bits: oidc/test_logging_in",
     "permissions": "names",
     "role_permissions": "names",

@@ -32,7 +32,7 @@ def private_keys(auth: RunningAuth) -> dict[str, bytes]:
     pem = auth.settings.signing_key_file.read_bytes()
     key = load_pem_private_key(pem, None)
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    number = key.private_numbers().private_value.to_bytes(32, "big")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+    number = key.private_numbers().private_value.to_bytes(32, "big")  # pyright: ignore[reportAttributeAccessIssue]
     vault = [base64.b64decode(line) for line in (folder / "vault-keys").read_text().split()]
     found = {"signing key": der, "signing key's number": number, "pepper": (folder / "api-key-pepper").read_bytes()}
     return found | {f"master key {place}": key for place, key in enumerate(vault)}

@@ -33,6 +33,9 @@ def test_the_public_routes_are_these(auth: RunningAuth):
 
 def test_the_other_routes_ask_for_a_token(auth: RunningAuth):
     assert set(route_scopes(auth.app)) == {
+        "GET /api/v1/admin/erasures",
+        "GET /api/v1/users/me/data",
+        "POST /api/v1/users/me/erasure",
         "DELETE /api/v1/admin/assignments",
         "DELETE /api/v1/admin/roles/{role}",
         "GET /api/v1/admin/assignments",

@@ -37,8 +37,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """An empty KGENTS_HOME, and no setting of this machine's."""
     for name in ("TOKEN", "URL", "PORT", "BIND", "CALLED"):
         monkeypatch.delenv(f"KGENTS_{name}", raising=False)
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for provider in ("OPENAI", "ANTHROPIC", "GOOGLE", "OLLAMA", "LOCALAI"):
+        monkeypatch.delenv(f"{provider}_API_KEY", raising=False)
+        monkeypatch.delenv(f"{provider}_BASE_URL", raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("KGENTS_HOME", str(tmp_path / "home"))
     return Home(tmp_path / "home")

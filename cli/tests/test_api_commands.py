@@ -12,7 +12,15 @@ from kgents_cli.home import Home
 
 from .conftest import Answer, Api, Kgents
 
-READY = {"id": "i-1", "state": "ready", "version": 2, "pid": 41, "restarts": 0, "last_error": None}
+READY = {
+    "id": "i-1",
+    "state": "ready",
+    "version": 2,
+    "pid": 41,
+    "restarts": 0,
+    "last_error": None,
+    "usage": {"cpu_s": 0.5, "memory_mb": 9.1},
+}
 DEPLOYMENTS = "/api/v1/agents/my-agent/deployments"
 
 
@@ -107,7 +115,9 @@ def test_create_updates_an_agent_of_that_name(kgents: Kgents, api: Api, config: 
 
 def test_a_publish_waits_for_the_version_labelled_stable_and_says_so(kgents: Kgents, api: Api):
     stable = {"label": "stable", "version": 2, "share": 100}
-    published = {"name": "my-agent", "version": 3, "labels": [stable]}
+    published = {"name": "my-agent", "version": 3, "labels": [stable], "draft": {"name": "my-agent"}}
+    gone = {"loc": ["llm", "credential_ref"], "msg": "is gone", "code": "credential_not_found", "hint": None, "line": 1}
+    api.will("POST", "/api/v1/agents/validate", Answer(200, {"errors": [], "warnings": [gone]}))
     api.will("POST", "/api/v1/agents/my-agent/publish", Answer(200, published))
     asked_for = READY | {"id": "i-3", "version": 3, "lane": "canary"}
     running = {"items": [{"instances": [asked_for, READY | {"lane": "stable"}]}], "next_cursor": None}
@@ -115,6 +125,7 @@ def test_a_publish_waits_for_the_version_labelled_stable_and_says_so(kgents: Kge
     ran = kgents("agents", "publish", "my-agent")
     assert ran.out == "my-agent version 2 is running.\n"
     assert "version 3 is published, but version 2 is labelled stable" in ran.err
+    assert "my-agent: warning: llm.credential_ref: is gone [credential_not_found]" in ran.err
 
 
 def test_create_draft_publishes_nothing(kgents: Kgents, api: Api, config: Path):
@@ -179,7 +190,10 @@ def test_agents_list_follows_the_pages(kgents: Kgents, api: Api):
     }
     api.will("GET", "/api/v1/agents", Answer(200, first), Answer(200, second))
     ran = kgents("agents", "list")
-    assert ran.out == "one     published  version 3   first\nsecond  draft\n"
+    assert [line.split() for line in ran.out.splitlines()[1:]] == [
+        ["one", "published", "3", "first"],
+        ["second", "draft", "-"],
+    ]
     assert "cursor=c1" in api.seen[-1].path
 
 
@@ -189,7 +203,8 @@ def test_agents_get_update_publish_stop_and_delete_ask_for_what_their_names_say(
     api.will("POST", "/api/v1/agents/my-agent/stop", Answer(200, {"name": "my-agent"}))
     api.will("DELETE", "/api/v1/agents/my-agent", Answer(204))
     assert kgents("agents", "publish", "my-agent").out == "my-agent version 2 is running.\n"
-    assert "instance i-1: version 2, ready, process 41" in kgents("agents", "get", "my-agent").err
+    shown = kgents("agents", "get", "my-agent").err
+    assert "instance i-1: version 2, ready, process 41, 0 restarts, 0.5 s of a processor, 9.1 MB\n" in shown
     assert kgents("agents", "get", "my-agent", "--json").json["name"] == "my-agent"
     assert kgents("agents", "update", "my-agent", "--config", str(config)).code == 0
     assert kgents("agents", "stop", "my-agent").code == 0
@@ -259,4 +274,4 @@ def test_an_agent_of_an_organisation_is_made_or_updated_under_its_name(kgents: K
     draft = {"description": ""}
     listed = [made | {"status": "published", "version": 2, "draft": draft}]
     api.will("GET", "/api/v1/agents", Answer(200, {"items": listed, "next_cursor": None}))
-    assert kgents("agents", "list").out.split() == ["acme~my-agent", "published", "version", "2"]
+    assert kgents("agents", "list").out.splitlines()[1].split() == ["acme~my-agent", "published", "2"]

@@ -22,6 +22,7 @@ from .conftest import Api, Kgents
         (("frobnicate",), "no such command: 'frobnicate'"),
         (("creat",), "did you mean 'create'?"),
         (("server", "fly"), "No such command 'fly'"),
+        (("budgets", "remove"), "There are: delete, list, set"),
         (("create",), "name one of --config FILE, --template TEMPLATE and --describe TEXT"),
         (("message", "only-an-agent"), "Missing argument 'TEXT'"),
         (("logs", "a", "--tail", "0"), "0 is not in the range"),

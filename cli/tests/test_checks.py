@@ -84,7 +84,7 @@ def test_too_little_that_is_covered_fails_the_run_and_is_told_before_the_last_wo
     (workspace / "test_it.py").write_text(
         "from measured.half import half\n\ndef test_half():\n    assert half(1) == 1\n"
     )
-    code, said = suite.run_suite(workspace, (), with_lint=False), capfd.readouterr()
+    code, said = suite.run_suite(workspace, (), with_lint=False, covered=True), capfd.readouterr()
     assert code == 2, said
     *_, file, total, last = said.out.splitlines()
     assert file.split() == ["measured/half.py", "6", "2", "66.7", "%"]

@@ -83,3 +83,11 @@ def test_every_option_has_a_help_text():
 def test_the_page_in_docs_is_what_the_commands_say():
     page = Path(__file__).resolve().parents[2] / "docs/cli.md"
     assert page.read_text() == markdown(), "make it anew: python -m kgents_cli.manual"
+
+
+def test_a_list_of_commands_says_the_whole_sentence_of_each(kgents: Kgents):
+    shown = " ".join(kgents("runs", "--help").out.split())
+    assert (
+        "Follow a run from its beginning to its end, through approvals, new tries and restarts of the server" in shown
+    )
+    assert "..." not in shown.partition("Commands:")[2]

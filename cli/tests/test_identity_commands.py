@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +138,13 @@ def test_a_secret_comes_from_standard_input_and_only_its_reference_goes_out(kgen
     ran = kgents("credentials", "create", "openai", "--type", "llm_provider")
     assert (ran.out, ran.err) == ("cred_1\n", "")
     assert json.loads(api.bodies("POST", "/api/v1/credentials")[0])["secret"] == "sk-canary"
+    says("sk-other\n")
+    place = ("--provider", "openai-compatible", "--base-url", "https://llm.example/v1")
+    kgents("credentials", "create", "router", "--type", "llm_provider", *place)
+    assert json.loads(api.bodies("POST", "/api/v1/credentials")[1]) == {
+        "name": "router", "type": "llm_provider", "secret": "sk-other",
+        "provider": "openai-compatible", "base_url": "https://llm.example/v1",
+    }  # fmt: skip
 
 
 def test_no_command_takes_a_secret_as_an_argument(kgents: Kgents, api: Api):
@@ -225,3 +233,31 @@ def test_organisations_are_made_and_peopled(kgents: Kgents, api: Api, home: Home
     assert kgents("organisations", "remove", "acme", "u-2").out == "u-2 is no longer in acme.\n"
     assert kgents("organisations", "join", "acme").out == "You are in acme; its agents are named acme~NAME.\n"
     assert kgents("organisations", "leave", "acme").out == "You are no longer in acme.\n"
+
+
+def test_what_is_kept_of_me_is_written_down_and_incomplete_answers_are_told(kgents: Kgents, api: Api, tmp_path: Path):
+    file = tmp_path / "me.jsonl"
+    row = {"service": "auth", "table": "users", "row": {"email": "ada@example.org"}}
+    lines = [row, {"complete": True, "missing": []}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    api.will("GET", "/api/v1/users/me/data", Answer(200, text, kind="application/x-ndjson"))
+    ran = kgents("users", "export", "--out", str(file))
+    assert (ran.code, ran.err) == (0, "1 row written.\n")
+    assert [json.loads(line) for line in file.read_text().splitlines()] == lines
+    assert kgents("users", "export", "--out", "-").out == text
+    cut = json.dumps({"complete": False, "missing": ["tools"]}) + "\n"
+    api.will("GET", "/api/v1/users/me/data", Answer(200, cut, kind="application/x-ndjson"))
+    ran = kgents("users", "export", "--out", str(file))
+    assert ran.code == 1
+    assert "tools could not be had" in ran.err
+
+
+def test_i_am_erased_once_my_address_is_typed(kgents: Kgents, api: Api, monkeypatch: pytest.MonkeyPatch):
+    api.will("GET", "/api/v1/users/me", Answer(200, {"email": "ada@example.org"}))
+    api.will("POST", "/api/v1/users/me/erasure", Answer(202, {"erasure_id": "e-1"}))
+    ran = kgents("users", "erase", "--confirm", "ada@example.org")
+    assert (ran.code, "e-1" in ran.out) == (0, True)
+    assert json.loads(api.bodies("POST", "/api/v1/users/me/erasure")[0]) == {"confirm": "ada@example.org"}
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    unattended = kgents("users", "erase")
+    assert (unattended.code, "--confirm ADDRESS" in unattended.err) == (2, True)

@@ -238,6 +238,8 @@ def test_import_sends_the_file_as_it_is(kgents: Kgents, stored: Api, tmp_path: P
         (("models", "create", "m", "--temperature", "warm"), "'warm' is not a valid float"),
         (("bots", "create", "b", "--ghost", ""), "the name is empty"),
         (("ghosts", "get", "nobody"), "There is no such ghost."),
+        (("teams", "create", "t"), "a team needs a bot"),
+        (("teams", "create", "t", "--bot", "b", "--mode", "swarm"), "'swarm' is not one of"),
         (("flows", "list"), "No such command 'flows'"),
     ],
 )

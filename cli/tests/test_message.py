@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +29,28 @@ def test_the_deltas_are_the_answer(kgents: Kgents, api: Api):
     ran = kgents("message", "my-agent", "Hi", "--conversation", "c-1")
     assert (ran.code, ran.out) == (0, "Hello, Ada.\n")
     assert [json.loads(body) for body in api.bodies("POST", PATH)] == [{"text": "Hi", "conversation_id": "c-1"}]
+
+
+def test_pictures_go_along_as_what_they_are(kgents: Kgents, api: Api, tmp_path: Path):
+    png, webp, text = tmp_path / "a.txt", tmp_path / "b", tmp_path / "c.png"
+    png.write_bytes(b"\x89PNG\r\n\x1a\nrest")
+    webp.write_bytes(b"RIFF0000WEBPVP8 ")
+    text.write_text("no picture")
+    api.will("POST", PATH, stream(("run", RUN), ("completed", RUN | {"text": "A cat."})))
+    assert kgents("message", "my-agent", "What?", "--image", str(png), "--image", str(webp)).out == "A cat.\n"
+    (body,) = (json.loads(body) for body in api.bodies("POST", PATH))
+    assert [image["media_type"] for image in body["images"]] == ["image/png", "image/webp"]
+    assert base64.b64decode(body["images"][0]["data"]) == png.read_bytes()
+    png.write_bytes(png.read_bytes() + bytes(3 * 1024 * 1024))
+    for given, told in (
+        ([text], "c.png is no picture"),
+        ([tmp_path / "none"], "No such file"),
+        ([png, png], "5 MiB together"),
+        ([webp] * 5, "takes 4 pictures"),
+    ):
+        ran = kgents("message", "my-agent", "What?", *(part for file in given for part in ("--image", str(file))))
+        assert (ran.code, told in ran.err) == (2, True), ran.err
+    assert len(api.bodies("POST", PATH)) == 1
 
 
 def test_an_answer_that_never_streamed_is_printed_whole(kgents: Kgents, api: Api):
@@ -78,7 +102,8 @@ def test_a_text_of_one_hyphen_reads_standard_input(kgents: Kgents, api: Api, mon
 
 
 def test_continue_goes_on_with_the_newest_conversation(kgents: Kgents, api: Api):
-    newest = {"items": [{"id": "c-9"}, {"id": "c-8"}], "next_cursor": None}
+    others = [{"id": "c-11", "asked_by": "replay"}, {"id": "c-10", "asked_by": "agent"}]
+    newest = {"items": [*others, {"id": "c-9", "asked_by": "person"}, {"id": "c-8"}], "next_cursor": None}
     api.will("GET", "/api/v1/agents/my-agent/conversations", Answer(200, newest))
     api.will("POST", PATH, Answer(200, RUN | {"text": "ok"}))
     assert kgents("message", "my-agent", "Hi", "--continue", "--json").code == 0
@@ -95,10 +120,10 @@ def test_continue_without_a_conversation_is_bad_input(kgents: Kgents, api: Api):
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [
-        (404, "conversation_not_found", "leave --conversation out"),
+        (404, "conversation_not_found", "kgents conversations list"),
         (404, "agent_not_found", "kgents agents list"),
-        (502, "provider_unreachable", "OPENAI_BASE_URL"),
-        (502, "provider_refused", "OPENAI_API_KEY"),
+        (502, "provider_unreachable", "kgents models health"),
+        (502, "provider_refused", "kgents models health"),
         (503, "database_away", "kgents doctor"),
     ],
 )

@@ -66,11 +66,11 @@ AGENTS: dict[str, dict[str, tuple[tuple[Any, ...], list[str], dict[str, int]]]] 
     },
     "plain": {
         "chatbot": (("openai", None, None, None), [], {}),
-        "developer": ((None, None, 0.2, None), ["git.*"], {}),
+        "developer": (("google", "gemini-2.5-flash", 0.2, None), ["git.*"], {}),
         "customer-support": (("openai", "gpt-4o", 0.7, 2000), ["orders.lookup"], {}),
         "parrot-agent": (("openai", "gpt-4o-mini", 0.4, None), ["WeatherPlugin.current"], {}),
         "planner": ((None, None, None, None), [], {}),
-        "weather": ((None, None, None, None), [], {}),
+        "weather": (("ollama", "llama3.2", None, None), [], {}),
         "analyst": (("openai", "gpt-4o", 0.3, None), [], {}),
         "searcher": (("openai", "gpt-4o", 0.9, None), [], {"max_steps": 100, "timeout_s": 90}),
         "unicode-agent": ((None, None, 0.5, None), [], {}),
@@ -174,7 +174,6 @@ LOST: dict[tuple[str, str], set[tuple[str, str]]] = {
     },
     ("plain", "parrot-agent"): {("top_p", "not_supported")},
     ("plain", "developer"): {
-        ("model", "provider_not_supported"),
         ("memory", "not_supported"),
         ("display_name", "not_supported"),
     },

@@ -206,9 +206,9 @@ def test_a_reference_to_a_credential_is_carried_over_with_its_provider() -> None
 @pytest.mark.parametrize(
     "document",
     [
-        {"name": "a", "prompt": "x", "llm": {"provider": "anthropic", "api_key_ref": REFERENCE}},
-        {"name": "a", "prompt": "x", "model": "claude-sonnet-4", "credential_ref": REFERENCE},
-        {"a": {"role": "r", "goal": "g", "llm": {"model": "anthropic/claude-sonnet-4", "credential_ref": REFERENCE}}},
+        {"name": "a", "prompt": "x", "llm": {"provider": "mistral", "api_key_ref": REFERENCE}},
+        {"name": "a", "prompt": "x", "model": "mistral/large", "credential_ref": REFERENCE},
+        {"a": {"role": "r", "goal": "g", "llm": {"model": "cohere/command-r", "credential_ref": REFERENCE}}},
     ],
     ids=["in a table", "beside the model", "CrewAI's"],
 )
@@ -273,7 +273,7 @@ ODD: dict[str, tuple[dict[str, Any], set[tuple[Any, str]]]] = {
     "a model that is a path": ({"prompt": "x", "model": "openai/gpt 4 (new)"}, {("model", "model_unknown")}),
     "two models": ({"prompt": "x", "model": "gpt-4o", "llm": "gpt-4"}, {("model", "doubled_field")}),
     "two prompts": ({"prompt": "x", "instructions": "y"}, {("prompt", "doubled_field")}),
-    "a provider alone": ({"prompt": "x", "provider": "anthropic"}, {("provider", "provider_not_supported")}),
+    "a provider alone": ({"prompt": "x", "provider": "mistral"}, {("provider", "provider_not_supported")}),
     "numbers that are none": (
         {"prompt": "x", "temperature": "hot", "max_tokens": True, "max_steps": float("inf")},
         {("temperature", "not_a_number"), ("max_tokens", "not_a_number"), ("max_steps", "not_a_number")},

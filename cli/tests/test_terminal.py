@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
+from kgents_cli.tables import show_table
 from kgents_cli.terminal import harmless
 
 from .conftest import Answer, Api, Kgents
@@ -54,3 +56,24 @@ def test_a_servers_refusal(kgents: Kgents, api: Api):
     ran = kgents("agents", "get", "a")
     assert ran.code == 2
     assert is_quiet(ran.err)
+
+
+def test_a_table_fits_the_terminal_and_loses_no_column(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    name, text = "a-tool-of-a-long-name", "Says what it does at length. " * 9
+    show_table(("name", "state", "description"), [(name, "active", text)])
+    show_table(("id", "agent", "began", "error"), [("0" * 36, "a" * 63, "2026-11-21 21:53", "member_failed")])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines[1].startswith(f"{name}  active  Says what it does at l")
+    assert lines[1].endswith("…")
+    assert lines[2:] == [
+        f"{'ID':36}  AGENT",
+        "    BEGAN             ERROR",
+        f"{'0' * 36}  {'a' * 21}…",
+        "    2026-11-21 21:53  member_failed",
+    ]

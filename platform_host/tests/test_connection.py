@@ -1,12 +1,14 @@
-"""Clients that mean no good, on a real listener: heads without end, trailers without end, and silence."""
+"""Connections of a real listener: clients that mean no good (heads and trailers without end, silence), and writes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
+import uvicorn
 from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
-from platform_host.connection import MAX_HEAD_BYTES, BoundedConnection
+from platform_host.connection import MAX_HEAD_BYTES, BoundedConnection, GatheringTransport
 from platform_host.listeners import Listener
 from platform_host.sockets import bind_tcp
 
@@ -124,3 +126,52 @@ async def test_large_bodies_and_one_request_after_another_go_through(
     for _ in range(2):
         assert (await reader.readuntil(b" bytes")).endswith(b"0 bytes")
     writer.close()
+
+
+class _Written(asyncio.Transport):
+    """A transport that tells what was written to it, piece by piece."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.pieces.append(bytes(data))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+async def test_what_is_written_in_one_turn_of_the_loop_goes_out_in_one_piece_and_before_a_close() -> None:
+    written = _Written()
+    gathering = GatheringTransport(written, asyncio.get_running_loop())
+    gathering.write(b"head ")
+    gathering.write(b"body")
+    assert written.pieces == []
+    await asyncio.sleep(0)
+    assert written.pieces == [b"head body"]
+    gathering.write(b"x" * 65_537)
+    assert len(written.pieces) == 2
+    gathering.write(b"last")
+    gathering.close()
+    assert (written.pieces[2:], written.is_closed) == ([b"last"], True)
+
+
+async def test_an_answer_reaches_who_asks_nothing_more_and_is_forgotten_with_who_is_gone() -> None:
+    loop = asyncio.get_running_loop()
+    config = uvicorn.Config(app, http=BoundedConnection, ws="none", lifespan="off", log_config=None)
+    config.load()
+    ends: list[tuple[Callable[[BoundedConnection], None], list[bytes]]] = [
+        (lambda connection: connection.eof_received(), [b"answer"]),
+        (lambda connection: connection.connection_lost(None), []),
+    ]
+    for end, told in ends:
+        written = _Written()
+        connection = BoundedConnection(config, ServerState(), {}, loop)
+        connection.connection_made(written)
+        connection.transport.write(b"answer")
+        end(connection)
+        assert written.pieces == told
+        await asyncio.sleep(0)
+        assert written.pieces == told

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from kgents_shared.http.service import installed_services
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from platform_host.embedded.identity import ProcessIdentity
 from platform_host.embedded.nats import EmbeddedNats
@@ -77,7 +78,7 @@ async def start_host(home: Path, client: httpx.AsyncClient, variables: Mapping[s
 
 @asynccontextmanager
 async def running_host(home: Path, **variables: str) -> AsyncGenerator[RunningHost]:
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=10, verify=PLAIN) as client:
         host = await start_host(home, client, variables)
         try:
             yield host

@@ -1,17 +1,20 @@
 """Faults of fields that many services take, as people read them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from pydantic import AwareDatetime, StringConstraints, TypeAdapter, ValidationError
+from annotated_types import Len
+from pydantic import AwareDatetime, BeforeValidator, StringConstraints, TypeAdapter, ValidationError
 
-from kgents_shared.contracts.agent_spec import AgentName, ToolGrant, ToolPattern
+from kgents_shared.contracts.agent_spec import AgentName, Money, RemoteUrl, ToolGrant, ToolPattern
 from kgents_shared.contracts.credentials import CREDENTIAL_REF
+from kgents_shared.contracts.memories import MemoryKey
 from kgents_shared.errors.validation import faults_of
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-f]$")]
+Trimmed = Annotated[str, BeforeValidator(str.strip), Len(1)]
 Credential = Annotated[str, StringConstraints(pattern=CREDENTIAL_REF)]
 
 
@@ -24,10 +27,29 @@ Credential = Annotated[str, StringConstraints(pattern=CREDENTIAL_REF)]
         (Credential, "foo", "is not written as it has to be", "kgents credentials list"),
         (Code, "z", "is not written as it has to be", "it must match ^[a-f]$"),
         (UUID, "nope", "is no id", "copy it whole"),
+        (date, "tomorrow", "is no day", "write it as 2026-01-31"),
+        (Trimmed, " ", "is too short", "write 1 or more characters"),
+        (Money, "cheap", "is not written as it has to be", 'write an amount such as "2.50"'),
+        (RemoteUrl, "ftp://x", "is not written as it has to be", "write an address such as https://"),
+        (MemoryKey, "a b", "is not written as it has to be", "as in favourite_tea"),
         (datetime, "yesterday", "is no time", "write it as 2026-01-31T12:00:00Z"),
         (AwareDatetime, "2026-01-31T12:00:00", "says no time zone", "write it as 2026-01-31T12:00:00Z"),
     ],
-    ids=["slug", "pattern", "grant", "credential", "any pattern", "id", "time", "time without a zone"],
+    ids=[
+        "slug",
+        "pattern",
+        "grant",
+        "credential",
+        "any pattern",
+        "id",
+        "day",
+        "text",
+        "money",
+        "address",
+        "key",
+        "time",
+        "time without a zone",
+    ],
 )
 def test_a_text_that_does_not_fit_is_told_in_words(kind: Any, given: str, msg: str, hint: str):
     with pytest.raises(ValidationError) as caught:

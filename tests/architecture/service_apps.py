@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from kgents_shared.http.service import ServiceDefinition
+from kgents_shared.http.service import installed_services
 
 _REQUIRED_BY_ONE: dict[str, dict[str, Any]] = {
     "auth": {"signing_key_file": Path("/nonexistent/signing-key.pem")},
@@ -16,13 +17,17 @@ _REQUIRED_BY_ONE: dict[str, dict[str, Any]] = {
 }
 
 
-def app_of(definition: ServiceDefinition) -> FastAPI:
-    """The app of one service, its servers nowhere."""
-    return definition.create_app(
-        definition.settings_type(
-            database_url=SecretStr("postgresql://nobody@127.0.0.1:1/none"),
-            nats_url="nats://127.0.0.1:1",
-            client_secret=SecretStr("for-this-test-only"),
-            **_REQUIRED_BY_ONE.get(definition.name, {}),
+@cache
+def service_apps() -> dict[str, FastAPI]:
+    """The app of every service by its name, its servers nowhere: one for all tests, as is its document."""
+    return {
+        name: definition.create_app(
+            definition.settings_type(
+                database_url=SecretStr("postgresql://nobody@127.0.0.1:1/none"),
+                nats_url="nats://127.0.0.1:1",
+                client_secret=SecretStr("for-this-test-only"),
+                **_REQUIRED_BY_ONE.get(name, {}),
+            )
         )
-    )
+        for name, definition in installed_services().items()
+    }

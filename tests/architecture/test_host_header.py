@@ -27,7 +27,7 @@ CLIENTS = {
         "http_tools/secrets",
         "outgoing/transport",
     )
-}
+} | {"agent_runtime_service/src/agent_runtime_service/remote/transport.py"}
 BUILT_FROM_HOST = re.compile(r"request\.(?:url|base_url)\b|\burl_for\(")
 
 

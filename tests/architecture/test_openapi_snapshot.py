@@ -9,16 +9,14 @@ import json
 import os
 from pathlib import Path
 
-from kgents_shared.http.service import installed_services
 from platform_host.openapi_document import merged_openapi
-from tests.architecture.service_apps import app_of
+from tests.architecture.service_apps import service_apps
 
 SNAPSHOT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
 
 def test_the_document_of_all_services_is_the_recorded_one():
-    apps = {name: app_of(definition) for name, definition in installed_services().items()}
-    document = json.dumps(merged_openapi(apps, "0.1.0"), indent=1, sort_keys=True) + "\n"
+    document = json.dumps(merged_openapi(service_apps(), "0.1.0"), indent=1, sort_keys=True) + "\n"
     if os.environ.get("KGENTS_UPDATE_SNAPSHOTS") == "1":
         SNAPSHOT.write_text(document, "utf-8")
     assert document == SNAPSHOT.read_text("utf-8"), "the API changed: read the difference and record it (see above)"

@@ -10,7 +10,7 @@ from kgents_shared.auth import internal_routes_without_service, public_routes, r
 from kgents_shared.auth.scopes import ALL_SCOPES
 from kgents_shared.contracts.path_table import load_path_table
 from kgents_shared.http.service import installed_services
-from tests.architecture.service_apps import app_of
+from tests.architecture.service_apps import service_apps
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = installed_services()
@@ -43,7 +43,7 @@ PUBLIC = {
         "GET /api/v1/mcp-servers/oauth/callback",
         "GET /health",
     ],
-    "runtime": ["GET /health"],
+    "runtime": ["GET /a2a/public/{agent_id}/.well-known/agent-card.json", "GET /health"],
     "deployment": ["GET /health"],
     "nl": ["GET /health"],
     "governance": ["GET /health"],
@@ -77,24 +77,24 @@ def test_a_service_has_its_parts(name: str):
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_public_routes_are_the_listed_ones(name: str):
-    assert public_routes(app_of(SERVICES[name])) == PUBLIC[name]
+    assert public_routes(service_apps()[name]) == PUBLIC[name]
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_internal_route_asks_for_a_service(name: str):
-    assert internal_routes_without_service(app_of(SERVICES[name])) == []
+    assert internal_routes_without_service(service_apps()[name]) == []
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_scope_that_a_route_asks_for_exists(name: str):
-    asked = route_scopes(app_of(SERVICES[name]))
+    asked = route_scopes(service_apps()[name])
     assert {scope for scopes in asked.values() for scope in scopes} <= ALL_SCOPES
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_path_table_sends_every_public_path_to_its_service(name: str):
     table = load_path_table()
-    for path in app_of(SERVICES[name]).openapi()["paths"]:
+    for path in service_apps()[name].openapi()["paths"]:
         if path.startswith("/internal"):
             continue
         target = table.resolve(path.replace("{", "").replace("}", ""))

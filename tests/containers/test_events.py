@@ -16,6 +16,7 @@ from kgents_shared.contracts.events import CloudEvent
 from kgents_shared.events import EventBus
 from kgents_shared.http.background import BackgroundTasks
 from kgents_shared.testing.event_parts import Fact, Outbox, Parts, open_outbox
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from platform_host.embedded.provision import DATABASE, provision, url_with
 from tests.containers.conftest import NatsInContainer
@@ -55,7 +56,7 @@ async def drained(outbox: Outbox) -> None:
 
 
 async def test_the_server_syncs_each_message_to_its_disk(container_nats: NatsInContainer) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=PLAIN) as client:
         said = (await client.get(f"{container_nats.monitor_url}/jsz", params={"config": "true"})).json()
     assert said["config"]["sync_always"] is True
 

@@ -34,8 +34,9 @@ def model_environment(model: ModelServer) -> dict[str, str]:
         "OPENAI_API_KEY": MODEL_KEY,
         "OPENAI_MODEL": "fake-model",
         "TOOLS_SSRF_ALLOWED_HOSTS": '["127.0.0.1"]',
-        "RUNTIME_SSRF_ALLOWED_HOSTS": "127.0.0.1",
+        "RUNTIME_SSRF_ALLOWED_HOSTS": "127.0.0.1, localhost",
         "DEPLOYMENT_LANGFLOW_DIR": str(ENVIRONMENT),
+        "AUTH_ERASE_AGAIN_AFTER_S": "1",
     }
 
 

@@ -17,10 +17,11 @@ from typing import Any, Self, cast
 import httpx
 import psutil
 
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
-_NOT_PASSED_ON = ("OPENAI_", "KGENTS_")
+_NOT_PASSED_ON = ("OPENAI_", "ANTHROPIC_", "GOOGLE_", "OLLAMA_", "LOCALAI_", "KGENTS_")
 _START_S = 60.0
 _STOP_S = 30.0
 
@@ -65,7 +66,7 @@ class RunningPlatform:
     async def _is_healthy(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
             raise RuntimeError(f"the host ended: {self.output.read_text()[-2000:]}")
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=PLAIN) as client:
             try:
                 answer = await client.get(f"{self.url}/health", timeout=5)
             except httpx.TransportError:
@@ -99,13 +100,15 @@ class RunningPlatform:
         if self._process is not None:
             await self.stop()
 
-    async def cli(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run the command line against this platform."""
+    async def cli(
+        self, *arguments: str, stdin: str | None = None, token: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line against this platform, as the admin or with another's token."""
         argv = [sys.executable, "-m", "kgents_cli", *arguments]
         return await asyncio.to_thread(
             subprocess.run,
             argv,
-            env=self.environment,
+            env=self.environment | ({} if token is None else {"KGENTS_TOKEN": token}),
             cwd=self.home.parent,
             input=stdin,
             capture_output=True,
@@ -149,7 +152,7 @@ class RunningPlatform:
         """An access token of the first-boot admin."""
         admin = json.loads((self.home / "secrets" / "admin.json").read_text())
         body = {"email": admin["email"], "password": admin["password"]}
-        async with httpx.AsyncClient(base_url=self.url) as client:
+        async with httpx.AsyncClient(base_url=self.url, verify=PLAIN) as client:
             answer = await client.post("/api/v1/auth/login", json=body, timeout=30)
         answer.raise_for_status()
         return str(answer.json()["access_token"])
@@ -157,7 +160,7 @@ class RunningPlatform:
     async def client(self) -> httpx.AsyncClient:
         """An HTTP client with the admin's token; the caller closes it."""
         headers = {"Authorization": f"Bearer {await self.token()}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, verify=PLAIN)
 
 
 async def publish_agent(client: httpx.AsyncClient, name: str, **spec: Any) -> dict[str, Any]:

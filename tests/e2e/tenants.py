@@ -87,6 +87,7 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
     profile_of_agent = await post("/agents/profiles", {"name": name, "agent_id": agent["id"]})
     statement = {"type": "identity", "statement": f"It is {name}."}
     attestation = await post(f"/agents/profiles/{name}/attest", statement)
+    context = await post("/multi_agent/context", {"name": name, "agents": [{"agent": agent["id"]}]})
     platform_credentials = {"platform": name, "credentials": {"access_token": f"token of {name}"}}
     coins = {"default_coin": "BTC", "risk_limits": {"max_units_per_order": "1"}}
     keys = {"api_key": f"key of {name}", "api_secret": f"the other half of {name}"}
@@ -94,7 +95,11 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         assert (await tenant.http.put(f"/api/v1/cp/{path}", json=body)).status_code == 200
     # The model server of these tests drafts nothing; what was asked is kept all the same.
     drafting = (await tenant.http.post("/api/v1/nl/agents", json={"description": f"An agent of {name}"})).json()
+    bounds = {"scope": "user", "window": "month", "max_tokens": 10**12}
+    budget = await tenant.http.put("/api/v1/budgets", json=bounds)
+    assert budget.status_code == 200, budget.text
     tenant.things = {
+        "budget_id": [budget.json()["id"]],
         "draft_id": [drafting["draft_id"]],
         "agent": [agent["id"], name],
         "number": ["1"],
@@ -102,8 +107,12 @@ async def furnish(tenant: Tenant, name: str, mcp: ScriptedServer) -> None:
         "organisation": [organisation["id"], organisation["slug"]],
         "user_id": [profile["id"]],
         "conversation_id": [said["conversation_id"]],
+        "context_id": [context["id"]],
         "run_id": [said["run_id"]],
         "run": [said["run_id"]],
+        "previous_response_id": [said["run_id"]],
+        "with": [said["run_id"]],
+        "conversation": [said["conversation_id"]],
         "invocation_id": [called.json()["invocation_id"]],
         "rule_id": [rule["id"]],
         "capability": [capability],
@@ -169,12 +178,12 @@ async def kept_memory(inside: httpx.AsyncClient, registry: str, tenant: Tenant) 
     body = {
         "owner_id": tenant.things["user_id"][0],
         "agent_id": tenant.things["agent"][0],
-        "key": uuid4().hex,
-        "text": "Ada likes tea.",
+        "key": "tea",
+        "value": "Ada likes tea.",
     }
     headers = {"Authorization": f"Bearer {registry}"}
-    answer = await inside.post("/runtime/internal/memories", json=body, headers=headers)
-    assert answer.status_code == 201, answer.text
+    answer = await inside.post("/runtime/internal/memories/put", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
     return str(answer.json()["id"])
 
 

@@ -14,6 +14,7 @@ import httpx
 import jwt
 import pytest
 
+from kgents_shared.testing.plain_http import PLAIN
 from tests.e2e.running_platform import RunningPlatform
 from tests.e2e.tenants import asked_approval, person, service_token
 
@@ -39,15 +40,15 @@ class Registry:
 @pytest.fixture
 async def registry(platform: RunningPlatform) -> AsyncGenerator[Registry]:
     port = (platform.home / "run" / "private.port").read_text().strip()
-    async with httpx.AsyncClient(base_url=platform.url) as visitor:
+    async with httpx.AsyncClient(base_url=platform.url, verify=PLAIN) as visitor:
         token = await service_token(platform, visitor, "tools", "governance")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as inside:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=PLAIN) as inside:
         yield Registry(inside, token)
 
 
 async def ask(platform: RunningPlatform, bearer: str, method: str, path: str, **more: Any) -> httpx.Response:
     headers = {"Authorization": f"Bearer {bearer}"}
-    async with httpx.AsyncClient(base_url=f"{platform.url}/api/v1", headers=headers, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=f"{platform.url}/api/v1", headers=headers, timeout=60, verify=PLAIN) as http:
         return await http.request(method, path, **more)
 
 

@@ -20,6 +20,7 @@ from kgents_shared.testing.model_server import (
     rate_limited,
     server_error,
 )
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from tests.e2e.conftest import MODEL_KEY
 from tests.e2e.running_platform import RunningPlatform, publish_agent
@@ -55,7 +56,7 @@ async def test_an_agent_answers_through_the_model_server_and_remembers(client: h
 
 
 async def test_without_a_token_nothing_answers(platform: RunningPlatform):
-    async with httpx.AsyncClient(base_url=platform.url) as stranger:
+    async with httpx.AsyncClient(base_url=platform.url, verify=PLAIN) as stranger:
         answer = await stranger.post("/agents/any/message", json={"text": "Hello"})
         assert answer.status_code == 401
         assert answer.json()["code"] == "token_required"
@@ -215,7 +216,7 @@ async def test_one_owner_sees_nothing_of_another(client: httpx.AsyncClient, plat
     await publish_agent(client, name)
     mine = await say(client, name, "secret plan")
     email, password = f"{uuid4().hex}@example.com", "a long enough password"
-    async with httpx.AsyncClient(base_url=platform.url, timeout=30) as other:
+    async with httpx.AsyncClient(base_url=platform.url, timeout=30, verify=PLAIN) as other:
         registered = await other.post("/auth/register", json={"email": email, "password": password, "name": "Other"})
         assert registered.status_code == 202
         tokens = (await other.post("/auth/login", json={"email": email, "password": password})).json()

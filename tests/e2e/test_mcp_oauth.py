@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 import httpx
 import pytest
 
+from kgents_shared.testing.plain_http import PLAIN
 from tests.e2e.running_platform import RunningPlatform, publish_agent
 from tests.external.authorization_server import AuthorizationServer, authorization_server
 
@@ -26,7 +27,7 @@ async def test_a_person_authorizes_a_server_in_a_browser_and_an_agent_calls_its_
         path = f"/api/v1/mcp-servers/{server['id']}"
         begun = await person.post(f"{path}/authorize", json={})
         assert begun.status_code == 200, begun.text
-        async with httpx.AsyncClient(follow_redirects=True) as browser:
+        async with httpx.AsyncClient(follow_redirects=True, verify=PLAIN) as browser:
             came_back = await browser.get(begun.json()["authorization_url"])
         assert str(came_back.url).startswith(f"http://localhost:{platform.port}/api/v1/mcp-servers/oauth/callback?")
         assert came_back.json()["tools"] == len(guarded.mcp.tools)

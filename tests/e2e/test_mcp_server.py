@@ -16,6 +16,7 @@ from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp import ClientSession, types
 from mcp.client.streamable_http import streamable_http_client
 
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from tests.e2e.running_platform import RunningPlatform, publish_agent
 from tests.external.scripted_mcp import ScriptedServer, scripted_server
@@ -48,7 +49,7 @@ async def official(platform: RunningPlatform) -> AsyncGenerator[ClientSession]:
     """The official client with the admin's access token."""
     headers = {"Authorization": f"Bearer {await platform.token()}"}
     async with (
-        httpx.AsyncClient(headers=headers, timeout=60) as http,
+        httpx.AsyncClient(headers=headers, timeout=60, verify=PLAIN) as http,
         streamable_http_client(f"{platform.url}/mcp", http_client=http) as (read, write, _),
         ClientSession(read, write, timedelta(seconds=60)) as session,
     ):

@@ -8,6 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from tests.e2e.running_platform import RunningPlatform
 
@@ -27,7 +28,7 @@ SCOPES = ["agents:read", "approvals:read", "conversations:read", "deployments:re
 @pytest.fixture
 async def visitor(platform: RunningPlatform) -> AsyncGenerator[httpx.AsyncClient]:
     """A client that sends no token of its own."""
-    async with httpx.AsyncClient(base_url=platform.url, timeout=60) as opened:
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60, verify=PLAIN) as opened:
         yield opened
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from tests.e2e.running_platform import RunningPlatform
 from tests.external.scripted_mcp import ScriptedServer
@@ -56,7 +57,9 @@ async def somebody(platform: RunningPlatform, admin: httpx.AsyncClient, stack: A
     made = (await admin.post("/api/v1/admin/users", json=body)).json()
     login = await admin.post("/api/v1/auth/login", json={"email": body["email"], "password": PASSWORD})
     headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
-    http = await stack.enter_async_context(httpx.AsyncClient(base_url=platform.url, headers=headers, timeout=60))
+    http = await stack.enter_async_context(
+        httpx.AsyncClient(base_url=platform.url, headers=headers, timeout=60, verify=PLAIN)
+    )
     return Person(made["id"], http, login.json()["refresh_token"])
 
 

@@ -117,7 +117,7 @@ async def test_a_tool_that_the_agent_was_not_allowed_is_neither_offered_nor_call
     assert "convert_time" not in offered.pop()
 
 
-async def test_a_definition_is_held_against_the_tools_that_there_are(tool_client: httpx.AsyncClient):
+async def test_a_definition_is_held_against_what_there_is(tool_client: httpx.AsyncClient):
     body = {"name": "hours", "transport": "stdio", "command": "time", "args": []}
     assert (await tool_client.post("/api/v1/mcp-servers", json=body)).status_code == 201
     text = 'name = "a"\nsystem_prompt = "x"\n[tools]\nallow = [\n"hours.*",\n"hours.convert_tim",\n"huors.*"]\n'
@@ -130,6 +130,24 @@ async def test_a_definition_is_held_against_the_tools_that_there_are(tool_client
     assert found[6] == ("tool_not_registered", 'did you mean "hours.convert_time"?')
     assert found[7] == ("tool_pattern_unmatched", 'did you mean "hours.*"?')
     assert 5 not in found
+    members = [{"agent": "hours-of-nobody"}, {"agent": "hours-draft"}]
+    draft = {"name": "hours-draft", "system_prompt": "x"}
+    assert (await tool_client.post("/agents", json=draft)).status_code == 201
+    other = {"name": "hours-key", "type": "generic", "secret": "nothing much"}
+    generic = (await tool_client.post("/api/v1/credentials", json=other)).json()["credential_ref"]
+    fallbacks = [{"provider": "openai", "credential_ref": ref} for ref in (f"cred_{'0' * 32}", generic)]
+    asked = {
+        "name": "a", "system_prompt": "x", "llm": {"provider": "anthropic", "fallbacks": fallbacks},
+        "team": {"mode": "route", "members": members},
+    }  # fmt: skip
+    report = (await tool_client.post("/agents/validate", json=asked)).json()
+    assert {".".join(map(str, fault["loc"])): fault["code"] for fault in report["warnings"]} == {
+        "llm.provider": "provider_without_account",
+        "llm.fallbacks.0.credential_ref": "credential_not_found",
+        "llm.fallbacks.1.credential_ref": "credential_of_other_kind",
+        "team.members.0.agent": "member_not_found",
+        "team.members.1.agent": "member_not_published",
+    }
 
 
 async def test_a_command_that_the_operator_did_not_list_is_refused(tool_client: httpx.AsyncClient):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from typing import Any, cast
@@ -9,6 +10,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
+from a2a.helpers.proto_helpers import get_artifact_text, get_message_text, new_text_message
+from a2a.types.a2a_pb2 import GetTaskRequest, Role, SendMessageRequest, SubscribeToTaskRequest, TaskState
 
 from kgents_shared.testing.model_server import ModelRequest, ModelServer, Reply, ToolCall
 from kgents_shared.testing.polling import eventually
@@ -36,6 +40,7 @@ async def clerk(platform: RunningPlatform, far_side: ScriptedServer) -> str:
     async with await platform.client() as client:
         await register(client, name, far_side)
         await publish_agent(client, name, tools={"allow": [f"{name}.count", f"{name}.nap"]}, limits={"max_steps": 6})
+        await publish_agent(client, f"{name}-team", team={"mode": "pipeline", "members": [{"agent": name}]})
     return name
 
 
@@ -105,6 +110,32 @@ async def test_a_run_waits_for_a_person_and_calls_once_what_they_approved(
     assert (await client.post(f"/agents/{clerk}/message", json=body)).status_code == 200
 
 
+async def test_over_a2a_a_task_waits_for_authority_and_goes_on_when_somebody_gave_it(
+    platform: RunningPlatform, client: httpx.AsyncClient, clerk: str, far_side: ScriptedServer, sent: list[str]
+):
+    card = await A2ACardResolver(client, f"{platform.url}/a2a/{clerk}").get_agent_card()
+    asking = ClientFactory(ClientConfig(httpx_client=client)).create(card)
+    message = new_text_message(wants(clerk, to="fay"), role=Role.ROLE_USER)
+    told = [event async for event in asking.send_message(SendMessageRequest(message=message))]
+    waiting = told[-1].status_update
+    assert waiting.status.state == TaskState.TASK_STATE_AUTH_REQUIRED
+    run = (await client.get(f"/api/v1/runs/{waiting.task_id}")).json()
+    assert run["approvals"][0]["approval_id"] in get_message_text(waiting.status.message)
+    assert far_side.calls == sent
+
+    states: list[TaskState] = []
+    async for event in asking.subscribe(SubscribeToTaskRequest(id=waiting.task_id)):
+        if event.HasField("task") or event.HasField("status_update"):
+            states.append(event.task.status.state or event.status_update.status.state)
+        if len(states) == 1:
+            await decide(client, run, "approve")
+    assert (states[0], states[-1]) == (TaskState.TASK_STATE_AUTH_REQUIRED, TaskState.TASK_STATE_COMPLETED)
+    task = await asking.get_task(GetTaskRequest(id=waiting.task_id))
+    assert task.status.state == TaskState.TASK_STATE_COMPLETED
+    assert get_artifact_text(task.artifacts[0]).startswith("The tool answered: ")
+    assert len(far_side.calls) == len(sent) + 1
+
+
 async def test_on_the_command_line_it_is_told_decided_and_read(
     platform: RunningPlatform, clerk: str, far_side: ScriptedServer, sent: list[str]
 ):
@@ -137,13 +168,17 @@ async def test_a_platform_that_is_killed_meanwhile_makes_the_call_once(
 ):
     async with await platform.client() as client:
         told = await waits(client, clerk, wants(clerk, to="carol"))
+        team = await waits(client, f"{clerk}-team", wants(clerk, to="dora"))
     await platform.kill_host()
     await platform.start()
     async with await platform.client() as client:
-        assert (await client.get(f"/api/v1/runs/{told['run_id']}")).json()["status"] == "waiting_approval"
-        await decide(client, told, "approve")
-        run = await ended(client, told)
-    assert (run["status"], len(far_side.calls)) == ("completed", len(sent) + 1)
+        for one in (told, team):  # a team waits with its member, and goes on with it
+            run = (await client.get(f"/api/v1/runs/{one['run_id']}")).json()
+            assert (run["status"], run["approvals"]) == ("waiting_approval", one["approvals"])
+            await decide(client, one, "approve")
+            run = await ended(client, one)
+            assert (run["status"], run["text"][:19]) == ("completed", "The tool answered: ")
+    assert len(far_side.calls) == len(sent) + 2
 
 
 async def test_a_call_that_the_far_side_had_taken_when_the_platform_was_killed_is_asked_about_and_not_repeated(
@@ -165,8 +200,13 @@ async def test_a_call_that_the_far_side_had_taken_when_the_platform_was_killed_i
         found = await eventually(asked, timeout=60, describe="a person is asked whether it is sent again")
         [again] = cast("list[JsonObject]", found)
         assert again["action"] == f"repeat:{clerk}.nap"
-        run = (await client.get(f"/api/v1/runs/{told['run_id']}")).json()
-        await decide(client, run, "reject")
+
+        async def waiting() -> JsonObject | None:
+            run = (await client.get(f"/api/v1/runs/{told['run_id']}")).json()
+            return run if run["approvals"] else None
+
+        run = await eventually(waiting, timeout=30, describe="the run waits for that decision")
+        await decide(client, cast("JsonObject", run), "reject")
         assert "whether it took effect is not known" in (await ended(client, told))["text"]
     assert len(far_side.calls) == len(sent) + 1
 
@@ -233,3 +273,44 @@ async def test_a_model_that_is_all_hostile_gets_nothing_done_and_no_secret_out(
         assert SECRET not in text
         assert "sk-canary" not in text
     assert len(model.completions) <= 6
+
+
+async def test_a_run_in_the_background_is_cancelled_while_its_call_is_at_the_far_side(
+    platform: RunningPlatform, client: httpx.AsyncClient, clerk: str, far_side: ScriptedServer, sent: list[str]
+):
+    text = f'call {clerk}.nap {{"seconds": 60}}'
+    begun = await platform.cli("message", clerk, text, "--background", "--deadline", "7200", "--tries", "3")
+    run_id = begun.stdout.strip()
+    lines: list[str] = []
+
+    async def watch() -> None:
+        async with client.stream("GET", f"/api/v1/runs/{run_id}/events", timeout=60) as answer:
+            async for line in answer.aiter_lines():
+                lines.append(line)  # noqa: PERF401 -- they are looked at while they come
+
+    watching = asyncio.create_task(watch())
+    await eventually(lambda: "event: waiting_approval" in lines, timeout=30, describe="it waits for a person")
+    told = (await client.get(f"/api/v1/runs/{run_id}")).json()
+    await decide(client, told, "approve")
+    await eventually(lambda: len(far_side.calls) == len(sent) + 1, timeout=30, describe="the call is out")
+    cancelled = await platform.cli("runs", "cancel", run_id)
+    assert cancelled.stdout == f"cancelled: {run_id}\n", cancelled.stderr
+    await watching
+    heard = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+    assert [name for name in heard if name not in ("delta", "reset")] == [
+        "run", "step", "waiting_approval", "cancelled",
+    ]  # fmt: skip
+    watched = await platform.cli("runs", "watch", run_id)
+    assert (watched.returncode, "the run was cancelled" in watched.stderr) == (1, True)
+
+    async def recorded() -> str | None:
+        rows = (await client.get("/api/v1/tools/invocations", params={"run": run_id})).json()["items"]
+        return rows[0]["outcome"] if rows and rows[0]["ended_at"] else None
+
+    assert await eventually(recorded, timeout=30, describe="the call has its end") == "unknown"
+    listed = (await client.get("/api/v1/runs", params={"agent": clerk, "status": "cancelled"})).json()["items"]
+    [found] = [run for run in listed if run["run_id"] == run_id]
+    assert (found["status"], found["error"]["code"]) == ("cancelled", "cancelled")
+    body = {"text": "Hello", "conversation_id": told["conversation_id"]}
+    assert (await client.post(f"/agents/{clerk}/message", json=body)).json()["text"].endswith("[2 messages seen]")
+    assert len(far_side.calls) == len(sent) + 1

@@ -23,6 +23,7 @@ from agent_management_service.settings import ManagementSettings
 from agent_runtime_service import main as runtime
 from agent_runtime_service.settings import RuntimeSettings
 from kgents_shared.testing.model_server import ModelServer
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.tokens import TokenIssuer
 from nl_agent_service.main import SERVICE, create_app
 from nl_agent_service.settings import NlSettings
@@ -190,6 +191,6 @@ async def running_nl(migrated_database: MigratedDatabase, nats_server: Any, issu
         settings = NlSettings(database_url=SecretStr(database_url), timeout_s=20, model_timeout_s=2, **common)
         app = create_app(settings, identity=issuer.identity)
         url = await serve(app)
-        http = await enter(httpx.AsyncClient(base_url=url, timeout=60))
-        agents = await enter(httpx.AsyncClient(base_url=common["management_url"], timeout=60))
+        http = await enter(httpx.AsyncClient(base_url=url, timeout=60, verify=PLAIN))
+        agents = await enter(httpx.AsyncClient(base_url=common["management_url"], timeout=60, verify=PLAIN))
         yield Nl(http, agents, issuer, siblings, model, database_url, app)

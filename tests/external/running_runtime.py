@@ -29,10 +29,12 @@ from kgents_shared.auth import IdentitySource
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.instances import InstanceRegistration
 from kgents_shared.contracts.worker import WorkerConfig
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from kgents_shared.testing.tokens import TokenIssuer
 from tests.external.worker_nursery import WorkerNursery
 
+JsonObject = dict[str, Any]
 ServerEvent = tuple[str, dict[str, Any], str | None]
 
 
@@ -148,7 +150,7 @@ class Worker:
 
     async def answers(self) -> bool:
         """Whether its health is good."""
-        transport = httpx.AsyncHTTPTransport(uds=str(self.socket_path))
+        transport = httpx.AsyncHTTPTransport(uds=str(self.socket_path), verify=PLAIN)
         async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
             return (await client.get("/health")).status_code == 200
 
@@ -231,6 +233,45 @@ class Runtime:
             assert answer.headers["content-type"].startswith("text/event-stream")
             return read_events([line async for line in answer.aiter_lines()])
 
+    async def begin(
+        self, text: str, conversation_id: str | None = None, key: str | None = None, **more: Any
+    ) -> JsonObject:
+        """A run that nobody waits for."""
+        body = {"text": text, **more} | ({"conversation_id": conversation_id} if conversation_id else {})
+        headers = {"Idempotency-Key": key} if key else {}
+        answer = await self.ask("POST", "/api/v1/agents/helper/runs", json=body, headers=headers)
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    async def begin_and_fail_once(self, text: str) -> JsonObject:
+        """A run in the background whose first try has failed, by a model that the test let fail; the next is far."""
+        begun = await self.begin(text, retry={"attempts": 2, "backoff_s": 600}, deadline_s=86_400)
+
+        async def tried() -> bool:
+            return bool((await self.run(begun["run_id"]))["failed_tries"])
+
+        await eventually(tried, describe="the first try failed")
+        return begun
+
+    async def watch(self, run_id: str, last_event_id: str | None = None, **claims: Any) -> list[ServerEvent]:
+        """The events of a run until its end, or the token's, which has these `claims`."""
+        behind = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        headers = self.issuer.person(self.owner, **claims) | behind
+        async with self.http.stream("GET", f"/api/v1/runs/{run_id}/events", headers=headers) as answer:
+            assert answer.status_code == 200, await answer.aread()
+            return read_events([line async for line in answer.aiter_lines()])
+
+    async def ended(self, run_id: str) -> JsonObject:
+        """A run once it has ended."""
+
+        async def found() -> JsonObject | None:
+            run = await self.run(run_id)
+            return run if run["ended_at"] else None
+
+        run = await eventually(found, timeout=30, describe="the run ends")
+        assert run is not None
+        return run
+
     async def transcript(self, conversation_id: str) -> list[tuple[str, str]]:
         """(role, text) of what stands in a conversation."""
         answer = await self.ask("GET", f"/api/v1/conversations/{conversation_id}/messages", params={"limit": "1000"})
@@ -271,7 +312,7 @@ async def running_runtime(
         path = Path(folder)
         async with (
             running_front(settings, issuer.identity, path / "door.sock") as front,
-            httpx.AsyncClient(base_url=front.url, timeout=60) as http,
+            httpx.AsyncClient(base_url=front.url, timeout=60, verify=PLAIN) as http,
         ):
             runtime = Runtime(front, issuer, http, path, nursery)
             try:

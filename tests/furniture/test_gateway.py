@@ -17,6 +17,7 @@ import pytest
 
 from gateway.generate import PASSED_HEADERS, TARGET, render
 from kgents_shared.contracts.path_table import load_path_table
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 
 TABLE = load_path_table()
@@ -135,7 +136,7 @@ async def running_gateway(folder: Path, program: str, away: str = "") -> AsyncGe
     config.write_text(text, encoding="utf-8")
     process = await asyncio.create_subprocess_exec(program, "-p", str(folder), "-c", str(config), "-g", "daemon off;")
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=PLAIN) as client:
 
             async def is_up() -> bool:
                 return (await client.get("/health")).status_code == 200

@@ -81,17 +81,7 @@ def test_every_service_leads_to_a_port_that_a_container_of_its_pods_listens_on()
         assert port["targetPort"] in [row["containerPort"] for row in container["ports"]]
 
 
-# Reached through the gateway alone.
-NO_SIBLING_CALLS = {"nl"}
-
-
-def test_a_service_that_no_sibling_calls_has_no_address_in_the_settings() -> None:
-    assert {
-        name for name, row in SERVICES.items() if f"{name}_url" not in row.settings_type.model_fields
-    } == NO_SIBLING_CALLS
-
-
-@pytest.mark.parametrize("name", [name for name in SERVICES if name not in NO_SIBLING_CALLS])
+@pytest.mark.parametrize("name", SERVICES)
 def test_the_addresses_of_the_siblings_are_the_defaults_of_the_settings(name: str) -> None:
     (port,) = of_kind("Service")[name]["spec"]["ports"]
     default = SERVICES[name].settings_type.model_fields[f"{name}_url"].default

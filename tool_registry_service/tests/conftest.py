@@ -73,11 +73,13 @@ def time_command() -> Path:
     return mcp_time_command()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def vault(
     migrated_database: Callable[[Any], Awaitable[str]], nats_server: Any, identity_keys: Path
 ) -> AsyncGenerator[tuple[RunningAuth, str]]:
-    """The auth service over HTTP, and where it is."""
+    """The auth service over HTTP, and where it is. It ends with the module: where auth's own tests come after in the
+    same process, it would take what they wait for from their service's queue.
+    """
     async with vault_over_http(await migrated_database(AUTH), nats_server, identity_keys) as running:
         yield running
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, cast
 from uuid import UUID
 
+import structlog
+
 from kgents_shared.auth import Reference
 from kgents_shared.contracts.agent_spec import AgentSpec
-from kgents_shared.contracts.instances import InstanceRegistration
+from kgents_shared.contracts.instances import AgentsActivity, InstanceRegistration
 from kgents_shared.contracts.published_agent import PublishedAgent
+from kgents_shared.errors import ApiError
 from kgents_shared.http.client import CallFailed, ServiceClient
 
 _PAGE = 500
+_ACTIVITY_S = 1.0
+_log = structlog.get_logger(__name__)
 
 
 class AgentSource(Protocol):
@@ -52,6 +59,14 @@ class InstanceRegistry(Protocol):
 
     async def registered(self) -> dict[UUID, InstanceRegistration]:
         """All instances that are known there."""
+        ...
+
+
+class AgentActivity(Protocol):
+    """When agents were last talked to: the runtime service too."""
+
+    async def last_runs(self, agent_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+        """When the newest run of each began; without those that had none, and of none where nobody can say."""
         ...
 
 
@@ -119,6 +134,27 @@ class RuntimeInstances:
             instance_id = UUID(str(row.pop("instance_id")))
             found[instance_id] = InstanceRegistration.model_validate(row)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeActivity:
+    """The runtime service over HTTP. It isn't waited for: what it doesn't say at once is left out."""
+
+    client: ServiceClient
+
+    async def last_runs(self, agent_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+        """`POST /internal/agents/activity`."""
+        if not agent_ids:
+            return {}
+        body = {"agent_ids": [str(agent_id) for agent_id in agent_ids]}
+        try:
+            found = await self.client.request_json(
+                "POST", "/internal/agents/activity", json=body, timeout_s=_ACTIVITY_S
+            )
+        except ApiError as error:
+            _log.info("activity_not_known", reason=error.detail)
+            return {}
+        return AgentsActivity.model_validate(found).last_run_at
 
 
 async def _all_pages(client: ServiceClient, path: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Header, Query, Request
 from fastapi import Path as PathParameter
 
-from agent_deployment_service.clients import AgentSource
+from agent_deployment_service.clients import AgentActivity, AgentSource
 from agent_deployment_service.deployments.repository import DeploymentRepository
 from agent_deployment_service.deployments.service import DeploymentService
 from agent_deployment_service.instances.repository import InstanceRepository
@@ -22,6 +22,7 @@ from kgents_shared.db import Database
 DeploymentsRead = Annotated[Principal, Depends(require("deployments:read"))]
 DeploymentsWrite = Annotated[Principal, Depends(require("deployments:write"))]
 ManagementCalls = Annotated[Principal, Depends(require_service("management"))]
+ObserverCalls = Annotated[Principal, Depends(require_service("management", "runtime"))]
 SiblingCalls = Annotated[Principal, Depends(require_service("auth", "management", "tools", "runtime", "deployment"))]
 
 AgentPath = Annotated[str, PathParameter(min_length=1, max_length=110, pattern=r"^[^\x00-\x1f]+$")]
@@ -37,11 +38,15 @@ def _deployments(request: Request) -> OpenService:
     """Opens one transaction, committed when its block ends well: before anybody is woken for what it changed."""
     database = cast("Database", request.app.state.database)
     source = cast("AgentSource", request.app.state.agent_source)
+    activity = cast("AgentActivity", request.app.state.agent_activity)
+    launcher = _launcher(request)
 
     @asynccontextmanager
     async def open_service(principal: Principal) -> AsyncGenerator[DeploymentService]:
         async with database.transaction() as session:
-            yield DeploymentService(DeploymentRepository(session), InstanceRepository(session), source, principal)
+            yield DeploymentService(
+                DeploymentRepository(session), InstanceRepository(session), source, activity, launcher, principal
+            )
 
     return open_service
 

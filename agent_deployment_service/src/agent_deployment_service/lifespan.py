@@ -8,8 +8,9 @@ from typing import cast
 
 from fastapi import FastAPI
 
-from agent_deployment_service.clients import FlowSource, ManagementAgents, RuntimeInstances
+from agent_deployment_service.clients import FlowSource, ManagementAgents, RuntimeActivity, RuntimeInstances
 from agent_deployment_service.launchers.process.launcher import ProcessLauncher, ProcessLauncherOptions
+from agent_deployment_service.launchers.process.limits import Pool
 from agent_deployment_service.launchers.protocol import Launcher
 from agent_deployment_service.reconciler.desired import SUBJECTS, DesiredState
 from agent_deployment_service.reconciler.directory import RuntimeDirectory
@@ -28,7 +29,8 @@ _DURABLE = "deployment"
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Puts `database`, `launcher`, `reconciler`, `desired_state` and `agent_source` on the app's state.
+    """Puts `database`, `launcher`, `reconciler`, `desired_state`, `agent_source` and `agent_activity` on the app's
+    state.
 
     At the end the reconciler stops first, then every worker is drained and ended, then the fork server.
     """
@@ -46,7 +48,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await launcher.start()
         stack.push_async_callback(launcher.close, settings.shutdown_grace_s)
         source = ManagementAgents(session.client(settings.management_url, "management"))
-        directory = RuntimeDirectory(RuntimeInstances(session.client(settings.runtime_url, "runtime")))
+        runtime = session.client(settings.runtime_url, "runtime")
+        directory = RuntimeDirectory(RuntimeInstances(runtime))
         store = ReconcilerStore(database, launcher.name)
         reconciler = make_reconciler(settings, store, launcher, directory, source)
         desired = DesiredState(store, source, reconciler.wake)
@@ -55,6 +58,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.event_bus = bus
         app.state.launcher = launcher
         app.state.agent_source = source
+        app.state.agent_activity = RuntimeActivity(runtime)
         app.state.reconciler = reconciler
         app.state.desired_state = desired
         app.state.health_probes["database"] = database.answers
@@ -77,6 +81,7 @@ def make_launcher(settings: DeploymentSettings) -> Launcher:
             import_paths=settings.worker_import_paths,
             require_isolation=settings.require_isolation,
             langflow_dir=settings.langflow_dir,
+            pool=Pool(settings.pool_memory_mb, settings.pool_cpus),
         )
     )
 

@@ -6,6 +6,7 @@ from agent_deployment_service.deployments.endpoints import router as deployments
 from agent_deployment_service.deployments.internal_endpoints import router as observing_router
 from agent_deployment_service.lifespan import lifespan
 from agent_deployment_service.metadata import SCHEMA
+from agent_deployment_service.personal_data import PERSONAL_DATA
 from agent_deployment_service.processes.endpoints import router as processes_router
 from agent_deployment_service.settings import DeploymentSettings
 from agent_deployment_service.shells.endpoints import router as shells_router
@@ -13,6 +14,7 @@ from agent_deployment_service.wanted.endpoints import router as wanted_router
 from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
+from kgents_shared.personal_data.endpoints import personal_data_router
 
 
 def create_app(settings: DeploymentSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
@@ -23,7 +25,14 @@ def create_app(settings: DeploymentSettings | None = None, *, identity: Identity
             title="Kgents agent deployment",
             settings=settings or DeploymentSettings.model_validate({}),
             lifespan=lifespan,
-            routers=[deployments_router, observing_router, processes_router, shells_router, wanted_router],
+            routers=[
+                deployments_router,
+                observing_router,
+                processes_router,
+                shells_router,
+                wanted_router,
+                personal_data_router(PERSONAL_DATA),
+            ],
             identity=identity,
         )
     )

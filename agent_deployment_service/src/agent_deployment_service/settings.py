@@ -18,7 +18,8 @@ class DeploymentSettings(ServiceSettings):
     door as workers are told it; where it is a Unix socket, `door_dir` is its folder on this machine.
     `worker_import_paths` are for a `worker_module` that is not installed. A version that has no label and is asked for
     by number runs until nobody asked for `version_idle_s`, at most `versions_on_demand` of one agent at a time.
-    `langflow_dir` is where `kgents langflow install` put what flows run on.
+    `langflow_dir` is where `kgents langflow install` put what flows run on. `pool_memory_mb` and
+    `pool_cpus` are the most that all agents may use together, and all flows together; absent, what the machine has.
     """
 
     model_config = SettingsConfigDict(env_prefix="DEPLOYMENT_")
@@ -32,6 +33,8 @@ class DeploymentSettings(ServiceSettings):
     worker_import_paths: tuple[Path, ...] = ()
     require_isolation: bool = False
     langflow_dir: Path | None = None
+    pool_memory_mb: Annotated[int, Field(ge=256)] | None = None
+    pool_cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     health_timeout_s: Seconds = 30.0
     drain_grace_s: Seconds = 30.0

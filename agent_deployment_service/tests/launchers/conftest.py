@@ -26,8 +26,9 @@ WORKERS = Path(__file__).parent / "workers"
 TOKEN = "5ec7e7" * 10
 
 
-def request(name: str = "a", *, behaviour: str = "be good", memory_mb: int = 256) -> LaunchRequest:
-    spec = AgentSpec.model_validate({"name": name, "system_prompt": behaviour, "limits": {"memory_mb": memory_mb}})
+def request(name: str = "a", *, behaviour: str = "be good", memory_mb: int = 256, **limits: float) -> LaunchRequest:
+    asked = {"memory_mb": memory_mb, **limits}
+    spec = AgentSpec.model_validate({"name": name, "system_prompt": behaviour, "limits": asked})
     return LaunchRequest(uuid4(), uuid4(), name, 1, spec, TOKEN)
 
 
@@ -75,8 +76,10 @@ class ProcessBench:
         except (OSError, asyncio.IncompleteReadError):
             return False
 
-    async def started(self, name: str = "a", *, behaviour: str = "be good", memory_mb: int = 256) -> Launched:
-        launched = await self.launcher.launch(self.request(name, behaviour=behaviour, memory_mb=memory_mb))
+    async def started(
+        self, name: str = "a", *, behaviour: str = "be good", memory_mb: int = 256, **limits: float
+    ) -> Launched:
+        launched = await self.launcher.launch(request(name, behaviour=behaviour, memory_mb=memory_mb, **limits))
         await self.launcher.wait_healthy(launched.instance_id, 20)
         return launched
 

@@ -272,7 +272,7 @@ async def test_an_agent_of_a_flow_is_told_what_was_said_before(bench: FlowBench,
 async def test_a_flows_agent_calls_the_registrys_tools_each_stored_first(bench: FlowBench, with_tools: Launched):
     bench.door.answers += [asks_for_tool("time_now", {"zone": "UTC"}), completion({"content": "Noon."})]
     event = await bench.ask(with_tools, "What time is it?", tools=[TOOL, TOOL | {"name": "mail.send"}])
-    assert event == {"type": "final", "text": "Noon."}
+    assert event == {"type": "final", "text": "Noon.", "tool_calls": []}
     (step,) = bench.door.steps
     (called,) = bench.door.tool_calls
     assert step["tool_calls"] == [{"id": called["tool_call_id"], "name": "time.now", "arguments": {"zone": "UTC"}}]

@@ -42,6 +42,16 @@ async def test_many_instances_start_at_once_and_are_apart(bench: Bench):
     assert {item.instance_id for item in bench.launcher.running()} == {item.instance_id for item in launched}
 
 
+async def test_what_an_instance_uses_is_told_while_it_runs(bench: Bench):
+    launched = await bench.launcher.launch(bench.request())
+    await bench.launcher.wait_healthy(launched.instance_id, 20)
+    used = await bench.launcher.usage([launched.instance_id, uuid4()])
+    assert set(used) == {launched.instance_id}
+    assert used[launched.instance_id].cpu_s >= 0
+    await bench.launcher.stop(launched.instance_id, 5)
+    assert await bench.launcher.usage([launched.instance_id]) == {}
+
+
 async def test_stopping_ends_the_instance_and_tells_that_it_was_asked_for(bench: Bench):
     launched = await bench.launcher.launch(bench.request())
     await bench.launcher.wait_healthy(launched.instance_id, 20)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 
 from agent_deployment_service.launchers.process.identity import ProcessIdentity
-from agent_deployment_service.launchers.process.limits import MAX_PROCESSES
+from kgents_shared.isolation.cgroups import groups_of
 from kgents_shared.testing.polling import eventually
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 async def test_a_fork_bomb_is_bounded_and_the_neighbour_answers(process_bench: ProcessBench):
     neighbour = await process_bench.started("neighbour")
-    bomber = await process_bench.started("bomber")
+    bomber = await process_bench.started("bomber", processes=24)
     source = """
 import os, time
 result = 0
@@ -31,7 +33,9 @@ except OSError as error:
     assert error.errno == 11, error
 """
     answer = await process_bench.run_inside(bomber, source)
-    assert 0 < answer["result"] < MAX_PROCESSES, answer
+    assert 0 < answer["result"] < 24, answer
+    used = (await process_bench.launcher.usage([bomber.instance_id]))[bomber.instance_id]
+    assert used.processes is None or answer["result"] < used.processes <= 24
     assert await process_bench.answers(neighbour)
     children = [process.pid for process in psutil.Process(bomber.pid).children()]
     assert len(children) == answer["result"]
@@ -51,6 +55,34 @@ async def test_a_memory_hog_gets_no_more_than_its_limit_and_only_it_suffers(proc
     else:
         assert answer["error"] == "MemoryError"
     assert await process_bench.answers(neighbour)
+
+
+def _processor_stat(pid: int) -> dict[str, str]:
+    """`cpu.stat` of the process's control group, of version 1 or 2."""
+    groups = groups_of(pid)
+    name = "cpu" if "cpu" in groups else ""
+    file = Path("/sys/fs/cgroup") / name / groups[name] / "cpu.stat"
+    return dict(row.split() for row in file.read_text().splitlines())
+
+
+async def test_a_busy_agent_is_held_to_its_share_of_the_processor_and_what_it_uses_is_told(process_bench: ProcessBench):
+    walls = {wall.name: wall.on for wall in await process_bench.launcher.protections()}
+    if not walls["processor_control_group"]:
+        pytest.skip("this user may not make control groups with a processor controller")
+    busy = await process_bench.started("busy", cpu=0.1)
+    source = """
+import time
+until, result = time.process_time() + 0.15, 0
+while time.process_time() < until:
+    result += 1
+"""
+    assert (await process_bench.run_inside(busy, source))["result"] > 0
+    stat = await asyncio.to_thread(_processor_stat, busy.pid or 0)
+    assert int(stat["nr_throttled"]) > 0
+    used = (await process_bench.launcher.usage([busy.instance_id]))[busy.instance_id]
+    assert used.cpu_s >= 0.13  # user and system are each told in whole ticks of 10 ms
+    assert used.memory_mb is not None
+    assert 0 < used.memory_mb <= 256
 
 
 async def test_many_greedy_processes_together_get_no_more_than_one_limit(process_bench: ProcessBench):

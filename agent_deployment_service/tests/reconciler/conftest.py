@@ -19,7 +19,7 @@ from agent_deployment_service.reconciler.directory import RuntimeDirectory
 from agent_deployment_service.reconciler.policy import RestartPolicy
 from agent_deployment_service.reconciler.reconciler import Pace, Reconciler
 from agent_deployment_service.reconciler.store import AgentView, ReconcilerStore
-from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.agent_spec import AgentSpec, RuntimeSpec
 from kgents_shared.contracts.instances import InstanceRegistration
 from kgents_shared.contracts.published_agent import DesiredState, PublishedAgent
 from kgents_shared.db import Database
@@ -122,6 +122,7 @@ def published(
     owner: str = "owner",
     name: str = "greeter",
     prompt: str = "be good",
+    replicas: int = 1,
 ) -> PublishedAgent:
     return PublishedAgent(
         agent_id=agent_id or uuid4(),
@@ -130,7 +131,7 @@ def published(
         version=version,
         generation=generation,
         desired=desired,
-        spec=AgentSpec(name=name, system_prompt=prompt),
+        spec=AgentSpec(name=name, system_prompt=prompt, runtime=RuntimeSpec(replicas=replicas)),
     )
 
 

@@ -37,6 +37,34 @@ async def test_the_old_version_serves_until_the_new_one_is_registered_and_is_the
     assert platform.registry.history == [("ready", 1), ("ready", 2), ("draining", 1), ("removed", 1)]
 
 
+async def test_as_many_run_side_by_side_as_are_asked_for_and_the_old_end_when_all_new_ones_serve(
+    platform: Platform, published: Published
+):
+    first = published(replicas=3)
+    await platform.want(first)
+
+    async def serving(version: int, wanted: int) -> bool:
+        ready = [item for item in (await platform.view(first.agent_id)).instances if item.state == "ready"]
+        known = [item.version for item in platform.registry.known.values() if item.state == "ready"]
+        return [item.version for item in ready] == known == [version] * wanted
+
+    await eventually(lambda: serving(1, 3))
+    lost = (await platform.view(first.agent_id)).instances[1]
+    platform.launcher.crash(lost.id)
+
+    async def only_it_was_started_again() -> bool:
+        restarts = {item.id: item.restarts for item in (await platform.view(first.agent_id)).instances}
+        return restarts.pop(lost.id) == 1 and set(restarts.values()) == {0} and await serving(1, 3)
+
+    await eventually(only_it_was_started_again)
+    await platform.want(published(first.agent_id, generation=2, version=2, replicas=2))
+    await eventually(lambda: serving(2, 2))
+    history = platform.registry.history
+    assert history.index(("draining", 1)) > [place for place, item in enumerate(history) if item == ("ready", 2)][1]
+    await platform.want(published(first.agent_id, generation=3, version=2, replicas=1))
+    await eventually(lambda: serving(2, 1))
+
+
 async def test_an_old_version_keeps_serving_when_the_new_one_never_gets_healthy(
     platform: Platform, published: Published
 ):

@@ -1,10 +1,13 @@
 """The siblings that this service asks, as Protocols with an HTTP implementation."""
 
+from collections.abc import Collection, Sequence
 from typing import Protocol
 from uuid import UUID
 
 from kgents_shared.contracts.attestations import SignAttestation, SignedAttestation
+from kgents_shared.contracts.credentials import KnownCredential, KnownCredentials, LookUpCredentials
 from kgents_shared.contracts.deployments import ObservedDeployment, ShellState
+from kgents_shared.contracts.providers import KnownProviders
 from kgents_shared.contracts.tools import KnownTools
 from kgents_shared.errors import Unavailable
 from kgents_shared.http.client import CallFailed, ServiceClient
@@ -32,6 +35,37 @@ class HttpToolCatalog:
             "GET", "/internal/tools/known", params={"owner_id": owner_id}, timeout_s=_TIMEOUT_S
         )
         return KnownTools.model_validate(found)
+
+
+class ModelAccounts(Protocol):
+    """Whose accounts at models' providers there are."""
+
+    async def credentials(self, owner_id: str, refs: Collection[str]) -> Sequence[KnownCredential]:
+        """Those of the references that the owner has; raises an `ApiError` where the vault can't be asked."""
+        ...
+
+    async def providers(self) -> Collection[str]:
+        """The providers that the platform can ask by itself; raises an `ApiError` where nobody can say."""
+        ...
+
+
+class HttpModelAccounts:
+    """The auth service's vault, and the runtime service's providers."""
+
+    def __init__(self, auth: ServiceClient, runtime: ServiceClient) -> None:
+        self._auth = auth
+        self._runtime = runtime
+
+    async def credentials(self, owner_id: str, refs: Collection[str]) -> Sequence[KnownCredential]:
+        """`POST /internal/credentials/known`."""
+        body = LookUpCredentials(owner_id=owner_id, credential_refs=tuple(refs)).model_dump(mode="json")
+        found = await self._auth.request_json("POST", "/internal/credentials/known", json=body, timeout_s=_TIMEOUT_S)
+        return KnownCredentials.model_validate(found).credentials
+
+    async def providers(self) -> Collection[str]:
+        """`GET /internal/providers`."""
+        found = await self._runtime.request_json("GET", "/internal/providers", timeout_s=_TIMEOUT_S)
+        return KnownProviders.model_validate(found).providers
 
 
 class DeploymentObserver(Protocol):

@@ -21,6 +21,7 @@ from agent_management_service.flows.service import FlowService
 from agent_management_service.idempotency.repository import IdempotencyRepository
 from agent_management_service.idempotency.service import KeyedRequest, Once
 from agent_management_service.kinds.assembly import Kinds
+from agent_management_service.kinds.errors import TeamNotOfParts
 from agent_management_service.labels.service import LabelService
 from agent_management_service.profiles.events import AttestationEvents
 from agent_management_service.profiles.service import AttestationService
@@ -178,6 +179,8 @@ SentDefinition = Annotated[Definition, Depends(_definition)]
 def _chat_definition(definition: SentDefinition) -> AgentSpec:
     if definition.spec.runtime.shell != "Chat":
         raise FlowNotOfParts
+    if definition.spec.team is not None:
+        raise TeamNotOfParts
     return definition.spec
 
 

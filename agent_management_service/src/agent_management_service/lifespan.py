@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from agent_management_service.clients import (
     HttpAttestationSigner,
     HttpDeploymentObserver,
+    HttpModelAccounts,
     HttpShellObserver,
     HttpToolCatalog,
 )
@@ -49,9 +50,11 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         deployment = siblings.client(settings.deployment_url, "deployment")
         app.state.deployment_observer = HttpDeploymentObserver(deployment)
         app.state.shell_observer = HttpShellObserver(deployment)
-        app.state.attestation_signer = HttpAttestationSigner(siblings.client(settings.auth_url, "auth"))
+        auth = siblings.client(settings.auth_url, "auth")
+        app.state.attestation_signer = HttpAttestationSigner(auth)
         app.state.relay = relay
-        app.state.validation = ValidationService(settings.system_limits, catalog)
+        accounts = HttpModelAccounts(auth, siblings.client(settings.runtime_url, "runtime"))
+        app.state.validation = ValidationService(settings.system_limits, catalog, accounts, database)
         app.state.health_probes["database"] = database.answers
         tasks.start("management outbox relay", relay.run)
         tasks.start("management old idempotency keys", lambda: _forget_old_keys(database))

@@ -9,6 +9,7 @@ from agent_management_service.kinds.endpoints import router as kinds_router
 from agent_management_service.labels.endpoints import router as labels_router
 from agent_management_service.lifespan import lifespan
 from agent_management_service.metadata import SCHEMA
+from agent_management_service.personal_data import PERSONAL_DATA, delete_agents
 from agent_management_service.profiles.endpoints import router as profiles_router
 from agent_management_service.publishing.endpoints import router as publishing_router
 from agent_management_service.reloads.endpoints import router as reloads_router
@@ -22,6 +23,7 @@ from kgents_shared.auth import IdentitySource
 from kgents_shared.definitions.flows.compile import MAX_FLOW_BYTES
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
+from kgents_shared.personal_data.endpoints import personal_data_router
 
 
 def create_app(settings: ManagementSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
@@ -47,6 +49,7 @@ def create_app(settings: ManagementSettings | None = None, *, identity: Identity
                 kinds_router,
                 desired_router,
                 templates_router,
+                personal_data_router(PERSONAL_DATA, delete_agents),
             ],
             identity=identity,
             max_body_bytes=MAX_FLOW_BYTES,

@@ -14,7 +14,8 @@ async def test_an_agent_is_made_from_json_and_found_by_id_and_by_name(caller: ht
     agent = answer.json()
     assert answer.headers["location"] == f"/api/v1/agents/{agent['id']}"
     assert (agent["status"], agent["version"], agent["generation"]) == ("draft", None, 0)
-    assert agent["draft"]["limits"] == {"memory_mb": 256, "max_steps": 16, "timeout_s": 120}
+    bounds = {name: value for name, value in agent["draft"]["limits"].items() if value is not None}
+    assert bounds == {"memory_mb": 256, "max_steps": 16, "timeout_s": 120, "cpu": 1.0, "processes": 64}
     assert (await caller.get("/api/v1/agents/my-agent")).json() == agent
     assert (await caller.get(answer.headers["location"])).json() == agent
 

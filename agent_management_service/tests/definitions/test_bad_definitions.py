@@ -93,7 +93,7 @@ async def test_all_faults_are_told_at_once_each_with_a_hint(caller: httpx.AsyncC
         "limits.memory_mb": ("greater_than_equal", "choose 64 or more"),
         "limits.max_steps": ("int_type", "write a whole number, without quotes"),
         "limits.timeout_s": ("int_type", "write a whole number, without quotes"),
-        "runtime.shell": ("literal_error", "choose 'Chat' or 'Langflow'"),
+        "runtime.shell": ("literal_error", "choose 'Chat', 'Langflow' or 'Remote'"),
         "tools.allow.0": ("string_pattern_mismatch", 'name a tool as "server.tool", or many with "*": "server.*"'),
     }
 

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_management_service.kinds.compiling import LLM_FIELDS, Parts, parts_of, spec_of
+from agent_management_service.kinds.compiling import (
+    LLM_FIELDS,
+    LLM_OF_SHELL,
+    RUNTIME_OF_SHELL,
+    Parts,
+    parts_of,
+    spec_of,
+)
 from agent_management_service.kinds.errors import NotRunnable
 from agent_management_service.kinds.kind import Kind
 from agent_management_service.kinds.models import GhostRow, ModelRow, ShellRow
@@ -38,6 +45,8 @@ LLM = st.fixed_dictionaries(
         "temperature": st.floats(0, 2),
         "max_tokens": st.integers(1, 1_000_000),
         "credential_ref": REFERENCES,
+        "cache_s": st.integers(1, 604_800),
+        "fallbacks": st.lists(st.fixed_dictionaries({"provider": st.sampled_from(["google", "ollama"])}), max_size=2),
     },
 )
 LIMITS = st.fixed_dictionaries(
@@ -66,6 +75,8 @@ SPECS = st.fixed_dictionaries(
         "capabilities": st.lists(st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True), max_size=3, unique=True),
         "llm": LLM,
         "limits": LIMITS,
+        "memory": st.fixed_dictionaries({}, optional={"scope": st.sampled_from(["user", "conversation"])}),
+        "runtime": st.fixed_dictionaries({}, optional={"replicas": st.integers(1, 32)}),
         "tools": st.fixed_dictionaries({}, optional={"allow": PATTERNS, "deny": PATTERNS}),
     },
 ).filter(is_whole)
@@ -95,12 +106,14 @@ def test_parts_put_together_and_taken_apart_are_the_same_parts(fields: dict[str,
 
 
 def test_every_field_of_a_spec_has_its_part() -> None:
-    of_a_shell = set(ChatConfig.model_fields)
-    assert set(AgentSpec.model_fields) == {"name", "description", "system_prompt", "llm", "runtime"} | of_a_shell
-    assert set(LlmSpec.model_fields) == set(LLM_FIELDS)
+    of_a_shell = set(ChatConfig.model_fields) - {*LLM_OF_SHELL, *RUNTIME_OF_SHELL}
+    # A team stands for itself, too: it is made of bots.
+    whole = {"name", "description", "system_prompt", "llm", "runtime", "team"} | of_a_shell
+    assert set(AgentSpec.model_fields) == whole
+    assert set(LlmSpec.model_fields) == {*LLM_FIELDS, *LLM_OF_SHELL}
     assert set(ModelBody.model_fields) == {"name", *LLM_FIELDS.values()}
-    # A flow stands for itself: no part is made of one.
-    assert set(RuntimeSpec.model_fields) == {"shell", "flow"}
+    # A flow and an agent elsewhere stand for themselves: no part is made of one.
+    assert set(RuntimeSpec.model_fields) == {"shell", "flow", "remote", *RUNTIME_OF_SHELL}
 
 
 def test_what_no_part_says_is_what_a_definition_leaves_out() -> None:
@@ -118,39 +131,31 @@ def test_a_model_is_the_agents_llm_under_its_own_names() -> None:
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "google", "ollama", "openai-compatible"])
-def test_a_provider_that_the_platform_can_not_ask_yet_is_told_at_the_model(provider: Any) -> None:
+def test_a_provider_that_the_operator_has_closed_is_told_at_the_model(provider: Any) -> None:
+    limits = SystemLimits(providers=("openai", "echo"))
     with pytest.raises(NotRunnable) as caught:
-        spec_of(Kind.BOT, "desk", Parts(GHOST, ModelBody(name="m", provider=provider), SHELL))
+        spec_of(Kind.BOT, "desk", Parts(GHOST, ModelBody(name="m", provider=provider), SHELL), limits)
     (fault,) = caught.value.errors
-    assert (fault.loc, fault.code) == (("model", "provider"), "not_runnable")
-    assert f"'{provider}' is stored, but can't be run here yet" in fault.msg
-    assert fault.hint == "choose 'openai' or 'echo'"
+    assert (fault.loc, fault.code) == (("model", "provider"), "provider_closed")
+    assert fault.hint == "choose 'openai' or 'echo', or leave it out"
 
 
-@pytest.mark.parametrize(
-    "shell",
-    [
-        LangflowShellBody.model_validate({"name": "s", "type": "Langflow", "config": {"flow": {"data": {}}}}),
-        RemoteShellBody.model_validate(
-            {"name": "s", "type": "Remote", "config": {"protocol": "a2a", "url": "https://agents.example.com/a"}}
-        ),
-    ],
-    ids=["langflow", "remote"],
-)
-def test_a_shell_that_the_platform_can_not_run_yet_is_told_at_the_shell(
-    shell: LangflowShellBody | RemoteShellBody,
-) -> None:
+def test_a_flow_that_is_none_is_told_at_the_shell() -> None:
+    shell = LangflowShellBody.model_validate({"name": "s", "type": "Langflow", "config": {"flow": {"data": {}}}})
     assert refused(Parts(GHOST, MODEL, shell)) == [("shell", "type")]
 
 
+def test_an_agent_elsewhere_is_a_shell_with_its_place() -> None:
+    place = {"protocol": "a2a", "url": "https://agents.example.com/a"}
+    shell = RemoteShellBody.model_validate({"name": "s", "type": "Remote", "config": place})
+    spec = spec_of(Kind.BOT, "desk", Parts(GHOST, MODEL, shell))
+    assert spec.runtime == RuntimeSpec.model_validate({"shell": "Remote", "remote": place})
+
+
 def test_every_reason_is_told_at_once() -> None:
-    remote = RemoteShellBody.model_validate(
-        {"name": "s", "type": "Remote", "config": {"protocol": "http", "url": "https://example.com"}}
-    )
-    assert refused(Parts(GHOST, ModelBody(name="m", provider="google"), remote)) == [
-        ("model", "provider"),
-        ("shell", "type"),
-    ]
+    shell = ShellRow(name="s", type="Remote", config={"protocol": "http", "url": "nowhere"})
+    model = ModelRow(name="m", temperature=9.0)
+    assert refused(Parts(GHOST, model, shell)) == [("model", "temperature"), ("shell", "config", "url")]
 
 
 def test_what_was_stored_before_a_rule_came_is_told_at_its_part() -> None:

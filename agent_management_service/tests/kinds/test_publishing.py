@@ -76,22 +76,6 @@ async def test_the_model_names_whose_account_is_asked(caller: httpx.AsyncClient,
 
 
 @pytest.mark.parametrize("kind", ["bot", "team"])
-async def test_what_can_not_run_yet_is_told_and_no_agent_comes_of_it(
-    caller: httpx.AsyncClient, make: Make, kind: str
-) -> None:
-    model = await make("model", "m", provider="google")
-    shell = await make("shell", "s", type="Remote", config={"protocol": "a2a", "url": "https://agents.example.com"})
-    bot = await make("bot", "of-parts")
-    other = await make("bot", "new", ghost_id=bot["ghost_id"], model_id=model["id"], shell_id=shell["id"])
-    await make("team", "new", members=[{"bot_id": other["id"]}])
-    answer = await publish(caller, kind, "new")
-    assert (answer.status_code, answer.json()["code"]) == (422, "not_runnable")
-    assert [fault["loc"] for fault in answer.json()["errors"]] == [["model", "provider"], ["shell", "type"]]
-    assert f'The {kind} "new" can\'t be published.' in answer.json()["detail"]
-    assert (await caller.get("/api/v1/agents/new")).status_code == 404
-
-
-@pytest.mark.parametrize("kind", ["bot", "team"])
 async def test_a_shell_of_langflow_is_published_with_its_flow_and_the_model_beside_it(
     caller: httpx.AsyncClient, make: Make, shells: Any, kind: str
 ) -> None:
@@ -114,32 +98,56 @@ async def test_a_shell_of_langflow_is_published_with_its_flow_and_the_model_besi
     assert (await caller.get("/api/v1/agents/flowing/flow", params={"version": 1})).json() == flow
 
 
+@pytest.mark.parametrize("kind", ["bot", "team"])
 @pytest.mark.parametrize(
     ("why", "place"), [("nothing is installed", ["shell", "type"]), (None, ["shell", "config", "flow", "data"])]
 )
 async def test_a_flow_that_can_not_run_is_told_at_its_shell(
-    caller: httpx.AsyncClient, make: Make, shells: Any, why: str | None, place: list[str]
+    caller: httpx.AsyncClient, make: Make, shells: Any, why: str | None, place: list[str], kind: str
 ) -> None:
     shells.why = why
     flow = echo_flow() if why else echo_flow("Echo", node_of("URLComponent", "URL-1"))
     shell = await make("shell", "s", type="Langflow", config={"flow": flow})
     other = await make("bot", "other")
-    await make("bot", "stuck", ghost_id=other["ghost_id"], model_id=other["model_id"], shell_id=shell["id"])
-    answer = await publish(caller, "bot", "stuck")
+    bot = await make("bot", "stuck", ghost_id=other["ghost_id"], model_id=other["model_id"], shell_id=shell["id"])
+    await make("team", "stuck", members=[{"bot_id": bot["id"]}])
+    answer = await publish(caller, kind, "stuck")
     assert (answer.status_code, answer.json()["code"]) == (422, "not_runnable")
     (fault,) = answer.json()["errors"]
     assert fault["loc"][: len(place)] == place
     assert (await caller.get("/api/v1/agents/stuck")).status_code == 404
 
 
-async def test_a_team_of_several_is_stored_and_not_published_yet(caller: httpx.AsyncClient, make: Make) -> None:
-    bots = [await make("bot", name) for name in ("one", "two")]
-    await make("team", "pair", mode="route", members=[{"bot_id": bot["id"]} for bot in bots])
-    answer = await publish(caller, "team", "pair")
-    assert (answer.status_code, answer.json()["code"]) == (422, "not_runnable")
-    (fault,) = answer.json()["errors"]
-    assert fault["loc"] == ["members"]
-    assert fault["msg"] == "2 bots in route mode are stored, but can't be run together here yet"
+@pytest.mark.parametrize("mode", ["pipeline", "route", "coordinate"])
+async def test_a_team_of_several_is_an_agent_over_its_members(caller: httpx.AsyncClient, make: Make, mode: str) -> None:
+    bots = [await make("bot", name) for name in ("one", "two", "three")]
+    roles = (None, "Leader", "counts")
+    members = [{"bot_id": bot["id"], "role": role} for bot, role in zip(bots, roles, strict=True)]
+    await make("team", "trio", mode=mode, members=members)
+    answer = await publish(caller, "team", "trio")
+    assert answer.status_code == 200, answer.text
+    spec = (await caller.get("/api/v1/agents/trio")).json()["draft"]
+    named = ["one", "two", "three"] if mode == "pipeline" else ["one", "three"]
+    assert (spec["team"]["mode"], [one["agent"] for one in spec["team"]["members"]]) == (mode, named)
+    assert spec["team"]["members"][-1]["role"] == "counts"
+    for name in named:
+        assert (await caller.get(f"/api/v1/agents/{name}")).json()["status"] == "published"
+    assert (await caller.get("/api/v1/agents/two")).status_code == (200 if mode == "pipeline" else 404)
+    again = await publish(caller, "team", "trio")
+    assert again.json()["version"] == 1
+    refused = await caller.post("/api/v1/kinds/bots/import", json=spec)
+    assert (refused.status_code, refused.json()["code"]) == (422, "team_not_of_parts")
+
+
+async def test_a_team_that_has_a_member_of_its_own_name_is_refused_at_that_member(
+    caller: httpx.AsyncClient, make: Make
+) -> None:
+    bots = [await make("bot", name) for name in ("pair", "two")]
+    await make("team", "pair", mode="pipeline", members=[{"bot_id": bot["id"]} for bot in bots])
+    refused = await publish(caller, "team", "pair")
+    assert (refused.status_code, refused.json()["code"]) == (422, "not_runnable")
+    assert [(fault["loc"], fault["code"]) for fault in refused.json()["errors"]] == [(["members"], "own_member")]
+    assert (await caller.get("/api/v1/agents/two")).status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["bot", "team"])

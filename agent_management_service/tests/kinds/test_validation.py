@@ -167,8 +167,13 @@ async def test_a_shell_is_chat_with_an_agents_defaults_where_nothing_is_said(mak
     assert made["config"] == {
         "capabilities": ["chat"],
         "tools": {"allow": [], "deny": []},
-        "limits": {"memory_mb": 256, "max_steps": 16, "timeout_s": 120},
-    }
+        "memory": {"scope": "agent", "semantic": True, "window_tokens": 16_000, "shared": False},
+        "limits": {
+            "memory_mb": 256, "max_steps": 16, "timeout_s": 120, "cpu": 1.0, "processes": 64,
+            "requests_per_minute": None, "max_tokens_per_day": None, "max_cost_per_day": None,
+        },
+        "fallbacks": [], "cache_s": None, "replicas": 1,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -186,7 +191,8 @@ async def test_a_shell_of_each_type_is_stored_and_found(
 ) -> None:
     await make("shell", "other")
     made = await make("shell", "wanted", type=type_, config=config)
-    assert (made["type"], made["config"]) == (type_, config)
+    kept = {**config, "credential_ref": None} if type_ == "Remote" else config
+    assert (made["type"], made["config"]) == (type_, kept)
     listed = (await caller.get(path_of("shell"), params={"type": type_})).json()["items"]
     assert [row["name"] for row in listed] == ["wanted"]
 

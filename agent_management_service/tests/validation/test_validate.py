@@ -53,10 +53,16 @@ async def test_a_long_definition_is_validated_beside_other_requests(caller: http
     assert [fault["code"] for fault in report["warnings"]] == ["long_prompt"]
 
 
-async def test_where_the_registry_is_away_the_tools_are_said_to_be_unchecked(caller: httpx.AsyncClient):
+async def test_where_siblings_are_away_what_they_know_is_said_to_be_unchecked(caller: httpx.AsyncClient):
     report = await validated(caller, GOOD + '[tools]\nallow = ["a.b"]\n')
     assert [(fault["code"], fault["line"]) for fault in report["warnings"]] == [("tools_unchecked", 3)]
     assert "registry" in report["warnings"][0]["msg"]
+    fallback = f'[[llm.fallbacks]]\nprovider = "openai"\ncredential_ref = "cred_{"0" * 32}"\n'
+    report = await validated(caller, f'{GOOD}llm_provider = "google"\n{fallback}')
+    assert [(fault["code"], fault["line"]) for fault in report["warnings"]] == [
+        ("references_unchecked", 3),
+        ("references_unchecked", 6),
+    ]
 
 
 async def test_a_token_that_may_not_read_tools_is_told_of_none(client_with: Clients, issuer: TokenIssuer):

@@ -104,8 +104,8 @@ async def test_deployed_again_the_same_agent_gets_another_version(caller: httpx.
     assert (deployed["deployed_version"], (await agent(caller, "again"))["version"]) == ("1.1.0", 2)
 
 
-async def test_the_preferred_provider_that_runs_here_is_taken_where_none_is_named(caller: httpx.AsyncClient) -> None:
-    await wrap(caller, "any", configuration={"system_prompt": "x"}, supported_providers=["anthropic", "echo", "openai"])
+async def test_the_preferred_provider_is_taken_where_none_is_named(caller: httpx.AsyncClient) -> None:
+    await wrap(caller, "any", configuration={"system_prompt": "x"}, supported_providers=["echo", "openai"])
     await deploy(caller, "any")
     assert (await agent(caller, "any"))["draft"]["llm"]["provider"] == "echo"
 
@@ -123,26 +123,20 @@ async def test_a_provider_that_is_not_supported_is_refused_when_it_is_kept_and_w
     assert (refused.status_code, faults(refused)) == (422, {place: "provider_not_supported"})
 
 
-@pytest.mark.parametrize(
-    ("fields", "place"),
-    [
-        ({"configuration": {**OWN, "llm": {"provider": "anthropic"}}}, ("configuration", "llm", "provider")),
-        ({"configuration": {"system_prompt": "x"}, "supported_providers": ["google"]},
-         ("configuration", "llm", "provider")),
-        ({"configuration": {"shell": "Remote", "protocol": "a2a", "url": "https://agents.example/a"}},
-         ("configuration", "shell")),
-    ],
-    ids=["provider", "only-such-providers", "remote"],
-)  # fmt: skip
-async def test_what_can_not_run_here_yet_is_kept_and_refused_with_its_reason_when_it_is_deployed(
-    caller: httpx.AsyncClient, fields: dict[str, Any], place: tuple[str, ...]
+async def test_an_agent_that_runs_elsewhere_is_deployed_with_its_place(
+    caller: httpx.AsyncClient, make_agent: MakeAgent
 ) -> None:
-    await wrap(caller, "later", **fields)
-    refused = await caller.post(f"{WRAPPERS}/later/deploy")
+    place = {"protocol": "a2a", "url": "https://agents.example/a"}
+    await wrap(caller, "far", configuration={"shell": "Remote", **place}, supported_providers=["openai"])
+    deployed = await deploy(caller, "far")
+    assert (await agent(caller, "far"))["draft"]["runtime"]["remote"] == {**place, "credential_ref": None}
+    # Over such an agent another wrapper has nothing to set.
+    await wrap(caller, "over", agent_id=deployed["deployed_agent_id"])
+    refused = await caller.post(f"{WRAPPERS}/over/deploy")
     assert (refused.status_code, refused.json()["code"]) == (422, "not_runnable")
-    assert faults(refused) == {place: "not_runnable"}
-    assert (await caller.get("/api/v1/agents/later")).status_code == 404
-    assert (await caller.get(f"{WRAPPERS}/later/status")).json()["status"] == "not_deployed"
+    assert faults(refused) == {("agent_id",): "not_runnable"}
+    assert (await caller.get("/api/v1/agents/over")).status_code == 404
+    assert (await caller.get(f"{WRAPPERS}/over/status")).json()["status"] == "not_deployed"
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,28 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
+import structlog
+
 from agent_runtime_service.errors import AgentNotFound, AgentStopped, TooManyVersions, VersionNotFound
 from kgents_shared.auth import Reference
 from kgents_shared.contracts.approvals import ApprovalState, ApprovalStates
+from kgents_shared.contracts.deployments import ObservedDeployment
 from kgents_shared.contracts.published_agent import PublishedAgent
-from kgents_shared.contracts.tools import InvokeToolAnswer, InvokeToolRequest, ResolvedTools, ResolveToolsRequest
+from kgents_shared.contracts.tools import (
+    InvokeToolAnswer,
+    InvokeToolRequest,
+    RecordedCall,
+    RecordedCalls,
+    ResolvedTools,
+    ResolveToolsRequest,
+    StoppedCall,
+    StoppedCalls,
+)
 from kgents_shared.errors import ApiError
 from kgents_shared.http.client import CallFailed, ServiceClient
 
+_log = structlog.get_logger("kgents.runtime.siblings")
+_OBSERVED_WITHIN_S: Final = 2.0
 _REFUSALS: Final[Mapping[str, type[ApiError]]] = {
     "agent_not_found": AgentNotFound,
     "agent_not_published": AgentStopped,
@@ -47,6 +61,22 @@ class ToolRegistry(Protocol):
         """Carry out one call; raises `Unavailable` where its answer is not known, `CallFailed` where refused."""
         ...
 
+    async def stop(self, run_id: UUID) -> Sequence[StoppedCall]:
+        """End the calls of a run that was cancelled; what became of each. Raises `Unavailable`."""
+        ...
+
+
+class RecordedToolCalls(Protocol):
+    """What the registry recorded of calls that were made."""
+
+    async def of_runs(self, run_ids: Sequence[UUID]) -> Sequence[RecordedCall]:
+        """The calls of these runs, 100 at most; raises `ApiError`."""
+        ...
+
+    async def empty(self, run_ids: Sequence[UUID]) -> None:
+        """Forget what was said in the calls of these runs, 100 at most; raises `ApiError`."""
+        ...
+
 
 class Approvals(Protocol):
     """What became of the approvals that runs wait for."""
@@ -76,6 +106,31 @@ class HttpAgentCatalog:
                 return None
             raise
         return PublishedAgent.model_validate(found)
+
+
+class InstanceObserver(Protocol):
+    """What is seen of an agent's instances by who starts them."""
+
+    async def last_error(self, agent_id: UUID, owner_id: str) -> str | None:
+        """Why one last ended by itself; None where none did, or nobody can say."""
+        ...
+
+
+class HttpInstanceObserver:
+    """The agent deployment service."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def last_error(self, agent_id: UUID, owner_id: str) -> str | None:
+        """`GET /internal/deployments/{agent_id}`."""
+        path, query = f"/internal/deployments/{agent_id}", {"owner_id": owner_id}
+        try:
+            found = await self._client.request_json("GET", path, params=query, timeout_s=_OBSERVED_WITHIN_S)
+        except ApiError as error:
+            _log.info("deployment_not_known", agent_id=str(agent_id), error=error.detail)
+            return None
+        return None if found is None else ObservedDeployment.model_validate(found).last_error
 
 
 class HttpVersionRunner:
@@ -114,6 +169,29 @@ class HttpToolRegistry:
         return InvokeToolAnswer.model_validate(
             await self._client.request_json("POST", "/internal/tools/invoke", json=body, timeout_s=timeout_s)
         )
+
+    async def stop(self, run_id: UUID) -> Sequence[StoppedCall]:
+        """`POST /internal/tools/stop`."""
+        found = await self._client.request_json("POST", "/internal/tools/stop", json={"run_id": str(run_id)})
+        return StoppedCalls.model_validate(found).calls
+
+
+class HttpRecordedToolCalls:
+    """The tool registry service."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def of_runs(self, run_ids: Sequence[UUID]) -> Sequence[RecordedCall]:
+        """`GET /internal/tools/calls`."""
+        query = {"run_id": [str(run_id) for run_id in run_ids]}
+        found = await self._client.request_json("GET", "/internal/tools/calls", params=query)
+        return RecordedCalls.model_validate(found).calls
+
+    async def empty(self, run_ids: Sequence[UUID]) -> None:
+        """`DELETE /internal/tools/calls`."""
+        query = {"run_id": [str(run_id) for run_id in run_ids]}
+        await self._client.request_json("DELETE", "/internal/tools/calls", params=query)
 
 
 class HttpApprovals:

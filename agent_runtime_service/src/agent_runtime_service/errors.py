@@ -33,10 +33,40 @@ class ConversationNotFound(NotFound):
     default_code = "conversation_not_found"
 
 
+class ConversationInUse(Conflict):
+    """A run of the conversation is open."""
+
+    default_code = "conversation_in_use"
+
+
+class FactNotFound(NotFound):
+    """Nothing of that key is pinned."""
+
+    default_code = "fact_not_found"
+
+
+class TooManyFacts(Conflict):
+    """As many facts are pinned as may be."""
+
+    default_code = "too_many_facts"
+
+
 class RunNotFound(NotFound):
     """No such run of the caller's."""
 
     default_code = "run_not_found"
+
+
+class RunNotEnded(Conflict):
+    """What is asked for takes a run that has ended."""
+
+    default_code = "run_not_ended"
+
+
+class NotReplayable(Conflict):
+    """The run can't be repeated, or not with that model."""
+
+    default_code = "not_replayable"
 
 
 class RunWaiting(Conflict):
@@ -78,6 +108,18 @@ class TooManyOfConversation(TooManyRequests):
     default_code = "conversation_busy"
 
 
+class TooManyStreams(TooManyRequests):
+    """One person watches as many runs as one may."""
+
+    default_code = "too_many_streams"
+
+
+class RunEnded(Conflict):
+    """The run has ended already, and not by being cancelled."""
+
+    default_code = "run_ended"
+
+
 class ModelNeeded(Conflict):
     """Only the built-in echo would answer, and what is asked for takes a language model."""
 
@@ -96,6 +138,60 @@ class TooManyHops(Conflict):
     default_code = "too_many_hops"
 
 
+class CapabilityNotFound(NotFound):
+    """No running agent of the caller's has the capability; `capabilities` has those that there are."""
+
+    default_code = "capability_not_found"
+
+
+class CapabilityUnavailable(Unavailable):
+    """Agents have the capability, but none of them is ready."""
+
+    default_code = "capability_unavailable"
+
+
+class ContextNotFound(NotFound):
+    """No such context of several agents is the caller's."""
+
+    default_code = "context_not_found"
+
+
+class ParticipantNotFound(NotFound):
+    """The agent takes no part in the context."""
+
+    default_code = "participant_not_found"
+
+
+class ContextFull(Conflict):
+    """As many agents take part as may."""
+
+    default_code = "context_full"
+
+
+class ContextClosed(Conflict):
+    """The context takes no more messages."""
+
+    default_code = "context_closed"
+
+
+class ContextEmpty(Conflict):
+    """Nobody takes part who could answer."""
+
+    default_code = "context_empty"
+
+
+class ContextBusy(Conflict):
+    """The message before is still being answered."""
+
+    default_code = "context_busy"
+
+
+class StateChanged(Conflict):
+    """Somebody else has changed what is kept with the context."""
+
+    default_code = "state_changed"
+
+
 class MemoryFull(Conflict):
     """The agent keeps as many texts as it may."""
 
@@ -106,6 +202,18 @@ class MemoryNotFound(NotFound):
     """The agent keeps nothing of that id for the caller."""
 
     default_code = "memory_not_found"
+
+
+class MemoryBackendUnknown(InvalidInput):
+    """No such backend of memory is set up, or nothing would be copied."""
+
+    default_code = "memory_backend_unknown"
+
+
+class CopyingNotFound(NotFound):
+    """There is no copying of that id."""
+
+    default_code = "copying_not_found"
 
 
 class VersionNotFound(NotFound):
@@ -130,3 +238,52 @@ class TooManyVersions(TooManyRequests):
     """As many versions of the agent run because they were asked for as may."""
 
     default_code = "too_many_versions"
+
+
+class BudgetExhausted(TooManyRequests):
+    """A call needs more than is left of a budget. `free` is what nobody holds: parts of money, and units."""
+
+    default_code = "budget_exhausted"
+
+    def __init__(
+        self, detail: str, free: tuple[int | None, int | None], retry_after_s: int, *, code: str | None = None
+    ) -> None:
+        super().__init__(detail, code=code, retry_after_s=retry_after_s)
+        self.free = free
+        self.retry_after_s = retry_after_s
+
+
+class BudgetNotFound(NotFound):
+    """No such budget is the caller's to see or to change."""
+
+    default_code = "budget_not_found"
+
+
+class PriceUnknown(Conflict):
+    """A budget in money holds, and nobody said what the model costs."""
+
+    default_code = "price_unknown"
+
+
+class PriceNotFound(NotFound):
+    """No administrator gave the model a price."""
+
+    default_code = "price_not_found"
+
+
+class ModelNotFound(NotFound):
+    """The provider has no such model."""
+
+    default_code = "model_not_found"
+
+
+class ApprovalRequired(Conflict):
+    """A run waits for a person, on a wire that has no word for it."""
+
+    default_code = "approval_required"
+
+
+class ResponseContinued(Conflict):
+    """Other responses stand on the one that would be deleted."""
+
+    default_code = "response_continued"

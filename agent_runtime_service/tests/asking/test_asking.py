@@ -39,6 +39,8 @@ async def test_an_agent_goes_on_in_no_conversation_that_it_did_not_begin_for_the
     asking = str(uuid4())
     persons = (await runtime.send("My secret is heron.")).json()["conversation_id"]
     begun = (await ask(runtime, hops=[asking])).json()["conversation_id"]
+    listed = (await runtime.ask("GET", "/api/v1/conversations")).json()["items"]
+    assert {one["id"]: one["asked_by"] for one in listed} == {persons: "person", begun: "agent"}
     before = await runtime.transcript(begun)
     tries: tuple[JsonObject, ...] = (
         {"conversation_id": persons, "hops": [asking]},
@@ -90,3 +92,13 @@ async def test_an_answer_that_can_not_be_had_is_told_as_a_messages_is(runtime: R
     failed = await ask(runtime)
     assert failed.status_code >= 500
     assert failed.json()["run_status"] == "failed"
+
+
+async def test_what_an_agent_asks_for_somebody_counts_for_their_budget(runtime: Runtime) -> None:
+    await runtime.add_agent()
+    person = f"person-{uuid4().hex}"
+    budget = {"scope": "user", "window": "total", "max_tokens": 20}
+    assert (await runtime.ask("PUT", "/api/v1/budgets", owner=person, json=budget)).status_code == 200
+    refused = await ask(runtime, principal=person)
+    assert (refused.status_code, refused.json()["code"]) == (429, "budget_exhausted")
+    assert (await ask(runtime)).status_code == 200

@@ -72,12 +72,12 @@ async def test_what_providers_do_wrong_is_told_by_its_code(runtime: Runtime, mod
         await fails(runtime, 502, "provider_garbage")
     model.script(CutStream())
     await fails(runtime, 502, "provider_cut")
-    model.script(StatusFault(429, headers={"Retry-After": "60"}))
-    await fails(runtime, 503, "provider_rate_limited")
     model.script(NeverAnswers())
     await fails(runtime, 504, "provider_timeout", timeout_s=0.2)
     model.script(Reply("half an ans", finish_reason="length"))
     assert (await ask(runtime)).json()["is_whole"] is False
+    model.script(StatusFault(429, headers={"Retry-After": "60"}))
+    await fails(runtime, 503, "provider_rate_limited")
 
 
 async def test_the_echo_is_no_model(runtime: Runtime, start_runtime: StartRuntime):

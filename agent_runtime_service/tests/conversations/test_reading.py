@@ -65,8 +65,8 @@ async def test_a_run_is_read_with_its_answer(runtime: Runtime):
     answer = await runtime.say("Hello")
     run = await runtime.run(answer["run_id"])
     assert set(run) == {
-        "run_id", "conversation_id", "agent", "version", "status", "text", "usage", "error", "approvals", "started_at",
-        "ended_at",
+        "run_id", "conversation_id", "agent", "version", "status", "text", "output", "usage", "error", "approvals",
+        "failed_tries", "created_at", "started_at", "ended_at",
     }  # fmt: skip
     assert {name: run[name] for name in answer} == answer
     assert (run["agent"], run["version"], run["error"]) == ("helper", 1, None)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from kgents_shared.testing.model_server import ModelRequest, ModelServer, Reply
+from kgents_shared.testing.plain_http import PLAIN
 from tests.external.running_runtime import Runtime, Worker
 from tests.external.runtime_siblings import Gate, RuntimeSiblings
 
@@ -55,7 +56,7 @@ async def hostile(runtime: Runtime, model: ModelServer, **spec: Any) -> AsyncGen
         return Reply(text="end")
 
     model.script(held)
-    transport = httpx.AsyncHTTPTransport(uds=str(runtime.front.door_path))
+    transport = httpx.AsyncHTTPTransport(uds=str(runtime.front.door_path), verify=PLAIN)
     async with httpx.AsyncClient(transport=transport, base_url="http://door", timeout=30) as client:
         sending = asyncio.create_task(runtime.send("Hello"))
         await gate.wait_reached()
@@ -132,8 +133,17 @@ async def test_the_model_is_the_versions_and_the_key_is_never_shown(runtime: Run
 
 async def test_a_worker_cannot_call_the_model_without_end(runtime: Runtime, model: ModelServer):
     async with hostile(runtime, model, limits={"max_steps": 2}) as worker:
-        codes = [(await worker.post(COMPLETIONS, BODY)).status_code for _ in range(6)]
-    assert codes == [200, 200, 200, 429, 429, 429]
+        codes = [(await worker.post(COMPLETIONS, BODY)).status_code for _ in range(7)]
+    # With the one that it began with: each of two steps may be repeated once, and what falls out summarised twice.
+    assert codes == [200] * 5 + [429] * 2
+
+
+async def test_a_worker_cannot_tell_of_its_context_without_end(runtime: Runtime, model: ModelServer):
+    async with hostile(runtime, model, limits={"max_steps": 1}) as worker:
+        change = {"reason": "window", "forgotten": 0, "tokens_before": 1, "tokens_after": 1}
+        path = f"/internal/runs/{worker.run_id}/context"
+        codes = [(await worker.post(path, change)).status_code for _ in range(18)]
+    assert codes == [201] * 16 + [429] * 2
 
 
 async def test_a_tool_that_no_stored_step_asks_for_is_not_called(
@@ -186,7 +196,7 @@ async def test_a_body_beyond_its_bound_is_refused(runtime: Runtime, model: Model
 async def test_after_the_run_its_worker_has_no_rights_left(runtime: Runtime, model: ModelServer):
     async with hostile(runtime, model) as worker:
         pass
-    transport = httpx.AsyncHTTPTransport(uds=str(runtime.front.door_path))
+    transport = httpx.AsyncHTTPTransport(uds=str(runtime.front.door_path), verify=PLAIN)
     async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
         answer = await client.post(COMPLETIONS, json=BODY, headers=worker.headers())
     assert answer.status_code == 409

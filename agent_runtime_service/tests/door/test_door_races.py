@@ -8,6 +8,7 @@ import httpx
 from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.contracts.worker import ToolCallResult
 from kgents_shared.testing.model_server import ModelRequest, ModelServer, Reply
+from kgents_shared.testing.plain_http import PLAIN
 from tests.external.running_runtime import Runtime
 from tests.external.runtime_siblings import Gate, RuntimeSiblings
 
@@ -39,7 +40,7 @@ async def test_steps_and_tool_calls_sent_at_once_are_carried_out_once(
         "X-Kgents-Run": run_id,
         "X-Kgents-Epoch": "1",
     }
-    transport = httpx.AsyncHTTPTransport(uds=str(runtime.front.door_path))
+    transport = httpx.AsyncHTTPTransport(uds=str(runtime.front.door_path), verify=PLAIN)
     async with httpx.AsyncClient(transport=transport, base_url="http://door", headers=rights, timeout=30) as door:
 
         async def step(number: int) -> int:

@@ -18,7 +18,8 @@ from agent_runtime_service.settings import RuntimeSettings
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.contracts.worker import ToolCallResult
-from kgents_shared.testing.model_server import ModelRequest, ModelServer, Reply, ToolCall
+from kgents_shared.testing.model_server import ModelRequest, ModelServer, NeverAnswers, Reply, ToolCall
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from kgents_shared.testing.tokens import TokenIssuer
 from tests.external.running_runtime import Worker
@@ -38,7 +39,7 @@ class Stage:
 
     async def request(self, method: str, path: str, **more: Any) -> httpx.Response:
         headers = {**self.issuer.person(self.owner), **more.pop("headers", {})}
-        async with httpx.AsyncClient(base_url=self.front.url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=self.front.url, timeout=60, verify=PLAIN) as client:
             return await client.request(method, path, headers=headers, **more)
 
     async def send(self, text: str, key: str, conversation_id: str | None = None) -> httpx.Response:
@@ -74,7 +75,7 @@ async def _stage(settings: RuntimeSettings, issuer: TokenIssuer, nursery: Worker
         async with RuntimeProcess(settings, issuer, door) as front:
             worker = Worker(Path(folder), door, owner, spec)
             await worker.start(nursery)
-            async with httpx.AsyncClient(base_url=front.url) as client:
+            async with httpx.AsyncClient(base_url=front.url, verify=PLAIN) as client:
                 answer = await client.put(
                     f"/internal/instances/{worker.instance_id}",
                     content=worker.registration().model_dump_json(),
@@ -110,6 +111,45 @@ async def test_a_run_whose_front_was_killed_is_ended_by_the_next_one(stage: Stag
     assert answer["text"] == "You said: Hello [2 messages seen]"
     again = await stage.until_answered("Again", "key-2", answer["conversation_id"])
     assert again["text"] == "You said: Again [4 messages seen]"
+
+
+async def test_a_budget_holds_over_the_death_of_a_front_that_was_spending_it(
+    make_settings: Callable[..., RuntimeSettings],
+    issuer: TokenIssuer,
+    nursery: WorkerNursery,
+    model: ModelServer,
+):
+    gate = Gate()
+
+    async def held(_: ModelRequest) -> Reply:
+        await gate.hold()
+        return Reply("never heard", prompt_tokens=100, completion_tokens=100)
+
+    model.answer_with(lambda _: Reply("Hello.", prompt_tokens=100, completion_tokens=100))
+    async with _stage(make_settings(budget_allotment_s=1.0), issuer, nursery) as stage:
+        new = {"scope": "user", "window": "total", "max_tokens": 7000}
+        budget = (await stage.request("PUT", "/api/v1/budgets", json=new)).json()
+        await stage.until_answered("Hello", "key-1")
+        model.script(held)
+        sending = asyncio.create_task(stage.send("Hello", "key-2"))
+        await gate.wait_reached()
+        await stage.front.kill()
+        await _lost(sending)
+        await stage.front.start()
+        gate.open()
+
+        async def written_off() -> bool:
+            told = (await stage.request("GET", f"/api/v1/budgets/{budget['id']}")).json()
+            return told["lost"]["tokens"] > 0
+
+        await eventually(written_off, timeout=20, describe="what the dead front held counts as spent")
+        await stage.until_answered("Hello", "key-2")  # another one took it up
+        answers = [await stage.send("Hello", "key-3")]
+        while answers[-1].status_code == 200:
+            answers.append(await stage.send("Hello", f"key-{len(answers) + 3}"))
+        assert (answers[-1].status_code, answers[-1].json()["code"]) == (429, "budget_exhausted")
+        # Every request that reached the model took 200 tokens, the one whose answer nobody heard too.
+        assert 1000 < 200 * len(model.completions) <= 7000
 
 
 async def test_a_front_killed_during_a_tool_call_sends_it_again_under_the_same_key(
@@ -188,6 +228,49 @@ async def test_queued_messages_of_a_killed_front_are_answered_too_and_in_order(
         "You said: second [4 messages seen]",
         "You said: third [6 messages seen]",
     }
+
+
+async def test_what_a_queued_message_asks_for_beside_its_text_outlives_its_front(
+    stage: Stage, model: ModelServer, database_url: str
+):
+    """A picture, and the form of the answer."""
+    where = (await stage.until_answered("first", "key-0"))["conversation_id"]
+    model.script(NeverAnswers(), "second", '{"colour": "red"}')
+    sending = [asyncio.create_task(stage.send("second", "key-1", where))]
+    await eventually(lambda: model.in_flight == 1, describe="the second message is under way")
+    body = {
+        "text": "third",
+        "conversation_id": where,
+        "images": [{"media_type": "image/gif", "data": "R0lGODlhAQABAAAAACwAAAAAAQABAAACADs="}],
+        "response_format": {"type": "json_schema", "schema": {"type": "object", "required": ["colour"]}},
+    }
+    path, key = "/api/v1/agents/helper/message", {"Idempotency-Key": "key-2"}
+    sending.append(asyncio.create_task(stage.request("POST", path, json=body, headers=key)))
+
+    async def queued() -> bool:
+        async with await psycopg.AsyncConnection.connect(database_url) as connection:
+            cursor = await connection.execute("SELECT status FROM runtime.runs WHERE owner_id = %s", (stage.owner,))
+            return ("queued",) in await cursor.fetchall()
+
+    await eventually(queued, describe="the third message is queued")
+    await stage.front.kill()
+    for task in sending:
+        await _lost(task)
+    await stage.front.start()
+
+    async def answered() -> dict[str, Any] | None:
+        answer = await stage.request("POST", path, json=body, headers=key)
+        return answer.json() if answer.status_code == 200 else None
+
+    found = await eventually(answered, timeout=30, interval=0.1, retry_on=(httpx.TransportError,))
+    assert found is not None
+    assert found["output"] == {"colour": "red"}
+    asked = model.completions[-1].raw
+    assert b"data:image/gif;base64,R0lG" in asked
+    assert b'"colour"' in asked
+    another = body | {"images": []}
+    refused = await stage.request("POST", path, json=another, headers=key)
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
 
 
 async def test_a_front_that_is_stopped_lets_its_runs_go_at_once(stage: Stage, model: ModelServer):

@@ -2,19 +2,24 @@
 
 import asyncio
 import signal
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import psycopg
+import pytest
 
+from kgents_shared.contracts.deployments import OUT_OF_MEMORY
 from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.contracts.worker import ToolCallResult
 from kgents_shared.testing.model_server import ModelRequest, ModelServer, Reply, ToolCall
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from tests.external.running_runtime import Runtime, Worker
 from tests.external.runtime_siblings import Gate, RuntimeSiblings
 
 TOOLS: dict[str, Any] = {"tools": {"allow": ["time.*"]}}
+PRICE = "/api/v1/models/prices/openai/fake-model"
 
 
 async def replace(runtime: Runtime, worker: Worker) -> None:
@@ -45,9 +50,11 @@ async def test_a_worker_killed_while_the_model_thinks_is_replaced_and_the_run_co
 
 
 async def test_a_worker_killed_during_a_tool_call_sends_it_again_under_the_same_key(
-    runtime: Runtime, siblings: RuntimeSiblings, model: ModelServer
+    runtime: Runtime, siblings: RuntimeSiblings, model: ModelServer, database_url: str
 ):
-    worker = await runtime.add_agent(**TOOLS)
+    siblings.prices = {"time.now": {"amount": "0.03", "currency": "USD"}}
+    await runtime.ask("PUT", PRICE, json={"input": "0", "output": "0"})
+    worker = await runtime.add_agent(limits={"max_cost_per_day": "0.05"}, **TOOLS)
     gate = Gate()
 
     async def held(request: InvokeToolRequest) -> ToolCallResult:
@@ -57,12 +64,24 @@ async def test_a_worker_killed_during_a_tool_call_sends_it_again_under_the_same_
     siblings.invoke = held
     sending = asyncio.create_task(runtime.say("call time.now"))
     await gate.wait_reached()
+    [run] = runtime.front.app.state.run_watch.runs.all()
     worker.kill()
+    await eventually(lambda: not run.door_calls, describe="nobody waits for the tool any more")
     gate.open()
     await eventually(lambda: siblings.effects, describe="the tool took effect")
     await worker.start(runtime.nursery)
     answer = await sending
+    await runtime.ask("DELETE", PRICE)
     assert len(siblings.effects) == 1
+    # It is counted once, and a budget that has no room for two of it keeps nobody from its answer.
+    assert answer["text"].startswith("The tool answered: done")
+
+    async def paid() -> list[Decimal]:
+        async with await psycopg.AsyncConnection.connect(database_url) as connection:
+            mine = "SELECT cost FROM runtime.model_calls WHERE owner_id = %s AND purpose = 'tool'"
+            return [row[0] for row in await (await connection.execute(mine, (runtime.owner,))).fetchall()]
+
+    assert await eventually(paid, describe="it is written down") == [Decimal("0.03")]
     assert len({call.idempotency_key for call in siblings.invocations}) == 1
     assert [role for role, _ in await runtime.transcript(answer["conversation_id"])] == [
         "user", "assistant", "tool", "assistant",
@@ -93,7 +112,36 @@ async def test_a_worker_killed_after_a_tool_call_does_not_make_it_again(
     ]  # fmt: skip
 
 
-async def test_a_worker_that_dies_again_and_again_fails_the_run(runtime: Runtime, model: ModelServer):
+async def test_a_run_that_gets_further_each_time_may_lose_any_number_of_workers(
+    runtime: Runtime, model: ModelServer, siblings: RuntimeSiblings
+):
+    worker = await runtime.add_agent(**TOOLS)
+    deaths: list[asyncio.Task[None]] = []
+
+    async def deadly(_: ModelRequest) -> Reply:
+        deaths.append(asyncio.create_task(replace(runtime, worker)))
+        await asyncio.Event().wait()
+        return Reply(text="never heard")
+
+    step = Reply(tool_calls=(ToolCall("time_now"),))
+    model.script(deadly, step, deadly, step, deadly, step, deadly, "Done at last.")
+    answer = await runtime.say("Hello")
+    assert (answer["text"], len(deaths), len(siblings.invocations)) == ("Done at last.", 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("why", "code", "told"),
+    [
+        (None, "worker_lost", "was lost again and again during this run."),
+        ("it was killed by SIGSEGV", "worker_lost", "during this run: it was killed by SIGSEGV."),
+        (OUT_OF_MEMORY, "worker_out_of_memory", "it used more memory than its limit allows (limits.memory_mb)."),
+    ],
+    ids=["unknown", "killed", "memory"],
+)
+async def test_a_worker_that_dies_again_and_again_fails_the_run(
+    runtime: Runtime, model: ModelServer, siblings: RuntimeSiblings, why: str | None, code: str, told: str
+):
+    siblings.last_error = why
     worker = await runtime.add_agent()
     # Tasks of their own: the model server ends a request whose client is gone.
     deaths: list[asyncio.Task[None]] = []
@@ -106,7 +154,8 @@ async def test_a_worker_that_dies_again_and_again_fails_the_run(runtime: Runtime
     model.answer_with(deadly)
     answer = await runtime.send("Hello")
     assert answer.status_code == 503
-    assert answer.json()["code"] == "worker_lost"
+    assert answer.json()["code"] == code
+    assert told in answer.json()["detail"]
     await asyncio.gather(*deaths)
     assert len(deaths) == 3
     model.reset()
@@ -162,7 +211,7 @@ async def test_a_client_that_goes_away_does_not_end_its_run(runtime: Runtime, mo
         return Reply(text="heard by nobody")
 
     model.script(held)
-    async with httpx.AsyncClient(base_url=runtime.front.url, timeout=30) as leaving:
+    async with httpx.AsyncClient(base_url=runtime.front.url, timeout=30, verify=PLAIN) as leaving:
         path, headers = "/api/v1/agents/helper/message", runtime.issuer.person(runtime.owner)
         sending = asyncio.create_task(leaving.post(path, json={"text": "Hello"}, headers=headers))
         await gate.wait_reached()

@@ -144,10 +144,10 @@ async def test_a_tool_whose_answer_never_comes_is_unknown(
 
 
 async def test_tools_that_cannot_be_asked_for_fail_the_run_and_say_so(runtime: Runtime, siblings: RuntimeSiblings):
-    await runtime.add_agent(**TOOLS)
+    await runtime.add_agent(**TOOLS, limits={"timeout_s": 2})
     await siblings.__aexit__()
     answer = await runtime.send("Hello")
-    assert answer.status_code == 503
+    assert answer.status_code == 503, "they were waited for as long as there was time"
     assert (await runtime.run(answer.json()["run_id"]))["status"] == "failed"
 
 

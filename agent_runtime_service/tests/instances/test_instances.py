@@ -1,10 +1,13 @@
 """Instances come and go."""
 
+import asyncio
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from kgents_shared.testing.polling import eventually
 from tests.external.running_runtime import Runtime
+from tests.external.runtime_siblings import Gate, RuntimeSiblings
 
 
 async def rows(runtime: Runtime) -> dict[str, Any]:
@@ -23,6 +26,38 @@ async def test_instances_are_registered_listed_and_forgotten(runtime: Runtime):
         assert answer.status_code == 204
     assert str(worker.instance_id) not in await rows(runtime)
     assert (await runtime.send("Hello")).status_code == 404
+
+
+async def test_a_run_whose_instance_is_removed_before_it_is_asked_waits_for_another(
+    runtime: Runtime, siblings: RuntimeSiblings
+):
+    worker = await runtime.add_agent(tools={"allow": ["time.*"]})
+    await runtime.say("Hello")
+    await runtime.register(worker, generation=2)
+    gate = siblings.slow_to_resolve = Gate()
+    sending = asyncio.create_task(runtime.say("Once more"))
+    await gate.wait_reached()
+    headers = runtime.issuer.service("deployment", "runtime")
+    assert (await runtime.http.delete(f"/internal/instances/{worker.instance_id}", headers=headers)).is_success
+    gate.open()
+    await runtime.register(worker)
+    assert (await sending)["text"].startswith("You said: Once more")
+
+
+async def test_when_an_agent_was_last_talked_to_is_told_and_kept(runtime: Runtime):
+    worker, idle = await runtime.add_agent(), await runtime.add_agent("idle")
+    began = datetime.now(UTC)
+    await runtime.say("Hello")
+    headers = runtime.issuer.service("deployment", "runtime")
+    asked = {"agent_ids": [str(worker.agent_id), str(idle.agent_id), str(uuid4())]}
+    answer = await runtime.http.post("/internal/agents/activity", json=asked, headers=headers)
+    told = answer.json()["last_run_at"]
+    assert set(told) == {str(worker.agent_id)}
+    assert began <= datetime.fromisoformat(told[str(worker.agent_id)]) <= datetime.now(UTC)
+
+    await runtime.front.app.state.agent_activity.write_down()
+    again = await runtime.http.post("/internal/agents/activity", json=asked, headers=headers)
+    assert again.json()["last_run_at"] == told, "as the table has it"
 
 
 async def test_only_the_deployment_service_registers(runtime: Runtime):

@@ -49,9 +49,10 @@ class Door:
     headers: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     steps: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     tool_calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    contexts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def forget(self) -> None:
-        for kept in (self.answers, self.completions, self.headers, self.steps, self.tool_calls):
+        for kept in (self.answers, self.completions, self.headers, self.steps, self.tool_calls, self.contexts):
             kept.clear()
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
@@ -65,6 +66,10 @@ class Door:
     async def store_step(self, request: web.Request) -> web.Response:
         self.steps.append((await request.json())["message"])
         return web.json_response({"seq": len(self.steps)}, status=201)
+
+    async def store_context(self, request: web.Request) -> web.Response:
+        self.contexts.append(await request.json())
+        return web.json_response({}, status=201)
 
     async def call_tool(self, request: web.Request) -> web.Response:
         self.tool_calls.append(await request.json())
@@ -135,6 +140,7 @@ async def _running_worker() -> AsyncGenerator[RunningWorker]:
         app = web.Application()
         app.router.add_post("/internal/llm/{provider}/v1/chat/completions", door.complete)
         app.router.add_post("/internal/runs/{run}/steps", door.store_step)
+        app.router.add_post("/internal/runs/{run}/context", door.store_context)
         app.router.add_post("/internal/tools/call", door.call_tool)
         runner = web.AppRunner(app, shutdown_timeout=0.2)
         await runner.setup()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 from typing import Any
 from uuid import uuid4
@@ -9,6 +10,8 @@ from uuid import uuid4
 import aiohttp
 import pytest
 from aiohttp import web
+
+from agent_worker import logs
 
 TOOL = {"name": "time.now", "description": "The time.", "input_schema": {"type": "object"}}
 CALL = {"id": "c1", "name": "time.now", "arguments": {"zone": "UTC"}}
@@ -34,8 +37,29 @@ async def test_health_needs_no_token_and_tells_who_it_is(worker: Any):
 
 async def test_a_run_streams_its_text_and_ends_with_all_of_it(worker: Any):
     events = await worker.run(worker.request())
-    assert events[-1] == {"type": "final", "text": "hello"}
+    assert events[-1] == {"type": "final", "text": "hello", "tool_calls": []}
     assert "".join(event["text"] for event in events if event["type"] == "delta") == "hello"
+
+
+async def test_a_short_answer_is_told_in_one_piece_and_a_long_one_as_the_model_goes_on(worker: Any):
+    async with worker.session.post("http://worker/runs", json=worker.request(), headers=worker.admitted) as answer:
+        assert answer.headers["Content-Length"] == str(len(await answer.read()))
+    goes_on = asyncio.Event()
+
+    async def slowly(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        await answer.write(chunk({"content": "hel"}))
+        await goes_on.wait()
+        await answer.write(chunk({"content": "lo"}, "stop") + b"data: [DONE]\n\n")
+        return answer
+
+    worker.door.answers.append(slowly)
+    async with worker.session.post("http://worker/runs", json=worker.request(), headers=worker.admitted) as answer:
+        assert json.loads(await answer.content.readline()) == {"type": "delta", "text": "hel"}
+        goes_on.set()
+        lines = (await answer.read()).splitlines()
+    assert [json.loads(line)["type"] for line in lines] == ["delta", "final"]
 
 
 async def test_the_prompt_reaches_the_model_as_it_is(worker: Any):
@@ -207,9 +231,25 @@ async def test_sigterm_lets_the_running_run_end_and_takes_no_other(own_worker: A
     ) as answer:
         assert answer.status == 503
     go_on.set()
-    assert (await running)[-1] == {"type": "final", "text": "late"}
+    assert (await running)[-1] == {"type": "final", "text": "late", "tool_calls": []}
     assert await asyncio.wait_for(own_worker.process.wait(), 10) == 0
     lines = [json.loads(line) for line in (await own_worker.process.stderr.read()).splitlines()]
     assert [line["event"] for line in lines] == ["worker_ready", "run_completed", "worker_stopped"]
     with pytest.raises(aiohttp.ClientError):
         await own_worker.session.get("http://worker/health")
+
+
+async def test_lines_that_nobody_takes_are_let_go_and_the_next_ones_are_written(monkeypatch: pytest.MonkeyPatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    monkeypatch.setattr(logs, "_STDERR", writing)
+    logs.write_log_soon("info", "lost")
+    with pytest.raises(BrokenPipeError):
+        logs.write_log("info", "lost, too")
+    reading, again = os.pipe()
+    monkeypatch.setattr(logs, "_STDERR", again)
+    logs.write_log_soon("info", "told")
+    told = await asyncio.wait_for(asyncio.to_thread(os.read, reading, 4096), 10)
+    assert [json.loads(line)["event"] for line in told.splitlines()] == ["told"]
+    for number in (writing, reading, again):
+        os.close(number)

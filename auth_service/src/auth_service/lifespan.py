@@ -28,6 +28,8 @@ from auth_service.people.password_hasher import HashCost, PasswordHasher
 from auth_service.people.passwords import Passwords
 from auth_service.people.refreshing import Refreshing
 from auth_service.people.service import People
+from auth_service.personal_data.service import OWN, KeepsPersonalData, OwnData, PersonalDataService
+from auth_service.personal_data.siblings import SiblingData
 from auth_service.schema import SCHEMA
 from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
@@ -46,6 +48,7 @@ from kgents_shared.contracts.path_table import load_path_table
 from kgents_shared.db import Database
 from kgents_shared.events import EventBus, OutboxRelay
 from kgents_shared.http.background import BackgroundTasks
+from kgents_shared.http.client import ServiceSession
 
 
 def lifespan_of(
@@ -70,7 +73,9 @@ def lifespan_of(
             ):
                 relay = OutboxRelay(url, SCHEMA, bus)
                 provider = await stack.enter_async_context(identity_provider(settings, database, hasher))
-                parts = _wire(settings, keys, pepper, database, provider, relay.wake)
+                secret = settings.client_secret.get_secret_value()
+                siblings = await stack.enter_async_context(ServiceSession(settings.auth_url, "auth", secret))
+                parts = _wire(settings, keys, pepper, database, provider, relay.wake, siblings)
                 app.state.parts = own.parts = parts
                 parts.key_rotation.give_file(key_file)
                 stack.push_async_callback(parts.oidc.close)
@@ -89,6 +94,7 @@ def lifespan_of(
                 tasks.start("auth uses of API keys", parts.api_keys.write_uses)
                 tasks.start("auth failures", parts.failures.run)
                 tasks.start("auth sweeping", Sweeping(parts.storage).run)
+                tasks.start("auth erasing", parts.personal_data.run)
                 yield
         finally:
             await database.close()
@@ -108,6 +114,7 @@ def _wire(
     database: Database,
     provider: IdentityProvider,
     events_written: Callable[[], None],
+    siblings: ServiceSession,
 ) -> Parts:
     storage = Storage(database, events_written)
     failures = Failures(storage)
@@ -149,4 +156,23 @@ def _wire(
         credentials=credentials,
         control_plane=ControlPlane(credentials),
         vault_rotation=Rotation(master_keys, rewrapping),
+        personal_data=PersonalDataService(
+            storage, sessions, _keepers(settings, storage, provider, siblings), settings.erase_again_after_s
+        ),
     )
+
+
+def _keepers(
+    settings: AuthSettings, storage: Storage, provider: IdentityProvider, siblings: ServiceSession
+) -> dict[str, KeepsPersonalData]:
+    """Who keeps something of people: this service last, which knows until then whose it is."""
+    urls = {
+        "management": settings.management_url,
+        "runtime": settings.runtime_url,
+        "tools": settings.tools_url,
+        "nl": settings.nl_url,
+        "governance": settings.governance_url,
+        "deployment": settings.deployment_url,
+    }
+    others = {name: SiblingData(siblings.client(url, name, own_connections=4)) for name, url in urls.items()}
+    return {**others, OWN: OwnData(settings.database_url.get_secret_value(), storage, provider)}

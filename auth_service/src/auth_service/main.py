@@ -16,6 +16,7 @@ from auth_service.organisations.endpoints import router as organisations_router
 from auth_service.own_identity import OwnIdentity
 from auth_service.people.account_endpoints import router as accounts_router
 from auth_service.people.endpoints import router as people_router
+from auth_service.personal_data.endpoints import router as personal_data_router
 from auth_service.revocations.endpoints import internal_router as revocations_router
 from auth_service.roles.endpoints import router as roles_router
 from auth_service.schema import SCHEMA
@@ -73,6 +74,7 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
                 resolve_router,
                 control_plane_router,
                 vault_router,
+                personal_data_router,
             ],
             identity=IdentitySource(own, RevocationFeed(own.revocations_after), own),
             max_body_bytes=_MAX_BODY_BYTES,

@@ -15,6 +15,7 @@ from auth_service.oidc.service import OidcLogins
 from auth_service.people.passwords import Passwords
 from auth_service.people.refreshing import Refreshing
 from auth_service.people.service import People
+from auth_service.personal_data.service import PersonalDataService
 from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
 from auth_service.tokens.exchange import Exchange
@@ -54,3 +55,4 @@ class Parts:
     credentials: Credentials
     control_plane: ControlPlane
     vault_rotation: Rotation
+    personal_data: PersonalDataService

@@ -35,6 +35,9 @@ class AuthSettings(ServiceSettings):
     From one network (an IPv4 address, an IPv6 /64) `limit_failures_burst` logins may fail at once and one more each
     `limit_failures_every_s`; `limit_sign_ups_*` bound registrations and mails asked for in the same way.
 
+    Whoever is erased is erased by every service twice, the second time `erase_again_after_s` later: what was under way
+    may have left something behind.
+
     The vault's master keys are kept by `vault_key_provider`: in `vault_key_file` (`vault-keys` beside the signing key
     where none is named), or under `vault_key_name` in AWS Secrets Manager or in HashiCorp Vault's KV engine, version 2.
     """
@@ -72,6 +75,7 @@ class AuthSettings(ServiceSettings):
     argon2_parallelism: Annotated[int, Field(ge=1)] = 1
     argon2_threads: Annotated[int, Field(ge=1, le=64)] = 2
     argon2_waiting: Annotated[int, Field(ge=1)] = 64
+    erase_again_after_s: Annotated[float, Field(ge=0)] = 60
     vault_key_provider: Literal["local", "aws_secrets_manager", "vault"] = "local"
     vault_key_file: Path | None = None
     vault_key_name: str = "kgents/vault-keys"

@@ -15,6 +15,7 @@ from auth_service.machines.repository import ClientRepository
 from auth_service.mail.repository import MailRepository
 from auth_service.oidc.repository import OidcAttemptRepository
 from auth_service.organisations.repository import OrganisationRepository
+from auth_service.personal_data.repository import ErasureRepository
 from auth_service.revocations.events import RevocationMade
 from auth_service.revocations.repository import RevocationRepository
 from auth_service.roles.repository import RoleRepository
@@ -49,6 +50,7 @@ class Work:
         self.credentials = CredentialRepository(session)
         self.vault_keys = VaultKeyRepository(session)
         self.control_plane = ControlPlaneRepository(session)
+        self.erasures = ErasureRepository(session)
         self.has_told = False
 
     async def tell(self, event_type: str, subject: UUID | str, data: BaseModel) -> None:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from auth_service.oidc.issuers import OidcIssuer
 from auth_service.settings import AuthSettings
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from tests.external.oidc_browser import Browser
 from tests.external.oidc_server import CLIENT_ID, CLIENT_SECRET, OidcState, oidc_server
@@ -57,7 +58,7 @@ def auth(service: RunningAuth, acme: OidcState) -> RunningAuth:
 @pytest.fixture(scope="module")
 async def outside() -> AsyncGenerator[httpx.AsyncClient]:
     """What browsers go to issuers with; made once, since making one reads every authority's certificate."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=PLAIN) as client:
         yield client
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,22 +68,36 @@ def agent_name(agent: Mapping[str, Any]) -> str:
 
 
 def path_below(path: str, name: str, *below: str) -> str:
-    """`<path>/<name>/<below>`, whatever the user wrote as the name.
+    """`<path>/<name>/<below>`, whatever the user wrote as the name and below it.
 
     Raises:
-        BadInput: the name is empty.
+        BadInput: one of them is empty.
     """
-    if not name:
+    if not name or not all(below):
         raise BadInput("the name is empty", hint="the same command with `list` shows what there is")
-    return "/".join((path, quote(name, safe="", errors="replace"), *below))
+    return "/".join((path, *(quote(part, safe="", errors="replace") for part in (name, *below))))
+
+
+def plain_key(key: str) -> str:
+    """The key, which stands in a path.
+
+    Raises:
+        BadInput: none can be like it.
+    """
+    if not key or "/" in key:
+        raise BadInput(
+            f"{key!r} is no key", hint="take letters, digits, _ . : and -, as in favourite_tea or orders.open"
+        )
+    return key
 
 
 @dataclass(frozen=True, slots=True)
 class ServerEvent:
-    """One server-sent event; `data` is its JSON object."""
+    """One server-sent event; `data` is its JSON object, `id` what to go on behind."""
 
     name: str
     data: dict[str, Any]
+    id: str | None = None
 
 
 class ApiClient:
@@ -96,7 +111,10 @@ class ApiClient:
         self._env = env
         self.url = server_url(self._home, env)
         self._token = access_token(self._home, self.url, env=env)
-        self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(60, connect=10))
+        # Reading the certificate authorities takes longer than most answers: only where there is TLS. Without them
+        # this trusts nobody.
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self.url.lower().startswith("http:") else True
+        self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(60, connect=10), verify=tls)
 
     def __enter__(self) -> Self:
         return self
@@ -159,12 +177,42 @@ class ApiClient:
             "POST", f"/api/v1{path}", json=body, headers={"accept": "text/event-stream"},
             timeout=httpx.Timeout(60, connect=10),
         )  # fmt: skip
+        with self._streamed(request) as events:
+            yield events
+
+    @contextmanager
+    def watch(self, path: str, behind: str | None) -> Generator[Iterator[ServerEvent]]:
+        """GETs and yields the server-sent events behind that id as they come; none where all were heard."""
+        headers = {"accept": "text/event-stream"} | ({} if behind is None else {"last-event-id": behind})
+        request = self._http.build_request(
+            "GET", f"/api/v1{path}", headers=headers, timeout=httpx.Timeout(60, connect=10)
+        )
+        with self._streamed(request) as events:
+            yield events
+
+    @contextmanager
+    def _streamed(self, request: httpx.Request) -> Generator[Iterator[ServerEvent]]:
         answer = self._send(request, stream=True)
         try:
             if answer.status_code >= 400:
                 answer.read()
                 raise problem_error(answer.status_code, _parsed(answer.text))
             yield read_events(answer.iter_lines())
+        except httpx.TransportError as fault:
+            raise self._unreachable(fault) from fault
+        finally:
+            answer.close()
+
+    @contextmanager
+    def lines(self, path: str) -> Generator[Iterator[str]]:
+        """GETs and yields the lines of the answer as they come."""
+        request = self._http.build_request("GET", f"/api/v1{path}", timeout=httpx.Timeout(600, connect=10))
+        answer = self._send(request, stream=True)
+        try:
+            if answer.status_code >= 400:
+                answer.read()
+                raise problem_error(answer.status_code, _parsed(answer.text))
+            yield answer.iter_lines()
         except httpx.TransportError as fault:
             raise self._unreachable(fault) from fault
         finally:
@@ -198,13 +246,15 @@ class ApiClient:
 
 def read_events(lines: Iterator[str]) -> Iterator[ServerEvent]:
     """Parses a `text/event-stream` (WHATWG HTML §9.2.6); comments and events without data are skipped."""
-    name, data = "message", list[str]()
+    name, data, event_id = "message", list[str](), None
     for line in lines:
         if not line:
             if data:
                 parsed = _parsed("\n".join(data))
-                yield ServerEvent(name, parsed if isinstance(parsed, dict) else {"value": parsed})
-            name, data = "message", []
+                yield ServerEvent(name, parsed if isinstance(parsed, dict) else {"value": parsed}, event_id)
+            name, data, event_id = "message", [], None
+        elif line.startswith("id:"):
+            event_id = line[3:].strip()
         elif line.startswith("event:"):
             name = line[6:].strip()
         elif line.startswith("data:"):

@@ -18,6 +18,7 @@ from kgents_cli.background import start_server, stop_server
 from kgents_cli.client import ApiClient
 from kgents_cli.faults import ApiFault, CliError, NotRunning
 from kgents_cli.home import Home
+from kgents_cli.model_accounts import default_account
 from kgents_cli.processes import RunningServer, ServerProcess, find_server, start_mark
 from kgents_cli.publishing import create_or_update, publish
 from kgents_cli.terminal import progress, style
@@ -178,8 +179,8 @@ def _running(home: Home) -> RunningServer:
 
 
 def _provider(env: Mapping[str, str]) -> str:
-    if env.get("OPENAI_API_KEY") or env.get("OPENAI_BASE_URL"):
-        return f"its model is behind {env.get('OPENAI_BASE_URL') or 'the OpenAI API'}"
+    if (account := default_account(env)) is not None:
+        return f"its model is behind {account}"
     return "without a model's key (OPENAI_API_KEY) the built-in echo answers, which is no language model"
 
 

@@ -75,7 +75,7 @@ def _told(fault: ApiFault) -> ApiFault:
     """The refusal with what a person can do about it here."""
     hints = {
         "draft_not_valid": "say more plainly what it is for, name another --model, or write it yourself",
-        "model_needed": "set OPENAI_API_KEY or OPENAI_BASE_URL where the server is started, and start it again",
+        "model_needed": "set OPENAI_API_KEY, or another provider's, where the server is started, and start it again",
     }
     fault.hint = hints.get(fault.code, fault.hint)
     return fault

@@ -158,15 +158,16 @@ def _version(name: str, program: Callable[[], Path]) -> Finding:
 def check_provider() -> Finding:
     """Which model answers agents that name none."""
     from kgents_cli.client import is_address
+    from kgents_cli.model_accounts import ADDRESSES, default_account
 
-    if (named := os.environ.get("OPENAI_BASE_URL")) and not is_address(named):
-        fix = "set it to one such as http://127.0.0.1:8000/v1, or unset it"
-        return Finding("fail", "model", f"OPENAI_BASE_URL is no http address: {named}", fix)
-    if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
-        return Finding("ok", "model", f"default provider: {os.environ.get('OPENAI_BASE_URL') or 'the OpenAI API'}")
-    return Finding(
-        "warn", "model", "no OPENAI_API_KEY: the built-in echo answers", "set it where the server is started"
-    )
+    for setting in ADDRESSES:
+        if (named := os.environ.get(setting)) and not is_address(named):
+            fix = "set it to one such as http://127.0.0.1:8000/v1, or unset it"
+            return Finding("fail", "model", f"{setting} is no http address: {named}", fix)
+    if (account := default_account(os.environ)) is not None:
+        return Finding("ok", "model", f"default provider: {account}")
+    fix = "set it, or another provider's, where the server is started"
+    return Finding("warn", "model", "no OPENAI_API_KEY: the built-in echo answers", fix)
 
 
 def check_langflow(home: Home) -> Finding:

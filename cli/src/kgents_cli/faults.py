@@ -11,9 +11,10 @@ EXIT_NOT_RUNNING = 3
 
 # Every command: none is imported here, so a test compares.
 _NAMED = (
-    "agents|approvals|bench|chaos|clients|completion|create|credentials|demo|dev|doctor|explain|keys|kinds|langflow|lint|locks"
-    "|login|logout|logs|man|mcp|message|migrate|organisations|policies|profiles|roles|runs|schema|server|templates|test"
-    "|test-agent|token|tools|up|users|validate|version|whoami|wrappers"
+    "agents|approvals|bench|budgets|capabilities|chaos|clients|completion|contexts|conversations|create|credentials|demo|dev"
+    "|doctor|explain|keys|kinds|langflow|lint|locks|login|logout|logs|man|mcp|memory|message|migrate|models|organisations"
+    "|policies|profiles|replay|roles|runs|schema|server|templates|test|test-agent|token|tools|trace|up|usage|users|validate"
+    "|version|whoami|wrappers"
 )
 _OWN_COMMAND = re.compile(rf"(?<![\w./-])kgents (?=(?:{_NAMED})\b)")
 

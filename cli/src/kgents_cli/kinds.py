@@ -82,7 +82,9 @@ def show_thing(kind: Kind, reference: str, as_json: bool) -> None:
 
 
 def create_thing(kind: Kind, name: str, given: Fields, organisation: str | None, as_json: bool) -> None:
-    """Make one; what is missing in `given` is the server's to say."""
+    """Make one; what else is missing in `given` is the server's to say."""
+    if kind.name == "team" and not given.get("bots"):
+        raise BadInput("a team needs a bot", hint=f"kgents kinds teams create {name} --bot BOT --bot BOT")
     with ApiClient() as api:
         body = {"name": name, **_body(api, kind, given, organisation)}
         params = {} if organisation is None else {"organisation": organisation}
@@ -122,7 +124,7 @@ def publish_thing(kind: Kind, reference: str, timeout_s: float, as_json: bool) -
     """Publish a bot or a team as the agent of its name and wait until that answers."""
     with ApiClient() as api:
         name = agent_name(api.call("GET", kind.at(reference)))
-        instance = publish(api, name, timeout_s, path=kind.at(reference, "publish"))
+        instance = publish(api, name, timeout_s, path=kind.at(reference, "publish"), warns=True)
     if as_json:
         click.echo(json.dumps({"agent": name, **instance}))
         return

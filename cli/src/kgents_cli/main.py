@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,19 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "explain": ("explain", "Say what a code of a fault or refusal means, and what to do."),
     "test-agent": ("test_agent", "Run an agent's scenarios: messages in, a scripted or a real model, mocked tools."),
     "message": ("message", "Send a message to an agent and print its answer as it comes."),
-    "runs": ("runs", "Show what became of a message whose answer was not there at once."),
+    "runs": ("runs", "List, show, watch and cancel runs: messages, and what answering them takes."),
+    "trace": ("trace", "Show what happened in a run: its steps, calls of models and tools, and decisions."),
+    "replay": ("replay", "Repeat a run against another version or model, and say what is different then."),
+    "capabilities": ("capabilities", "Ask whichever of your agents can do something, and see what was asked of whom."),
+    "conversations": ("conversations", "List and show conversations, pin facts in them, reset and delete them."),
+    "models": ("models", "List models, what they cost and whether their providers answer; fetch local ones."),
+    "budgets": ("budgets", "Bound what agents, people and organisations spend on models, and see what is left."),
+    "usage": ("usage", "Sum what models took: calls, tokens and money by agent, user, model or day."),
+    "memory": ("memory", "Read, change and search what agents remember."),
+    "contexts": (
+        "contexts",
+        "Let several agents answer in one conversation: who takes part, what is said, what it took.",
+    ),
     "approvals": ("approvals", "List and show what agents want to do outside, and approve or reject it."),
     "policies": ("policies", "Make, change and try policies: rules in Cedar that calls of tools are held against."),
     "agents": ("agents", "List, read, update, publish, compare, roll back, stop and delete agents."),
@@ -44,7 +57,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "clients": ("clients", "List, make, rotate and delete your applications: machines that get tokens of their own."),
     "credentials": ("credentials", "List, store, rotate and delete what agents may use but never see."),
     "organisations": ("organisations", "List and make organisations, and say who is in them."),
-    "users": ("users", "List, make, disable and enable people (administrators)."),
+    "users": ("users", "List, make, disable and enable people (administrators); export or erase what is kept of you."),
     "roles": ("roles", "List, make, delete, grant and revoke roles (administrators)."),
     "token": ("token", "Print an access token for this machine's server."),
     "doctor": ("doctor", "Check what this machine offers and say how to fix what is missing."),
@@ -74,6 +87,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"kgents_cli.commands.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
+        _describe_whole(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -88,6 +102,20 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise click.UsageError(_unknown(args[0]), ctx)
         return super().resolve_command(ctx, args)
+
+
+def _describe_whole(command: click.Command) -> None:
+    """Lists of commands have the whole first sentence of each: click's own cuts it where the line ends."""
+    if not isinstance(command, click.Group):
+        return
+    for below in command.commands.values():
+        below.short_help = below.short_help or _first_sentence(below.help or "")
+        _describe_whole(below)
+
+
+def _first_sentence(text: str) -> str:
+    paragraph = " ".join(text.strip().partition("\n\n")[0].split())
+    return re.split(r"(?<=\.) ", paragraph, maxsplit=1)[0]
 
 
 def _unknown(name: str) -> str:
@@ -161,6 +189,8 @@ def _show_usage_fault(fault: click.ClickException) -> None:
     click.echo(f"kgents: {fault.format_message()}", err=True)
     context = fault.ctx if isinstance(fault, click.UsageError) else None
     if context is not None:
+        if isinstance(fault, click.NoSuchCommand) and isinstance(context.command, click.Group):
+            click.echo(f"  There are: {', '.join(context.command.list_commands(context))}", err=True)
         click.echo(f"  {context.get_usage()}\n  Help: {context.command_path} --help", err=True)
 
 

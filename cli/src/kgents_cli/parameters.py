@@ -1,5 +1,6 @@
 """Types of parameters that several commands take."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,21 @@ class Slug(click.ParamType[str]):
         """The name; a usage error, which names the parameter, for none."""
         if not value:
             self.fail("the organisation's name is empty: name one, or leave the option out", param, ctx)
+        return str(value)
+
+
+PROVIDERS = click.Choice(("openai", "anthropic", "google", "ollama", "localai", "openai-compatible", "echo"))
+
+
+class Amount(click.ParamType[str]):
+    """Money, as a decimal number."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The amount; a usage error, which names the parameter, for anything else."""
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", str(value), re.ASCII) is None:
+            self.fail(f"{value!r} is no amount: write one such as 2.50, with six decimals at most", param, ctx)
         return str(value)
 
 

@@ -13,18 +13,27 @@ _NEXT: Mapping[int, str] = {
     429: "wait a moment and try again",
     503: "wait a moment and try again; if it stays so, kgents doctor looks for the cause",
 }
-_CREDENTIAL = "the server's own settings are meant: OPENAI_API_KEY and OPENAI_BASE_URL where it is started"
+_PROVIDER = "kgents models health tells which of the platform's providers can be reached and take their keys"
 _NEXT_BY_CODE: Mapping[str, str] = {
     "agent_not_found": "see what there is with: kgents agents list",
     "template_not_found": "see what there is with: kgents templates list",
     "approval_not_found": "see what there is with: kgents approvals list --status all",
-    "run_not_found": "`kgents message` says the id of a run whose answer isn't there at once",
+    "run_not_found": "see yours with: kgents runs list",
+    "budget_not_found": "see what there is with: kgents budgets list",
+    "budget_exhausted": "see what is left of each budget with: kgents budgets list",
+    "context_not_found": "see what there is with: kgents contexts list",
+    "participant_not_found": "see who takes part with: kgents contexts show CONTEXT",
+    "memory_not_found": "see what there is with: kgents memory list AGENT",
+    "fact_not_found": "see what is pinned with: kgents conversations context CONVERSATION",
+    "price_not_found": "see what there is with: kgents models prices list",
+    "model_not_found": "https://ollama.com/library has the names, with their tags: llama3.2:3b",
+    "invalid_credentials": "see that the address is the one that the account was made with, and try again",
     "approval_decided": "see what was said with: kgents approvals show ID",
     "not_in_person": "log in as yourself with: kgents login",
     "own_request": "kgents approvals list shows it to everybody else of the organisation who may decide",
     "policy_not_found": "see what there is with: kgents policies list",
     "permission_rule_not_found": "see what there is with: kgents tools permissions",
-    "capability_not_found": "see what there is with: kgents tools capabilities",
+    "capability_not_found": "what agents can do: kgents capabilities list; groups of tools: kgents tools capabilities",
     "tool_not_found": "see what there is with: kgents tools list",
     "credential_not_found": "see what there is with: kgents credentials list",
     "mcp_server_unreachable": "see that it runs and that its address or command is right; then the same command again",
@@ -36,13 +45,15 @@ _NEXT_BY_CODE: Mapping[str, str] = {
     "not_found": "see what there is with: kgents agents list",
     "no_such_organisation": "see yours with: kgents organisations list",
     "no_such_user": "name them by the id that `kgents whoami` shows them",
-    "conversation_not_found": "leave --conversation out to begin a new one",
-    "provider_refused": _CREDENTIAL,
-    "provider_unreachable": _CREDENTIAL,
+    "conversation_not_found": "see yours with: kgents conversations list",
+    "provider_refused": _PROVIDER,
+    "provider_unreachable": _PROVIDER,
     "provider_garbage": "try again; if it stays so, another model may do better",
 }
 
 _PARTS_OF_A_REQUEST = ("body", "path", "query")
+# Says nothing beside the one fault that there is.
+_NO_MORE = "The request has faults"
 # Said to a program; here the list follows.
 _LISTED = re.compile(r"[.;] [Ee]ach( fault| place| reason)? is listed in errors\.?$")
 
@@ -56,10 +67,12 @@ def problem_error(status: int, body: Any, *, source: str | None = None) -> ApiFa
     detail = str(problem.get("detail") or problem.get("title") or f"the server answered with status {status}")
     faults = problem.get("errors")
     lines = [fault_line(cast("Mapping[str, Any]", item), source) for item in faults] if isinstance(faults, list) else []
-    if lines:
-        detail = _LISTED.sub(":", detail)
     hint = _NEXT_BY_CODE.get(str(problem.get("code")), _NEXT.get(status))
-    if hint is None and status >= 500 and (identifier := problem.get("correlation_id")):
+    if lines:
+        detail, hint = _LISTED.sub(":", detail), None
+    if len(lines) == 1 and source is None and detail.rstrip(":.") == _NO_MORE:
+        detail, lines = lines[0], []
+    if hint is None and not lines and status >= 500 and (identifier := problem.get("correlation_id")):
         hint = f"kgents server logs has more under {identifier}"
     exit_code = EXIT_BAD_INPUT if status in (400, 404, 409, 413, 415, 422) else EXIT_OTHER
     return ApiFault(
@@ -67,14 +80,20 @@ def problem_error(status: int, body: Any, *, source: str | None = None) -> ApiFa
         status=status,
         code=str(problem.get("code") or ""),
         lines=lines,
-        hint=None if lines else hint,
+        hint=hint,
         exit_code=exit_code,
     )
 
 
 def fault_line(fault: Mapping[str, Any], source: str | None) -> str:
     """One fault in a line: its place, what is wrong, how to mend it. `source` is the file that has it."""
-    loc = [str(part) for part in cast("Sequence[Any]", fault.get("loc") or ()) if part not in _PARTS_OF_A_REQUEST]
+    given = [str(part) for part in cast("Sequence[Any]", fault.get("loc") or ())]
+    # A query's `as_of` is --as-of on the command line.
+    given = [part.replace("_", "-") for part in given] if given[:1] == ["query"] else given
+    loc = [part for part in given if part not in _PARTS_OF_A_REQUEST]
+    if source is None and loc:
+        # A run's id is RUN, or --conversation, on the command line.
+        loc[-1] = loc[-1].removesuffix("_id")
     place = ".".join(loc)
     if source is not None:
         position = [str(fault[key]) for key in ("line", "column") if isinstance(fault.get(key), int)]

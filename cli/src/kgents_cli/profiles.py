@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 import click
 
@@ -123,7 +122,7 @@ def revoke_attestation(name: str, attestation: str, reason: str | None, *, as_js
     body = {} if reason is None else {"reason": reason}
     if not attestation:
         raise BadInput("the attestation's id is empty", hint=as_called(f"kgents profiles attestations {name}"))
-    path = path_below(_PATH, name, "attestations", quote(attestation, safe="", errors="replace"), "revoke")
+    path = path_below(_PATH, name, "attestations", attestation, "revoke")
     with ApiClient() as api:
         found = api.call("POST", path, body=body)
     click.echo(json.dumps(found) if as_json else f"Attestation {found['id']} is revoked.")

@@ -45,11 +45,12 @@ def create_from_file(config: Path, delivery: Delivery, tests: Sequence[Path] = (
         require_tests(tests, agent_of(content, Path(source)))
     with ApiClient() as api:
         agent, is_new = create_or_update(api, content, source, delivery.organisation)
-        if not delivery.as_json:
-            from kgents_cli.validation import show_warnings
+        from kgents_cli.validation import show_warnings, warnings_of
 
-            show_warnings(source, content, language_of(content))
-        deliver(api, agent, delivery, is_new=is_new)
+        warnings = warnings_of(api, content, language_of(content), delivery.organisation)
+        if not delivery.as_json:
+            show_warnings(source, warnings)
+        deliver(api, {**agent, "warnings": warnings}, delivery, is_new=is_new)
 
 
 def deliver(api: ApiClient, agent: dict[str, Any], delivery: Delivery, *, is_new: bool) -> None:
@@ -106,12 +107,18 @@ def _name_in(content: bytes) -> str:
 
 
 def publish(
-    api: ApiClient, name: str, timeout_s: float, *, path: str | None = None, tested: Mapping[str, Any] | None = None
+    api: ApiClient,
+    name: str,
+    timeout_s: float,
+    *,
+    path: str | None = None,
+    tested: Mapping[str, Any] | None = None,
+    warns: bool = False,
 ) -> dict[str, Any]:
     """Publishes the draft and returns the instance of that version, or of the one labelled stable, once it is ready.
 
     `path` is what is asked where the agent comes of something else than its draft. `tested` is the draft that passed
-    its tests, if it had to.
+    its tests, if it had to. With `warns`, what is likely a mistake in it is told on stderr.
 
     Raises:
         CliError: it failed to start, was not ready in time, or is not what was tested.
@@ -122,12 +129,22 @@ def publish(
             f"{name} version {published['version']} is published and was not tested: its draft changed meanwhile",
             hint=f"test what is there now, or go back with: kgents agents rollback {name} VERSION",
         )
+    if warns and published.get("draft"):
+        _warn_of_draft(api, name, published)
     version = int(published["version"])
     stable = next((label["version"] for label in published.get("labels", ()) if label["label"] == "stable"), version)
     if stable != version:
         warning = style("warning:", "yellow")
         print(f"{warning} version {version} is published, but version {stable} is labelled stable", file=sys.stderr)
     return shown_wait(api, name, stable, timeout_s)
+
+
+def _warn_of_draft(api: ApiClient, name: str, agent: Mapping[str, Any]) -> None:
+    from kgents_cli.validation import show_warnings, warnings_of
+
+    found = warnings_of(api, json.dumps(agent["draft"]).encode(), "json", agent.get("organisation"))
+    # Where it stands in the JSON that the draft is kept as helps nobody.
+    show_warnings(name, [{**fault, "line": None, "column": None} for fault in found])
 
 
 def roll_back(api: ApiClient, name: str, version: int, timeout_s: float) -> dict[str, Any]:

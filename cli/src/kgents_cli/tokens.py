@@ -100,6 +100,11 @@ def _login(home: Home, url: str) -> str:
     try:
         admin = json.loads(home.admin_file.read_text(encoding="utf-8"))
         body = {"email": admin["email"], "password": admin["password"]}
+    except FileNotFoundError as fault:
+        raise CliError(
+            f"nobody is logged in to {url}",
+            hint=f"log in with: kgents login --url {url}   (or set KGENTS_TOKEN to a token of that server)",
+        ) from fault
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise CliError(
             f"{home.admin_file} holds no admin's address and password ({type(fault).__name__})",

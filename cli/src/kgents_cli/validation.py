@@ -2,15 +2,18 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from kgents_cli.definition_files import read_definition
-from kgents_cli.faults import EXIT_BAD_INPUT, BadInput, as_called
+from kgents_cli.faults import EXIT_BAD_INPUT, ApiFault, BadInput, as_called
 from kgents_cli.terminal import harmless, style
+
+if TYPE_CHECKING:  # checking a file loads no client of HTTP
+    from kgents_cli.client import ApiClient
 
 
 def validate_file(file: Path, *, server: bool, organisation: str | None, as_json: bool) -> int:
@@ -34,10 +37,23 @@ def _language(file: Path, body: bytes) -> Literal["toml", "json"]:
     return "json" if file.suffix.lower() == ".json" else "toml"
 
 
-def show_warnings(source: str, body: bytes, language: Literal["toml", "json"]) -> None:
-    """Print on stderr what is likely a mistake in a definition that was taken."""
-    for fault in _from_here(body, language)["warnings"]:
-        click.echo(_line(source, style("warning", "yellow"), fault), err=True)
+def warnings_of(
+    api: "ApiClient", body: bytes, language: Literal["toml", "json"], organisation: str | None
+) -> list[dict[str, Any]]:
+    """What is likely a mistake in a definition that was taken; tools, credentials and agents that aren't there, too.
+
+    Where the server doesn't say, it is what this machine knows.
+    """
+    try:
+        return _ask(api, body, language, organisation)["warnings"]
+    except ApiFault:
+        return _from_here(body, language)["warnings"]
+
+
+def show_warnings(source: str, warnings: Sequence[Mapping[str, Any]]) -> None:
+    """Print them on stderr."""
+    for fault in warnings:
+        click.echo(as_called(_line(source, style("warning", "yellow"), fault)), err=True)
 
 
 def _from_here(body: bytes, language: Literal["toml", "json"]) -> dict[str, Any]:
@@ -49,16 +65,20 @@ def _from_here(body: bytes, language: Literal["toml", "json"]) -> dict[str, Any]
 def _from_server(body: bytes, language: str, organisation: str | None) -> dict[str, Any]:
     from kgents_cli.client import ApiClient
 
-    params = {} if organisation is None else {"organisation": organisation}
     with ApiClient() as api:
-        return api.call("POST", "/agents/validate", params=params, content=body, content_type=f"application/{language}")
+        return _ask(api, body, language, organisation)
+
+
+def _ask(api: "ApiClient", body: bytes, language: str, organisation: str | None) -> dict[str, Any]:
+    params = {} if organisation is None else {"organisation": organisation}
+    return api.call("POST", "/agents/validate", params=params, content=body, content_type=f"application/{language}")
 
 
 def _show(source: str, report: Mapping[str, Any]) -> None:
     errors, warnings = report["errors"], report["warnings"]
     for word, colour, found in (("error", "red", errors), ("warning", "yellow", warnings)):
         for fault in found:
-            click.echo(_line(source, style(word, colour, sys.stdout), fault))
+            click.echo(as_called(_line(source, style(word, colour, sys.stdout), fault)))
     counts = [f"{len(found)} {word if len(found) != 1 else word[:-1]}" for word, found in report.items() if found]
     if not errors:
         click.echo(f"{harmless(source)}: {style('valid', 'green', sys.stdout)}" + (f", {counts[0]}" if counts else ""))

@@ -13,8 +13,11 @@ from kgents_cli.agent_tests.running import Choice, run_jobs
 from kgents_cli.faults import BadInput
 from kgents_shared.contracts.agent_spec import ToolsSpec
 from kgents_shared.scenarios.files import MockedTool
+from kgents_shared.testing.anthropic_server import AnthropicServer
+from kgents_shared.testing.gemini_server import GeminiServer
 from kgents_shared.testing.model_answers import NeverAnswers
-from kgents_shared.testing.model_server import ModelServer
+from kgents_shared.testing.model_server import CutStream, ModelServer
+from kgents_shared.testing.ollama_server import OllamaServer
 
 from .conftest import AGENT, RunCase, WriteScenarios
 
@@ -210,6 +213,27 @@ async def test_a_real_model_is_asked_over_its_own_wire_and_meets_mocked_tools(wr
     assert case.prompt_tokens > 0
 
 
+@pytest.mark.parametrize(
+    ("provider", "server"), [("anthropic", AnthropicServer), ("google", GeminiServer), ("ollama", OllamaServer)]
+)
+async def test_a_real_model_of_another_provider_is_asked_over_that_ones_wire(
+    write_scenarios: WriteScenarios, provider: str, server: type[AnthropicServer | GeminiServer | OllamaServer]
+):
+    """A stream that breaks off is asked for again."""
+    agent = AGENT.replace("[tools]", f'[llm]\nprovider = "{provider}"\nmodel = "small"\n[tools]')
+    saw = 'model_saw = ["call time.now", "09:00"]\n'
+    file = write_scenarios(f'[[case]]\nname = "the case"\nmodel = "real"\n{REAL}{saw}', agent=agent)
+    async with server(api_key="sk-real") as model:
+        model.script(CutStream())
+        env = {f"{provider.upper()}_BASE_URL": model.base_url, f"{provider.upper()}_API_KEY": "sk-real"}
+        [outcome] = await asyncio.to_thread(run_jobs, [load_job(file)], Choice(real=True, env=env))
+        asked = [request.model for request in model.completions]
+    [case] = outcome.cases
+    assert [str(failure) for failure in case.failures] == []
+    assert asked == ["small"] * 3
+    assert case.prompt_tokens > 0
+
+
 async def test_a_model_that_never_answers_fails_the_case_in_time(write_scenarios: WriteScenarios):
     file = write_scenarios(
         '[[case]]\nname = "the case"\nmodel = "real"\n[[case.turn]]\nuser = "Hi"\n[case.turn.expect]\ncontains = ["x"]',
@@ -236,3 +260,39 @@ def test_a_real_model_that_nothing_leads_to_is_bad_input(run_case: RunCase):
     agent = AGENT.replace("[tools]", '[llm]\nprovider = "openai"\n[tools]')
     with pytest.raises(BadInput, match="how to reach a real model of the provider openai"):
         run_case('model = "real"\n[[case.turn]]\nuser = "Hello"', Choice(real=True, env={}), agent=agent)
+
+
+TEAM = """
+name = "newsroom"
+system_prompt = "You run a newsroom."
+[team]
+mode = "{mode}"
+members = [{{ agent = "writer", role = "writes" }}, {{ agent = "editor" }}]
+"""
+MEMBERS = """
+[[tool]]
+name = "team.writer"
+result = "A draft."
+[[tool]]
+name = "team.editor"
+result = "A text."
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "replies", "calls"),
+    [
+        ("pipeline", "[]", ["writer", "editor"]),
+        ("route", '[{ call = "team.editor", arguments = { message = "it" } }]', ["editor"]),
+        ("coordinate", '[{ call = "team.writer", arguments = { message = "Go" } }, "A text."]', ["writer"]),
+    ],
+)
+def test_a_teams_members_are_mocked_like_tools(run_case: RunCase, mode: str, replies: str, calls: list[str]):
+    outcome = run_case(
+        f'[[case.turn]]\nuser = "Tea"\nreplies = {replies}\n[case.turn.expect]\ntext = "A text."\n',
+        agent=TEAM.format(mode=mode), tools=MEMBERS,
+    )  # fmt: skip
+    assert outcome.failures == []
+    assert [line.partition(" {")[0] for line in outcome.transcript if line.startswith("call: ")] == [
+        f"call: team.{name}" for name in calls
+    ]

@@ -9,7 +9,6 @@ from typing import cast
 from fastapi import FastAPI
 
 from governance_service.approvals.service import ApprovalBounds, ApprovalService
-from governance_service.clients import HttpPeople
 from governance_service.metadata import SCHEMA
 from governance_service.policies.service import PolicyService
 from governance_service.settings import GovernanceSettings
@@ -17,6 +16,7 @@ from kgents_shared.db import Database
 from kgents_shared.events import EventBus, OutboxRelay
 from kgents_shared.http.background import BackgroundTasks
 from kgents_shared.http.client import ServiceSession
+from kgents_shared.http.people import HttpPeople
 
 _EXPIRE_EVERY_S = 2
 

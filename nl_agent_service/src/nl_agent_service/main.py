@@ -5,9 +5,11 @@ from fastapi import FastAPI
 from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
+from kgents_shared.personal_data.endpoints import personal_data_router
 from nl_agent_service.drafts.endpoints import router as drafts_router
 from nl_agent_service.lifespan import lifespan
 from nl_agent_service.metadata import SCHEMA
+from nl_agent_service.personal_data import PERSONAL_DATA
 from nl_agent_service.settings import NlSettings
 
 _MAX_BODY_BYTES = 64 * 1024
@@ -21,7 +23,7 @@ def create_app(settings: NlSettings | None = None, *, identity: IdentitySource |
             title="Kgents agents out of plain language",
             settings=settings or NlSettings.model_validate({}),
             lifespan=lifespan,
-            routers=[drafts_router],
+            routers=[drafts_router, personal_data_router(PERSONAL_DATA)],
             identity=identity,
             max_body_bytes=_MAX_BODY_BYTES,
         )

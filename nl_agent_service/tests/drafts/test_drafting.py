@@ -90,7 +90,7 @@ async def test_a_draft_between_words_is_found(nl: Nl):
     [
         pytest.param([RawAnswer()], 502, "provider_garbage", id="garbage"),
         pytest.param([CutStream()], 502, "provider_cut", id="cut"),
-        pytest.param([rate_limited(60)], 503, "provider_rate_limited", id="429"),
+        pytest.param([rate_limited(0.05)] * 3, 503, "provider_rate_limited", id="429"),
         pytest.param([StatusFault(500)] * 3, 502, "provider_error", id="500"),
         pytest.param([StatusFault(401)], 502, "provider_refused", id="401"),
         pytest.param([NeverAnswers()], 504, "provider_timeout", id="silence"),
@@ -137,6 +137,7 @@ async def test_the_name_and_the_model_that_were_asked_for_are_taken(nl: Nl):
     told = await nl.drafted(name=name, llm={"model": "another-model", "max_tokens": 77})
     assert (await nl.agent(name))["draft"]["llm"] == {
         "provider": None, "model": "another-model", "temperature": 0.5, "max_tokens": 77, "credential_ref": None,
+        "fallbacks": [], "cache_s": None,
     }  # fmt: skip
     assert told["agent"]["name"] == name
     [asked] = nl.model.completions

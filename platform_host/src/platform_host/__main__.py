@@ -11,6 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+import platform_host.without_rich  # noqa: F401  # pyright: ignore[reportUnusedImport] -- loads structlog, before all else
 from platform_host.config import load_settings
 from platform_host.faults import EXIT_BAD_INPUT, exit_code, first_fault, sentences
 from platform_host.host import run_host

@@ -120,6 +120,10 @@ def _own_values(name: str, around: Surroundings) -> dict[str, Any]:
             # What flows run on may lie elsewhere, so that homes can share it.
             "langflow_dir": os.environ.get("DEPLOYMENT_LANGFLOW_DIR") or settings.paths.home / "langflow",
         }
+    if name == "runtime":
+        installed = settings.paths.home / "embedding"  # by `kgents memory install`
+        named = os.environ.get("RUNTIME_EMBEDDING_DIR")
+        return {"embedding_dir": named or (str(installed) if (installed / "model.safetensors").is_file() else None)}
     if name == "tools":
         return {"wasm_cache_dir": settings.paths.home / "wasm"}
     return {}

@@ -6,6 +6,8 @@ from typing import Final
 
 import structlog
 
+from kgents_shared.waking import woken
+
 POLL_S = 0.5
 # However often it is woken, so that many changes at once are read together.
 _LEAST_PAUSE_S: Final = 0.05
@@ -38,11 +40,5 @@ class Follower:
             await self._pause()
 
     async def _pause(self) -> None:
-        # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.
-        try:
-            async with asyncio.timeout(POLL_S):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-        self._woken.clear()
-        await asyncio.sleep(_LEAST_PAUSE_S)
+        if await woken(self._woken, POLL_S):
+            await asyncio.sleep(_LEAST_PAUSE_S)

@@ -47,6 +47,12 @@ def tools(allow: list[str], deny: list[str] | None = None) -> dict[str, Any]:
         ({"llm": {"model": "gpt-4o-mni"}}, {("llm", "model"): "unknown_model"}),
         ({"llm": {"model": "GPT-4o"}}, {("llm", "model"): "unknown_model"}),
         ({"llm": {"model": "o3-mini", "temperature": 0.5}}, {("llm", "temperature"): "temperature_not_taken"}),
+        ({"llm": {"provider": "openai-compatible"}}, {("llm", "provider"): "provider_without_address"}),
+        (
+            {"llm": {"fallbacks": [{"provider": "openai"}, {"provider": "openai-compatible"}]}},
+            {("llm", "fallbacks", 1, "provider"): "provider_without_address"},
+        ),
+        ({"llm": {"provider": "openai-compatible", "credential_ref": f"cred_{'a' * 32}"}}, {}),
         ({"llm": {"max_tokens": 5}}, {("llm", "max_tokens"): "answers_cut_short"}),
         ({**tools(["a.b"]), "limits": {"max_steps": 1}}, {("limits", "max_steps"): "no_step_for_answer"}),
         ({"limits": {"max_steps": 50, "timeout_s": 20}}, {("limits", "timeout_s"): "timeout_before_steps"}),
@@ -103,7 +109,10 @@ def test_a_contradiction_keeps_a_definition_from_being_taken():
     assert report.spec is None
 
 
-LIMITS = SystemLimits(memory_mb=512, max_steps=10, timeout_s=60, max_tokens=1000, providers=("openai",))
+LIMITS = SystemLimits(
+    memory_mb=512, max_steps=10, timeout_s=60, max_tokens=1000, cpu=2, processes=64, replicas=4, providers=("openai",)
+)
+SHORT = {"max_steps": 1, "timeout_s": 1}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +133,14 @@ LIMITS = SystemLimits(memory_mb=512, max_steps=10, timeout_s=60, max_tokens=1000
         (
             {"limits": {"max_steps": 1, "timeout_s": 1}, "llm": {"provider": "echo"}},
             [(("llm", "provider"), "provider_closed")],
+        ),
+        (
+            {"limits": {**SHORT, "cpu": 2.5, "processes": 65}, "runtime": {"replicas": 5}},
+            [
+                (("limits", "cpu"), "over_system_limit"),
+                (("limits", "processes"), "over_system_limit"),
+                (("runtime", "replicas"), "over_system_limit"),
+            ],
         ),
         ({"limits": {"max_steps": 1, "timeout_s": 1}, "llm": {"provider": "openai", "max_tokens": 1000}}, []),
     ],

@@ -70,6 +70,8 @@ def test_the_reference_has_each_field_with_its_default_and_meaning():
 
 def test_the_page_of_errors_has_every_code_with_what_to_do():
     page = error_reference()
+    # Each once: `kgents explain` has one answer for a code.
+    assert page.count("\n| `") == len(known_codes())
     for code, known in known_codes().items():
         assert f"| `{code}` | {known.means} | {known.remedy} |" in page
         assert known.means.endswith((".", "?"))

@@ -28,7 +28,7 @@ def hint_of(text: str, code: str, language: Language = "toml") -> str:
         (GOOD + "temperature = 1", "extra_forbidden", '"temperature" belongs in [llm]'),
         (GOOD + '[llm]\nmemory_mb = 64', "extra_forbidden", '"memory_mb" belongs in [limits]'),
         (GOOD + '[limits]\ndescription = "x"', "extra_forbidden", "above the first [table], not in [limits]"),
-        (GOOD + "[limits]\ncolour = 1", "extra_forbidden", "known fields here: max_steps, memory_mb, timeout_s"),
+        (GOOD + "[limits]\ncolour = 1", "extra_forbidden", "known fields here: cpu, max_cost_per_day, max_steps"),
         (GOOD + '[limits]\nmax_steps = "12"', "int_type", "write 12"),
         (GOOD + '[llm]\ntemperature = "0.5 or so"', "float_parsing", "write a number"),
         ('name = "My Agent!"\nsystem_prompt = "x"', "string_pattern_mismatch", 'such as "my-agent"'),

@@ -19,6 +19,7 @@ from kgents_shared.testing.model_server import (
     rate_limited,
     server_error,
 )
+from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 
 Messages = list[dict[str, object]]
@@ -32,7 +33,7 @@ async def model() -> AsyncIterator[ModelServer]:
 
 @pytest.fixture
 async def http(model: ModelServer) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=model.base_url, timeout=5) as client:
+    async with httpx.AsyncClient(base_url=model.base_url, timeout=5, verify=PLAIN) as client:
         yield client
 
 
@@ -113,7 +114,10 @@ async def test_requests_are_kept_with_their_headers_and_bodies(model: ModelServe
 
 
 async def test_a_demanded_key_is_checked_on_every_route():
-    async with ModelServer(api_key="sk-right") as model, httpx.AsyncClient(base_url=model.base_url) as http:
+    async with (
+        ModelServer(api_key="sk-right") as model,
+        httpx.AsyncClient(base_url=model.base_url, verify=PLAIN) as http,
+    ):
         for headers in ({}, {"Authorization": "Bearer sk-wrong"}):
             answers = [
                 await http.post("/chat/completions", json=body(), headers=headers),
@@ -266,7 +270,7 @@ async def test_the_process_tells_its_address_answers_and_stops_on_sigterm():
     try:
         assert process.stdout is not None
         told = json.loads(await asyncio.wait_for(process.stdout.readline(), timeout=30))
-        async with httpx.AsyncClient(base_url=told["base_url"]) as http:
+        async with httpx.AsyncClient(base_url=told["base_url"], verify=PLAIN) as http:
             models = (await http.get("/models")).json()
             assert [entry["id"] for entry in models["data"]] == ["a", "b"]
             answer = (await http.post("/chat/completions", json=body())).json()

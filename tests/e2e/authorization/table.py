@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from kgents_shared.http.service import installed_services
-from tests.architecture.service_apps import app_of
+from tests.architecture.service_apps import service_apps
 
 ROLES = {"A": "admin", "D": "developer", "O": "operator", "V": "viewer", "P": "approver"}
 # Every service's own, for probes and for this table; neither says anything of anybody.
@@ -85,19 +84,15 @@ def _row(service: str, cells: list[str]) -> Row:
     )
 
 
-@cache
-def apps() -> dict[str, FastAPI]:
-    """Every service's app, unopened."""
-    return {name: app_of(definition) for name, definition in installed_services().items()}
-
-
 def routes() -> set[tuple[str, str]]:
     """(service, `METHOD path`) of whatever is routed or is in an OpenAPI document."""
     found: set[tuple[str, str]] = set()
-    for service, app in apps().items():
+    for service, app in service_apps().items():
         for route in iter_route_contexts(app.routes):
             methods = set(route.methods or ()) - {"HEAD"}
-            found |= {(service, f"{method} {route.path}") for method in methods or {"ANY"}}
+            # As OpenAPI writes it: without what a parameter may hold, such as `{model:path}`.
+            path = re.sub(r":\w+}", "}", route.path or "")
+            found |= {(service, f"{method} {path}") for method in methods or {"ANY"}}
         for path, item in app.openapi()["paths"].items():
             found |= {(service, f"{method.upper()} {path}") for method in item}
     return {(service, route) for service, route in found if route.split()[1] not in _OF_EVERY_SERVICE}
@@ -105,7 +100,7 @@ def routes() -> set[tuple[str, str]]:
 
 def ids_of(row: Row) -> set[str]:
     """The places of a route in which an id can stand: `path`, and the names of query parameters and fields."""
-    document = apps()[row.service].openapi()
+    document = service_apps()[row.service].openapi()
     operation: dict[str, Any] = document["paths"].get(row.path, {}).get(row.method.lower(), {})
     found = {"path"} if "{" in row.path else set[str]()
     for parameter in operation.get("parameters", []):
@@ -123,7 +118,7 @@ def has_object(row: Row) -> bool:
 
 def fields_of(row: Row) -> set[str]:
     """The names of the fields that a route's body may have."""
-    schemas: dict[str, Any] = apps()[row.service].openapi()["components"]["schemas"]
+    schemas: dict[str, Any] = service_apps()[row.service].openapi()["components"]["schemas"]
     found = set[str]()
     for content in _bodies_of(row).values():
         schema = content["schema"]
@@ -134,7 +129,8 @@ def fields_of(row: Row) -> set[str]:
 
 
 def _bodies_of(row: Row) -> dict[str, Any]:
-    operation: dict[str, Any] = apps()[row.service].openapi()["paths"].get(row.path, {}).get(row.method.lower(), {})
+    paths: dict[str, Any] = service_apps()[row.service].openapi()["paths"]
+    operation: dict[str, Any] = paths.get(row.path, {}).get(row.method.lower(), {})
     return operation.get("requestBody", {}).get("content", {})
 
 

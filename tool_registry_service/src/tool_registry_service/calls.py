@@ -15,7 +15,7 @@ class CallableTool:
     """A tool with all that a call of it needs.
 
     `target` is the server of a tool of kind `mcp`; `definition` is what a tool of kind `http` is sent as. A builtin
-    tool has no id and no owner.
+    tool has no id and no owner. One that is `keyed` knows its calls by their keys: made again, it is the same call.
     """
 
     name: str
@@ -30,15 +30,20 @@ class CallableTool:
     owner_id: str | None = None
     target: ServerTarget | None = None
     definition: dict[str, Any] | None = None
+    keyed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ToolAnswer:
-    """What a tool gave back, as text for a model; `structured` is what is held against the tool's output schema."""
+    """What a tool gave back, as text for a model; `structured` is what is held against the tool's output schema.
+
+    With an `awaited_run` it gave nothing yet: that run of another agent is to answer, and waits for a person.
+    """
 
     text: str
     is_error: bool = False
     structured: Any = None
+    awaited_run: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

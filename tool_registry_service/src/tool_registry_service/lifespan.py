@@ -31,6 +31,7 @@ from tool_registry_service.invocation.lookup import EveryTool
 from tool_registry_service.invocation.presence import RunnerPresence
 from tool_registry_service.invocation.repository import InvocationRepository
 from tool_registry_service.invocation.service import InvocationLimits, InvocationParts, InvocationService
+from tool_registry_service.invocation.stopping import CallsUnderWay, StoppingService
 from tool_registry_service.mcp_client.executor import McpExecutor
 from tool_registry_service.mcp_client.pool import SessionPool
 from tool_registry_service.mcp_client.sandbox import StdioSandbox
@@ -73,9 +74,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         sessions = SessionPool(maker, settings, ChangedTools(database, relay).heard)
         presence = RunnerPresence(url, pool)
         app.state.event_bus = bus
-        background.start("tools-outbox", relay.run)
-        background.start("tools-presence", presence.run)
-        background.start("tools-idle-sessions", sessions.reap)
+        for name, work in ("outbox", relay.run), ("presence", presence.run), ("idle-sessions", sessions.reap):
+            background.start(f"tools-{name}", work)
         wasm = app.state.wasm = WasmTools.of(settings, database, relay, pool)
         background.start("tools-wasm", wasm.pool.reap)
         mcp = WasmExecutor(wasm.pool, wasm.reader, McpExecutor(sessions))
@@ -94,6 +94,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
             gates=(PinnedDefinition(), PolicyGate(policies), ValidArguments()),
             approval=ApprovalStep(approvals),
             executors={"mcp": mcp, "http": HttpExecutor(settings, http_secrets), "builtin": builtin.tools},
+            under_way=CallsUnderWay(),
         )
         limits = InvocationLimits(settings.max_result_bytes)
         invocations = InvocationService(rows, presence, parts, limits)
@@ -105,6 +106,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
             maker,
             sessions,
             invocations,
+            StoppingService(rows, presence, parts.under_way),
             permissions,
             direct_calls,
             relay,
@@ -112,6 +114,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
             AuthorizationService(oauth, settings),
             builtin.tools,
         )
+        background.start("tools-stopped-calls", app.state.registry.stopping.watch)
         management = siblings.client(settings.management_url, "management")
         agents = HttpAgents(management, siblings.client(settings.runtime_url, "runtime"), settings.runtime_url)
         app.state.mcp_door = McpDoor(settings, app.state.registry, agents, app.state.token_verifier, app.state.ending)

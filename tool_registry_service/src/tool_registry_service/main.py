@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
+from kgents_shared.personal_data.endpoints import personal_data_router
 from kgents_shared.policies.feed import ReadPolicies
 from tool_registry_service.authorization import endpoints as authorization
 from tool_registry_service.costs import endpoints as costs
@@ -17,6 +18,7 @@ from tool_registry_service.mcp_server import endpoints as mcp_server
 from tool_registry_service.mcp_servers import endpoints as mcp_servers
 from tool_registry_service.mcp_servers import processes
 from tool_registry_service.permissions import endpoints as permissions
+from tool_registry_service.personal_data import PERSONAL_DATA
 from tool_registry_service.records import endpoints as records
 from tool_registry_service.settings import ToolsSettings
 from tool_registry_service.tools import endpoints as tools
@@ -44,6 +46,8 @@ def create_app(
                 mcp_contents.router,
                 processes.router,
                 records.router,
+                records.internal_router,
+                personal_data_router(PERSONAL_DATA),
                 costs.router,
                 permissions.router,
                 http_tools.router,

@@ -15,6 +15,7 @@ from tool_registry_service.http_tools.access import HttpAccess
 from tool_registry_service.http_tools.repository import HttpApiRepository
 from tool_registry_service.http_tools.service import HttpToolService
 from tool_registry_service.invocation.service import InvocationService
+from tool_registry_service.invocation.stopping import StoppingService
 from tool_registry_service.mcp_client.pool import SessionPool
 from tool_registry_service.mcp_client.transports import TransportMaker
 from tool_registry_service.mcp_servers.repository import McpServerRepository
@@ -37,6 +38,7 @@ class Registry:
     maker: TransportMaker
     sessions: SessionPool
     invocations: InvocationService
+    stopping: StoppingService
     permissions: Permissions
     direct_calls: DirectCallService
     relay: OutboxRelay

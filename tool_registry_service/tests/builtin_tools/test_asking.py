@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
-from kgents_shared.contracts.asking import AskAgent, AskedAnswer
+from kgents_shared.contracts.asking import AskAgent, AskCapability, AskedAnswer
 from kgents_shared.contracts.tools import InvokeToolRequest
 from tool_registry_service.builtin_tools.asking import MOST_ASKED, AgentAsking
 from tool_registry_service.calls import ToolAnswer
@@ -22,6 +22,10 @@ class Thinking:
         self.questions.append(question)
         await self.may_answer.wait()
         return AskedAnswer(run_id=uuid4(), conversation_id=uuid4(), status="completed", text="Tea.", usage={})
+
+    async def ask_capability(self, question: AskCapability) -> AskedAnswer:
+        """Nobody asks for one here."""
+        raise AssertionError(question.capability)
 
 
 def question(owner: str, **changes: Any) -> InvokeToolRequest:

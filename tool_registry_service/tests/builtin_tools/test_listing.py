@@ -5,8 +5,8 @@ from tests.external.scripted_mcp import ScriptedServer
 
 TOOLS = "/api/v1/tools"
 BUILTIN = [
-    "ask_agent", "files.delete", "files.list", "files.read", "files.write", "http.fetch", "memory.search",
-    "memory.store", "time",
+    "ask_agent", "ask_capability", "files.delete", "files.list", "files.read", "files.write", "http.fetch",
+    "memory.delete", "memory.get", "memory.history", "memory.put", "memory.search", "memory.store", "time",
 ]  # fmt: skip
 
 

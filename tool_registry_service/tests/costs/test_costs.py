@@ -19,8 +19,12 @@ async def test_the_cost_of_a_call_is_recorded_with_each_that_goes_out(
     await registry.invoke("scripted.echo", {"text": "free"})
     put = await registry.ask("PUT", "/api/v1/tools/scripted.echo/cost", COST)
     assert (put.status_code, put.json()["cost"]) == (200, COST)
-    for text in ("dear", 1):
-        await registry.invoke("scripted.echo", {"text": text})
+    asked = {"owner_id": registry.owner, "allow": ["scripted.*"], "deny": []}
+    found = await registry.http.post("/internal/tools/resolve", json=asked, headers=registry.as_runtime())
+    assert found.json()["prices"] == {"scripted.echo": COST | {"amount": "0.250000"}}
+    dear = await registry.invoke("scripted.echo", {"text": "dear"})
+    assert dear["cost"] == COST | {"amount": "0.250000"}
+    assert "cost" not in await registry.invoke("scripted.echo", {"text": 1})
     await scripted.kill()
     await registry.invoke("scripted.echo", {"text": "away"})
     rows = (await registry.ask("GET", "/api/v1/tools/invocations")).json()["items"]

@@ -31,7 +31,7 @@ def registry(shared_registry: RunningRegistry) -> RunningRegistry:
     return replace(shared_registry, owner=f"owner-{uuid4().hex}")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 async def shared_owner(vault: tuple[RunningAuth, str], database_url: str) -> AsyncGenerator[CredentialOwner]:
     async with credential_owner(vault, database_url) as owner:
         yield owner

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from kgents_shared.contracts.tools import InvokeToolRequest
 from kgents_shared.testing.polling import eventually
 from tests.external.running_registry import JsonObject, RunningRegistry, running_registry
 from tests.external.scripted_mcp import ScriptedServer, calls_in
+from tool_registry_service.builtin_tools.asking import AgentAsking
 from tool_registry_service.builtin_tools.clock import Clock
 from tool_registry_service.builtin_tools.scratch import FileWriter
 from tool_registry_service.calls import ToolAnswer
@@ -90,7 +92,7 @@ async def test_a_tool_that_the_operator_denies_is_neither_offered_nor_called(
         assert "switched off on this platform" in result["content"]
         asked = {"owner_id": registry.owner, "allow": ["*.count"], "deny": []}
         answer = await registry.http.post("/internal/tools/resolve", json=asked, headers=registry.as_runtime())
-        assert answer.json() == {"tools": []}
+        assert answer.json()["tools"] == []
     assert scripted.calls == []
 
 
@@ -178,6 +180,26 @@ async def test_a_cut_off_call_of_a_tool_without_side_effect_is_made_again(
     await leave_running(database_url, body)
     assert (await registry.send(body)).json() == {"content": "1", "is_error": False}
     assert len(scripted.calls) == 1
+
+
+async def test_a_cut_off_question_to_an_agent_is_asked_again_and_waits_with_the_one_that_waits(
+    registry: RunningRegistry, database_url: str, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, asked = uuid4(), list[UUID | None]()
+
+    async def answer(_: Any, call: InvokeToolRequest) -> ToolAnswer:
+        asked.append(call.awaited_run)
+        return ToolAnswer("It waits.", awaited_run=waiting) if call.awaited_run is None else ToolAnswer("Tea.")
+
+    monkeypatch.setattr(AgentAsking, "_answer", answer)
+    body = registry.call_body("ask_agent", {"agent": "expert", "message": "What?"})
+    await leave_running(database_url, body)
+    told = (await registry.send(body)).json()
+    assert (told["awaited_run"], told["is_error"]) == (str(waiting), False)
+    assert [(row["outcome"], row["approval_id"]) for row in await rows(registry.owner)] == [("waiting_approval", None)]
+    assert (await registry.send(body | {"awaited_run": str(waiting)})).json()["content"] == "Tea."
+    assert asked == [None, waiting]
+    assert [row["outcome"] for row in await rows(registry.owner)] == ["completed"]
 
 
 @pytest.mark.parametrize(

@@ -239,3 +239,22 @@ async def test_whoever_waits_for_a_call_hears_how_far_it_is(hasty: RunningRegist
         assert (await hasty.invoke("wayward.steps"))["content"] == "done"
     await steps.next()
     assert steps.text == "2 of 2: step 2"
+
+
+async def test_a_call_whose_run_is_cancelled_ends_and_its_server_is_told(
+    registry: RunningRegistry, wayward: WaywardServer
+) -> None:
+    await register(registry, wayward)
+    body = registry.call_body("wayward.slow")
+    slow = asyncio.create_task(registry.send(body))
+    await eventually(lambda: wayward.waiting == 1, describe="the call is out")
+    path, asked = "/internal/tools/stop", {"run_id": body["run_id"]}
+    told = await registry.http.post(path, json=asked, headers=registry.as_runtime())
+    assert told.json() == {"calls": [{"tool_call_id": body["tool_call_id"], "state": "unknown"}]}
+    answer = (await slow).json()
+    assert answer["is_error"]
+    assert "its run was cancelled" in answer["content"]
+    await eventually(lambda: len(wayward.cancelled) == 1, describe="the server was told")
+    await eventually(lambda: wayward.waiting == 0, describe="its connection was let go")
+    assert (await registry.send(body)).json() == answer
+    await works(registry)

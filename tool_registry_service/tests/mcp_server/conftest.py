@@ -15,6 +15,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.session import RequestResponder
 
+from kgents_shared.testing.plain_http import PLAIN
 from tests.external.running_registry import RunningRegistry, running_registry
 from tests.external.running_runtime import serving
 
@@ -42,7 +43,7 @@ class ReachedRegistry:
 
         headers = self.registry.issuer.person(claims.pop("subject", self.registry.owner), **claims)
         async with (
-            httpx.AsyncClient(headers=headers, timeout=30) as http,
+            httpx.AsyncClient(headers=headers, timeout=30, verify=PLAIN) as http,
             streamable_http_client(f"{self.url}/mcp", http_client=http) as (read, write, _),
             ClientSession(read, write, timedelta(seconds=30), message_handler=heard) as session,
         ):
@@ -56,7 +57,7 @@ class ReachedRegistry:
             headers["Mcp-Session-Id"] = session
         content = more.pop("content", None)
         sent = {"content": content} if content is not None else {"json": body}
-        async with httpx.AsyncClient(timeout=30) as http:
+        async with httpx.AsyncClient(timeout=30, verify=PLAIN) as http:
             return await http.post(f"{self.url}/mcp", headers=headers, **sent)
 
     async def begin(self, **more: Any) -> str:

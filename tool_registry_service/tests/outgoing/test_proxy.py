@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from kgents_shared.http.addresses import AddressPolicy
+from kgents_shared.testing.plain_http import PLAIN
 from tool_registry_service.outgoing.client import OutgoingHttp
 from tool_registry_service.outgoing.proxy import OutgoingProxy
 from tool_registry_service.outgoing.proxy_rules import ProxyMeter, ProxyRules
@@ -60,7 +61,7 @@ class Running:
     meter: ProxyMeter
 
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(proxy=f"http://127.0.0.1:{self.port}", timeout=10, trust_env=False)
+        return httpx.AsyncClient(proxy=f"http://127.0.0.1:{self.port}", timeout=10, trust_env=False, verify=PLAIN)
 
     async def says(self, words: str) -> str:
         """The first line of the answer to a request written by hand."""

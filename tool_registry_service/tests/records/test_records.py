@@ -109,3 +109,27 @@ async def test_what_is_old_is_forgotten_but_not_what_somebody_must_still_look_at
     finally:
         await database.close()
     assert sorted(await ids(registry)) == sorted(kept)
+
+
+async def test_the_runtime_reads_how_the_calls_of_a_run_were_decided(
+    registry: RunningRegistry, database_url: str
+) -> None:
+    run = uuid.uuid4()
+    await recorded(database_url, "whoever-owns-the-tool", run_id=run, outcome="denied", cost="0.25")
+    await recorded(database_url, registry.owner)
+    answer = await registry.http.get(
+        "/internal/tools/calls", params={"run_id": str(run)}, headers=registry.as_runtime()
+    )
+    (call,) = answer.json()["calls"]
+    assert (call["run_id"], call["tool_call_id"], call["outcome"]) == (str(run), "call_1", "denied")
+    assert (call["cost"], call["cost_currency"]) == ("0.250000", "USD")
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        said = "UPDATE tools.invocations SET arguments = '{\"text\": \"hello\"}', result = 'hello' WHERE run_id = %s"
+        await connection.execute(said, (run,))
+    for headers, status in ((registry.as_runtime(), 204), (registry.issuer.service("governance", "tools"), 403)):
+        emptied = await registry.http.delete("/internal/tools/calls", params={"run_id": str(run)}, headers=headers)
+        assert emptied.status_code == status, emptied.text
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        query = "SELECT arguments, result FROM tools.invocations WHERE run_id = %s"
+        assert await (await connection.execute(query, (run,))).fetchall() == [({}, None)]
+    assert (await registry.ask("GET", f"/internal/tools/calls?run_id={run}")).status_code in {403, 404}

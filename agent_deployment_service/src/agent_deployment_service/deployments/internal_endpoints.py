@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from agent_deployment_service.dependencies import Deployments, ManagementCalls
+from agent_deployment_service.dependencies import Deployments, ObserverCalls
 from kgents_shared.auth import Reference
 from kgents_shared.contracts.deployments import ObservedDeployment
 
@@ -15,7 +15,7 @@ _OwnerId = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-
 
 @router.get("/{agent_id}")
 async def observe_deployment(
-    principal: ManagementCalls, agent_id: UUID, owner_id: _OwnerId, deployments: Deployments
+    principal: ObserverCalls, agent_id: UUID, owner_id: _OwnerId, deployments: Deployments
 ) -> ObservedDeployment | None:
     """The owner's agent's deployment; null for an agent that this service hasn't heard of."""
     async with deployments(principal) as service:

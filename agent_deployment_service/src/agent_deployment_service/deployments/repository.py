@@ -169,6 +169,6 @@ class DeploymentRepository:
 
     async def raise_epoch(self, row: DeploymentRow) -> None:
         """Asks for new instances of what runs."""
-        row.epoch = DeploymentRow.epoch + 1  # pyright: ignore[reportAttributeAccessIssue]  SQL that counts, so that two requests at once count twice
+        row.epoch = DeploymentRow.epoch + 1  # SQL that counts, so that two requests at once count twice
         await self.session.flush()
         await self.session.refresh(row)

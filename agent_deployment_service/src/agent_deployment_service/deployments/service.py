@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from uuid import UUID
 
-from agent_deployment_service.clients import AgentSource
+from agent_deployment_service.clients import AgentActivity, AgentSource
+from agent_deployment_service.deployments.lifecycle import AnyAgent, Restartable, agent_of, observe
 from agent_deployment_service.deployments.models import DeploymentRow
 from agent_deployment_service.deployments.repository import DeploymentRepository
-from agent_deployment_service.deployments.schemas import DeploymentView, InstanceView
+from agent_deployment_service.deployments.schemas import DeploymentView, GivenLimits, InstanceView, UsageView
 from agent_deployment_service.errors import AgentNotFound, NotPublished
 from agent_deployment_service.instances.models import InstanceRow
 from agent_deployment_service.instances.repository import InstanceRepository
 from agent_deployment_service.instances.states import InstanceState
+from agent_deployment_service.launchers.protocol import Launcher, Usage
 from kgents_shared.auth import Principal, Reference, referenced
+from kgents_shared.contracts.agent_spec import LimitsSpec
 from kgents_shared.contracts.deployments import DeploymentState, ObservedDeployment
 from kgents_shared.contracts.instances import STABLE
 from kgents_shared.contracts.published_agent import CanaryVersion, DesiredState
@@ -29,6 +34,8 @@ class DeploymentService:
     deployments: DeploymentRepository
     instances: InstanceRepository
     source: AgentSource
+    activity: AgentActivity
+    launcher: Launcher
     principal: Principal
 
     async def of_agent(self, agent: str) -> list[DeploymentView]:
@@ -69,7 +76,7 @@ class DeploymentService:
         The same Idempotency-Key asks once.
         """
         row = await self._find(agent)
-        if row is None or row.desired != DesiredState.RUNNING:
+        if row is None or not isinstance(await self._agent(row), Restartable):
             raise NotPublished
         if key is None or await self.deployments.remember_restart(row.id, key):
             await self.deployments.raise_epoch(row)
@@ -84,14 +91,25 @@ class DeploymentService:
             raise AgentNotFound
         return row
 
+    async def _agent(self, row: DeploymentRow) -> AnyAgent:
+        return _life_of(row, await self.instances.shown([row.id]))
+
     async def _views(self, rows: Sequence[DeploymentRow]) -> list[DeploymentView]:
         found: dict[UUID, list[InstanceRow]] = defaultdict(list)
+        living: list[UUID] = []
         for item in await self.instances.shown([row.id for row in rows]):
             found[item.deployment_id].append(item)
-        return [_view(row, found[row.id]) for row in rows]
+            if item.pid is not None:
+                living.append(item.id)
+        usage, activity = await asyncio.gather(
+            self.launcher.usage(living), self.activity.last_runs([row.agent_id for row in rows])
+        )
+        return [_view(row, found[row.id], usage, activity.get(row.agent_id)) for row in rows]
 
 
-def _view(row: DeploymentRow, instances: list[InstanceRow]) -> DeploymentView:
+def _view(
+    row: DeploymentRow, instances: list[InstanceRow], usage: Mapping[UUID, Usage], last_activity_at: datetime | None
+) -> DeploymentView:
     canary = None if row.canary is None else CanaryVersion.model_validate(row.canary)
     return DeploymentView(
         id=row.id,
@@ -102,8 +120,10 @@ def _view(row: DeploymentRow, instances: list[InstanceRow]) -> DeploymentView:
         canary_share=canary.share if canary else 0,
         desired=DesiredState(row.desired),
         state=_state(row, instances),
+        lifecycle=_life_of(row, instances).state,
+        last_activity_at=last_activity_at,
         launcher=row.launcher,
-        instances=[_instance_view(item) for item in instances],
+        instances=[_instance_view(item, usage.get(item.id)) for item in instances],
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
@@ -123,7 +143,12 @@ def _state(row: DeploymentRow, instances: list[InstanceRow]) -> DeploymentState:
     return DeploymentState.UPDATING if older else DeploymentState.STARTING
 
 
-def _instance_view(item: InstanceRow) -> InstanceView:
+def _life_of(row: DeploymentRow, instances: Sequence[InstanceRow]) -> AnyAgent:
+    return agent_of(row.agent_id, observe(DesiredState(row.desired), row.version, row.epoch, instances))
+
+
+def _instance_view(item: InstanceRow, used: Usage | None) -> InstanceView:
+    limits = LimitsSpec.model_validate(item.spec.get("limits", {}))
     return InstanceView(
         id=item.id,
         state=InstanceState(item.state),
@@ -133,4 +158,6 @@ def _instance_view(item: InstanceRow) -> InstanceView:
         restarts=item.restarts,
         started_at=item.started_at,
         last_error=item.last_error,
+        limits=GivenLimits(cpu=limits.cpu, memory_mb=limits.memory_mb, processes=limits.processes),
+        usage=None if used is None else UsageView(**asdict(used)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from uuid import UUID
 
 from agent_deployment_service.launchers.protocol import (
@@ -15,6 +15,7 @@ from agent_deployment_service.launchers.protocol import (
     LaunchRequest,
     ProcessRow,
     Protection,
+    Usage,
 )
 
 
@@ -99,6 +100,11 @@ class InMemoryLauncher:
     def running(self) -> Sequence[Launched]:
         """All that were launched and have not ended."""
         return [launched for launched, _ in self._running.values()]
+
+    async def usage(self, instance_ids: Collection[UUID]) -> Mapping[UUID, Usage]:
+        """Nothing uses nothing."""
+        nothing = Usage(cpu_s=0.0, memory_mb=0.0, processes=0)
+        return {instance_id: nothing for instance_id in instance_ids if instance_id in self._running}
 
     def request_of(self, instance_id: UUID) -> LaunchRequest:
         """What a running instance was started with."""

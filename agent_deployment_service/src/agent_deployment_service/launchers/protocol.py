@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -95,6 +95,15 @@ class Protection:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an instance uses: processor time since its start, and memory and processes now. None where nothing says."""
+
+    cpu_s: float
+    memory_mb: float | None
+    processes: int | None
+
+
 class Launcher(Protocol):
     """Starts, watches and ends instances. One object serves one event loop."""
 
@@ -132,6 +141,10 @@ class Launcher(Protocol):
 
     def running(self) -> Sequence[Launched]:
         """All instances that were launched and have not ended."""
+        ...
+
+    async def usage(self, instance_ids: Collection[UUID]) -> Mapping[UUID, Usage]:
+        """What these instances use now; without those that don't run."""
         ...
 
     async def logs(self, agent_id: UUID, tail: int) -> list[str]:

@@ -39,6 +39,11 @@ class Target:
     lane: str = STABLE
     share: int = 0
 
+    @property
+    def replicas(self) -> int:
+        """How many instances of it run side by side; beside the stable lane it is one."""
+        return self.spec.runtime.replicas if self.spec is not None and self.lane == STABLE else 1
+
 
 @dataclass(frozen=True, slots=True)
 class NoteCrash:
@@ -124,25 +129,33 @@ def decide(
     if target.spec is None:
         return Decision(draining + [_retire(item) for item in others])
     fitting = [item for item in others if (item.version, item.epoch) == (target.version, target.epoch)]
-    best = min(fitting, key=lambda item: (_PREFERENCE.index(item.state), item.id), default=None)
-    actions = draining + [_retire(item) for item in fitting if item is not best]
-    serves = isinstance(best, Ready) and best.id in registered
+    fitting.sort(key=lambda item: (_PREFERENCE.index(item.state), item.id))
+    kept, too_many = fitting[: target.replicas], fitting[target.replicas :]
+    actions = draining + [_retire(item) for item in too_many]
     outdated = [item for item in others if item not in fitting]
-    actions += [_retire(item) for item in outdated if serves or not isinstance(item, Ready)]
-    look_again_at = None
-    match best:
-        case None:
-            actions.append(StartNew())
-        case Starting():
-            actions.append(Watch(best))
-        case Crashed():
-            if best.next_start_at is None or best.next_start_at <= now:
-                actions.append(Restart(best))
-            else:
-                look_again_at = best.next_start_at
-        case Ready() | Failed():
-            pass
-    return Decision(actions, look_again_at)
+    takes_over = _takes_over(kept, target.replicas, registered)
+    actions += [_retire(item) for item in outdated if takes_over or not isinstance(item, Ready)]
+    appointments: list[datetime] = []
+    for item in kept:
+        match item:
+            case Starting():
+                actions.append(Watch(item))
+            case Crashed():
+                if item.next_start_at is None or item.next_start_at <= now:
+                    actions.append(Restart(item))
+                else:
+                    appointments.append(item.next_start_at)
+            case Ready() | Failed():
+                pass
+    actions += [StartNew()] * (target.replicas - len(kept))
+    return Decision(actions, min(appointments, default=None))
+
+
+def _takes_over(kept: Sequence[Starting | Ready | Crashed | Failed], replicas: int, registered: set[UUID]) -> bool:
+    """Whether the wanted version does its work, so that what is outdated may end: one answers, none is to come."""
+    serving = [item for item in kept if isinstance(item, Ready) and item.id in registered]
+    given_up = [item for item in kept if isinstance(item, Failed)]
+    return bool(serving) and len(serving) + len(given_up) == replicas
 
 
 def _ended(instances: Sequence[LiveInstance], running: set[UUID]) -> list[Action]:

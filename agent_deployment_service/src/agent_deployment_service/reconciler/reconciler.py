@@ -44,6 +44,7 @@ from agent_deployment_service.reconciler.decision import (
     decide,
 )
 from agent_deployment_service.reconciler.directory import RuntimeDirectory
+from agent_deployment_service.reconciler.lives import Lives
 from agent_deployment_service.reconciler.policy import RestartPolicy
 from agent_deployment_service.reconciler.store import AgentView, ReconcilerStore
 from agent_deployment_service.reconciler.work_queue import WorkQueue
@@ -95,6 +96,7 @@ class Reconciler:
         self._faults: dict[UUID, str] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._launching: set[UUID] = set()
+        self._lives = Lives()
 
     def wake(self, agent_id: UUID) -> None:
         """Have a look at an agent at once."""
@@ -199,6 +201,7 @@ class Reconciler:
             view = await self._store.view(agent_id)
             if view is None:
                 return
+            self._lives.note(view)
             actions, look_again_at = self._decide(view)
             try:
                 for target, action in actions:
@@ -218,6 +221,7 @@ class Reconciler:
                 self._queue.add_after(agent_id, max(0.0, (look_again_at - self._clock()).total_seconds()))
             if view.deleted and not view.instances:
                 await self._launcher.forget(agent_id)
+                self._lives.forget(agent_id)
             return
         self.wake(agent_id)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from agent_deployment_service.deployments.lifecycle import Observed, observe
 from agent_deployment_service.deployments.models import DeploymentRow, WantedVersionRow
 from agent_deployment_service.deployments.repository import DeploymentRepository
 from agent_deployment_service.instances.repository import InstanceRepository
@@ -20,15 +21,25 @@ from kgents_shared.db import Database
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
-    """One agent: what should run, and what was last observed. `deleted` when nothing should ever again.
+    """One agent: what should run, and what was last observed.
 
     `target` is that of the stable lane; `beside` are those of the canary and of the versions that are asked for.
     """
 
     target: Target
-    deleted: bool
+    desired: DesiredState
     instances: list[LiveInstance]
     beside: tuple[Target, ...] = ()
+
+    @property
+    def deleted(self) -> bool:
+        """Whether nothing should ever run again."""
+        return self.desired is DesiredState.DELETED
+
+    @property
+    def observed(self) -> Observed:
+        """What the agent is to who talks to it."""
+        return observe(self.desired, self.target.version, self.target.epoch, self.instances)
 
     def lanes(self) -> dict[str, Target]:
         """What should run by lane; nothing in one that only has instances left."""
@@ -132,7 +143,7 @@ def _view(row: DeploymentRow, instances: list[LiveInstance], asked_for: Sequence
         spec=AgentSpec.model_validate(row.spec) if wanted and row.spec is not None else None,
     )
     beside = tuple(_beside(row, target, asked_for)) if wanted else ()
-    return AgentView(target, row.desired == DesiredState.DELETED, instances, beside)
+    return AgentView(target, DesiredState(row.desired), instances, beside)
 
 
 def _beside(row: DeploymentRow, stable: Target, asked_for: Sequence[WantedVersionRow]) -> Iterator[Target]:

@@ -1,8 +1,9 @@
 """All SQL on the table `agents`; every query is filtered by the owner."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
@@ -47,6 +48,23 @@ class AgentRepository:
         if row is None:
             raise AgentNotFound
         return row
+
+    async def ids_of(self, owner_id: str) -> Sequence[UUID]:
+        """The ids of all of an owner's agents."""
+        wanted = select(AgentRow.id).where(AgentRow.owner_id == owner_id, AgentRow.deleted_at.is_(None))
+        return (await self.session.scalars(wanted)).all()
+
+    async def statuses(self, owner_id: str, names: Collection[str]) -> Mapping[str, str]:
+        """What has become of the owner's agents of those names, by name."""
+        wanted = select(AgentRow.name, AgentRow.status).where(
+            AgentRow.owner_id == owner_id, AgentRow.name.in_(names), AgentRow.deleted_at.is_(None)
+        )
+        return {name: str(status) for name, status in await self.session.execute(wanted)}
+
+    async def names(self, owner_id: str, limit: int) -> Sequence[str]:
+        """The owner's newest agents."""
+        wanted = select(AgentRow.name).where(AgentRow.owner_id == owner_id, AgentRow.deleted_at.is_(None))
+        return (await self.session.scalars(wanted.order_by(AgentRow.id.desc()).limit(limit))).all()
 
     async def page(
         self, owner_ids: Collection[str], wanted: AgentFilter, limit: int, after: Cursor | None

@@ -32,9 +32,12 @@ LLM_FIELDS = {
     "max_tokens": "max_tokens",
     "credential_ref": "api_key_ref",
 }
+# What a shell's config says of `[llm]` and `[runtime]`.
+LLM_OF_SHELL = ("fallbacks", "cache_s")
+RUNTIME_OF_SHELL = ("replicas",)
 GHOST_FIELDS = ("description", "system_prompt")
 # The spec takes a field or a value with the part of the platform that can do it (DESIGN §4).
-_NOT_YET = {"literal_error", "extra_forbidden", "flow_missing"}
+_NOT_YET = {"flow_missing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +78,51 @@ def of_the_shell(fault: FaultItem) -> FaultItem:
 def config_faults(config: ChatConfig) -> list[FaultItem]:
     """What an agent with this config would be refused for, whatever its ghost and model are."""
     try:
-        compile_spec(Document({"name": "any", "system_prompt": "Any.", **config.model_dump()}))
+        compile_spec(Document({"name": "any", "system_prompt": "Any.", **_tables(config.model_dump(), {}, "Chat")}))
     except InvalidInput as error:
-        return [replace(fault, loc=("config", *fault.loc)) for fault in error.errors]
+        return [replace(fault, loc=_place(fault.loc)[1:]) for fault in error.errors]
     return []
 
 
 def parts_of(spec: AgentSpec) -> tuple[GhostBody, ModelBody, ChatShellBody]:
     """The ghost, the model and the shell that make this agent, each under the agent's name."""
     fields = spec.model_dump()
-    name, llm = spec.name, fields["llm"]
+    name, llm, runtime = spec.name, fields["llm"], fields["runtime"]
     model = {ours: llm[theirs] for theirs, ours in LLM_FIELDS.items() if theirs in llm}
+    config = {field: fields[field] for field in ChatConfig.model_fields if field in fields}
+    config |= {field: llm[field] for field in LLM_OF_SHELL} | {field: runtime[field] for field in RUNTIME_OF_SHELL}
     return (
         GhostBody(name=name, description=spec.description, system_prompt=spec.system_prompt),
         ModelBody(name=name, **model),
-        ChatShellBody(name=name, config=ChatConfig(**{field: fields[field] for field in ChatConfig.model_fields})),
+        ChatShellBody(name=name, config=ChatConfig(**config)),
     )
 
 
 def _document(name: str, parts: Parts) -> dict[str, Any]:
     given = {theirs: getattr(parts.model, ours) for theirs, ours in LLM_FIELDS.items()}
-    flow = parts.flow
-    return {
+    document = {
         "name": name,
         **{field: getattr(parts.ghost, field) for field in GHOST_FIELDS},
-        "llm": {field: value for field, value in given.items() if value is not None},
-        "runtime": {"shell": parts.shell.type, **({} if flow is None else {"flow": flow.hash})},
-        # Only the platform's own worker has what an agent's other tables set.
-        **(parts.settings if parts.shell.type == "Chat" else {}),
+    }
+    llm = {field: value for field, value in given.items() if value is not None}
+    flow = parts.flow
+    if parts.shell.type == "Langflow":
+        runtime = {"shell": "Langflow"} if flow is None else {"shell": "Langflow", "flow": flow.hash}
+        return {**document, "llm": llm, "runtime": runtime}
+    return {**document, **_tables(parts.settings, llm, parts.shell.type)}
+
+
+def _tables(settings: dict[str, Any], llm: dict[str, Any], shell: str) -> dict[str, Any]:
+    """A definition's tables, from a shell's config. Only the platform's own worker has what most of them set."""
+    if shell == "Remote":
+        return {"llm": llm, "runtime": {"shell": shell, "remote": settings}}
+    elsewhere = (*LLM_OF_SHELL, *RUNTIME_OF_SHELL)
+    of_llm = {field: settings[field] for field in LLM_OF_SHELL if settings.get(field) is not None}
+    of_runtime = {field: settings[field] for field in RUNTIME_OF_SHELL if field in settings}
+    return {
+        "llm": {**llm, **of_llm},
+        "runtime": {"shell": shell, **of_runtime},
+        **{field: value for field, value in settings.items() if field not in elsewhere},
     }
 
 
@@ -125,9 +145,19 @@ def _place(loc: Loc) -> Loc:
             return loc
         case ("llm", str(field), *rest) if field in LLM_FIELDS:
             return ("model", LLM_FIELDS[field], *rest)
-        case ("runtime", "shell"):
-            return ("shell", "type")
         case (field, *_) if field in GHOST_FIELDS:
             return ("ghost", *loc)
         case _:
-            return ("shell", "config", *loc)
+            return ("shell", *_place_in_shell(loc))
+
+
+def _place_in_shell(loc: Loc) -> Loc:
+    match loc:
+        case ("runtime", "shell"):
+            return ("type",)
+        case ("runtime", "remote", *rest):
+            return ("config", *rest)
+        case ("llm" | "runtime", str(field), *rest) if field in (*LLM_OF_SHELL, *RUNTIME_OF_SHELL):
+            return ("config", field, *rest)
+        case _:
+            return ("config", *loc)

@@ -36,9 +36,9 @@ from agent_management_service.kinds.schemas import (
     MemberInFull,
     Model,
     ModelBody,
+    Provider,
     Shell,
     ShellType,
-    StoredProvider,
     Team,
     TeamBody,
     TeamInFull,
@@ -182,7 +182,7 @@ def no_filter() -> Having:
     return {}
 
 
-def _model_filter(provider: StoredProvider | None = None) -> Having:
+def _model_filter(provider: Provider | None = None) -> Having:
     return {"provider": provider}
 
 
@@ -291,7 +291,12 @@ async def publish_bot(
 async def publish_team(
     *, principal: AgentsWrite, team: Reference = _this_team, _: NoOptionsBody, key: Keyed, work: Transaction
 ) -> Response:
-    """Make or update the agent of the team's name and publish it; a team has one member for that."""
+    """Make or update the agent of the team's name and publish it.
+
+    Of several bots, each member is published first, as the agent of its name. A team in the mode `route` or
+    `coordinate` has the prompt and the model of the bot whose role is `leader`, or else of the first, which is no
+    member then.
+    """
 
     async def publish() -> Answer:
         return _published(await work.kinds.publishing.publish_team(team), principal)

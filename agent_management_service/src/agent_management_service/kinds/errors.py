@@ -52,6 +52,17 @@ class ReferenceMissing(InvalidInput):
         super().__init__(f"The {what} names what isn't there. Each is listed in errors.", errors=faults)
 
 
+class TeamNotOfParts(InvalidInput):
+    """422: a team where an agent of one ghost, model and shell belongs."""
+
+    default_code = "team_not_of_parts"
+
+    def __init__(self) -> None:
+        hint = "take its members apart, and make a team of their bots"
+        fault = FaultItem(("team",), "a team is made of bots", "team_not_of_parts", hint)
+        super().__init__("A team can't be taken apart into a bot.", errors=[fault])
+
+
 class NotRunnable(InvalidInput):
     """422: a bot or team that is stored but can't be published on this platform yet."""
 

@@ -11,12 +11,19 @@ from agent_management_service.kinds.models import KindRow
 from kgents_shared.auth import Principal, organisation_of
 from kgents_shared.contracts.agent_spec import (
     AgentName,
+    CacheSeconds,
     Capability,
     Description,
+    FallbackSpec,
     LimitsSpec,
+    LlmFallbacks,
     MaxTokens,
+    MemorySpec,
     ModelName,
     Prompt,
+    Provider,
+    RemoteSpec,
+    Replicas,
     Temperature,
     Text,
     ToolsSpec,
@@ -25,8 +32,6 @@ from kgents_shared.contracts.credentials import CredentialRef
 from kgents_shared.contracts.model import Contract
 from kgents_shared.contracts.path_table import parses_as_uuid
 
-# What may be stored. What can be published is what the spec takes: it grows with the platform.
-StoredProvider = Literal["openai", "anthropic", "google", "ollama", "openai-compatible", "echo"]
 ShellType = Literal["Chat", "Langflow", "Remote"]
 TeamMode = Literal["pipeline", "route", "coordinate"]
 
@@ -59,7 +64,7 @@ class ModelBody(Contract):
     """
 
     name: PartName
-    provider: StoredProvider | None = None
+    provider: Provider | None = None
     model_name: ModelName | None = None
     temperature: Temperature | None = None
     max_tokens: MaxTokens | None = None
@@ -71,20 +76,17 @@ class ChatConfig(Contract):
 
     capabilities: Annotated[list[Capability], Field(max_length=50)] = Field(default_factory=lambda: ["chat"])
     tools: ToolsSpec = ToolsSpec()
+    memory: MemorySpec = MemorySpec()
     limits: LimitsSpec = LimitsSpec()
+    fallbacks: LlmFallbacks = Field(default_factory=list[FallbackSpec])
+    cache_s: CacheSeconds | None = None
+    replicas: Replicas = 1
 
 
 class LangflowConfig(Contract):
     """A flow as Langflow exports it."""
 
     flow: Annotated[dict[str, Any], Field(min_length=1)]
-
-
-class RemoteConfig(Contract):
-    """An agent that runs elsewhere."""
-
-    protocol: Literal["openai", "a2a", "http"]
-    url: Annotated[Text, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$", max_length=2048)]
 
 
 class ChatShellBody(Contract):
@@ -108,7 +110,7 @@ class RemoteShellBody(Contract):
 
     name: PartName
     type: Literal["Remote"]
-    config: RemoteConfig
+    config: RemoteSpec
 
 
 class ShellOfNoType(Contract):
@@ -172,7 +174,7 @@ class Ghost(KindView):
 class Model(KindView):
     """Which language model answers; null is the platform's default."""
 
-    provider: StoredProvider | None
+    provider: Provider | None
     model_name: str | None
     temperature: float | None
     max_tokens: int | None
@@ -183,7 +185,7 @@ class Shell(KindView):
     """What executes an agent."""
 
     type: ShellType
-    config: ChatConfig | LangflowConfig | RemoteConfig
+    config: ChatConfig | LangflowConfig | RemoteSpec
 
 
 class Bot(KindView):

@@ -31,8 +31,9 @@ async def validate_definition(
 ) -> Validation:
     """Everything that is wrong with a definition, and what is likely a mistake; nothing of it is kept.
 
-    The answer is 200 whatever was found: a definition can be taken if `errors` is empty. Its tools are looked up as
-    those of the caller, or of their organisation.
+    The answer is 200 whatever was found: a definition can be taken if `errors` is empty. The tools, credentials,
+    agents of a team and providers that it names are looked up for the caller, or for their organisation: what isn't
+    there, or is of no use, is warned of.
     """
     owner_id = owner_of_new(principal, organisation)
     language, body = definition_language(request), await request.body()
@@ -40,8 +41,7 @@ async def validate_definition(
         report = validator.examine(body, language)
     else:
         report = await asyncio.to_thread(validator.examine, body, language)
-    may_read = "tools:read" in principal.scopes
-    return validation_view(await validator.with_tools(report, owner_id, may_read=may_read))
+    return validation_view(await validator.for_owner(report, owner_id, principal))
 
 
 @schemas_router.get("/agent", response_class=JSONResponse)

@@ -66,7 +66,7 @@ def _of_list(
 
 def _unmatched(loc: tuple[str | int, ...], pattern: str, servers: Sequence[str], names: Sequence[str]) -> FaultItem:
     server, dot, rest = pattern.partition(".")
-    register = "register its server with POST /mcp-servers"
+    register = "register its server: `kgents mcp add`, or POST /mcp-servers"
     if "*" not in pattern:
         hint = near(pattern, names) or register
         return FaultItem(loc, "is no tool of this owner", "tool_not_registered", hint)

@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 from agent_management_service.kinds.errors import NotRunnable
 from agent_management_service.kinds.kind import Kind
 from agent_management_service.wrappers.models import WrapperRow
-from kgents_shared.contracts.agent_spec import AgentSpec, Provider
+from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.definitions.compile import compile_spec
 from kgents_shared.definitions.documents import Document
 from kgents_shared.definitions.limits import SystemLimits
 from kgents_shared.errors import FaultItem, InvalidInput
 
 Fields = Mapping[str, Any]
-_RUN_HERE: tuple[str, ...] = get_args(Provider)
 # Tables of a definition: what the wrapper doesn't set in one stays as it is.
-_TABLES = ("llm", "tools", "limits")
+_TABLES = ("llm", "tools", "memory", "limits")
+_PROMPT_OF_REMOTE = "The agent runs elsewhere and has a prompt of its own."
 _OWN = ("name", "description")
 
 
@@ -43,24 +43,33 @@ def settings_faults(columns: Fields) -> list[FaultItem]:
 def wrapped_spec(row: WrapperRow, base: Fields | None, limits: SystemLimits) -> AgentSpec:
     """The agent that the wrapper makes of `base`, a stored definition; `NotRunnable` with every reason why not."""
     configuration = row.configuration
-    shell = configuration.get("shell", "Chat") if base is None else base["runtime"]["shell"]
-    if shell != "Chat":
-        place = ("configuration", "shell") if base is None else ("agent_id",)
-        msg = f"shell {shell!r} is stored, but can't be deployed as a wrapper here yet"
+    is_remote = base is None and configuration.get("shell") == "Remote"
+    if base is not None and base["runtime"]["shell"] != "Chat":
+        msg = f"has the shell {base['runtime']['shell']!r}, which no wrapper is put over"
         hint = "wrap an agent of the shell Chat, or give a system_prompt"
-        raise NotRunnable(Kind.WRAPPER, row.name, [FaultItem(place, msg, "not_runnable", hint)])
-    document = _document(row, base or {})
+        raise NotRunnable(Kind.WRAPPER, row.name, [FaultItem(("agent_id",), msg, "not_runnable", hint)])
+    document = _remote(row) if is_remote else _document(row, base or {}, limits.providers)
     try:
         spec = compile_spec(Document(document), limits)
     except InvalidInput as error:
-        raise NotRunnable(Kind.WRAPPER, row.name, [_of_wrapper(fault, document) for fault in error.errors]) from error
-    fault = _unsupported(spec.llm.provider, row.supported_providers)
+        raise NotRunnable(Kind.WRAPPER, row.name, [_of_wrapper(fault) for fault in error.errors]) from error
+    fault = None if is_remote else _unsupported(spec.llm.provider, row.supported_providers)
     if fault is not None:
         raise NotRunnable(Kind.WRAPPER, row.name, [fault])
     return spec
 
 
-def _document(row: WrapperRow, base: Fields) -> dict[str, Any]:
+def _remote(row: WrapperRow) -> dict[str, Any]:
+    where = {key: value for key, value in row.configuration.items() if value is not None and key != "shell"}
+    return {
+        "name": row.name,
+        "description": row.description,
+        "system_prompt": _PROMPT_OF_REMOTE,
+        "runtime": {"shell": "Remote", "remote": where},
+    }
+
+
+def _document(row: WrapperRow, base: Fields, open_here: Sequence[str] | None) -> dict[str, Any]:
     given = {key: value for key, value in row.configuration.items() if value is not None and key != "shell"}
     merged: dict[str, Any] = {**base, **given, "name": row.name}
     for table in _TABLES:
@@ -69,8 +78,8 @@ def _document(row: WrapperRow, base: Fields) -> dict[str, Any]:
     if row.description or "description" not in base:
         merged["description"] = row.description
     if "provider" not in merged["llm"] and row.supported_providers:
-        preferred = [one for one in row.supported_providers if one in _RUN_HERE]
-        # Where none can be run here, the first is what the refusal names.
+        preferred = [one for one in row.supported_providers if open_here is None or one in open_here]
+        # Where none is open here, the first is what the refusal names.
         merged["llm"]["provider"] = (preferred or row.supported_providers)[0]
     return merged
 
@@ -86,10 +95,9 @@ def _unsupported(provider: str | None, supported: Sequence[str]) -> FaultItem | 
     )
 
 
-def _of_wrapper(fault: FaultItem, document: Fields) -> FaultItem:
+def _of_wrapper(fault: FaultItem) -> FaultItem:
     """A fault of the definition at the wrapper's field that it comes from."""
     loc = fault.loc if fault.loc[:1] and fault.loc[0] in _OWN else ("configuration", *fault.loc)
-    if fault.code == "literal_error" and fault.loc == ("llm", "provider"):
-        provider = document["llm"]["provider"]
-        return FaultItem(loc, f"{provider!r} is stored, but can't be run here yet", "not_runnable", fault.hint)
+    if fault.loc[:2] == ("runtime", "remote"):
+        loc = ("configuration", *fault.loc[2:])
     return replace(fault, loc=loc)

@@ -8,15 +8,20 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from agent_management_service.agents.models import AgentStatus
-from agent_management_service.kinds.schemas import KindView, RemoteConfig, StoredProvider
+from agent_management_service.kinds.schemas import KindView
 from kgents_shared.contracts.agent_spec import (
     AgentName,
+    CacheSeconds,
     Capability,
     Description,
     LimitsSpec,
+    LlmFallbacks,
     MaxTokens,
+    MemorySpec,
     ModelName,
     Prompt,
+    Provider,
+    RemoteSpec,
     Temperature,
     ToolsSpec,
 )
@@ -28,23 +33,25 @@ WrapperVersion = Annotated[
 ]
 
 
-def _each_once(providers: list[StoredProvider]) -> list[StoredProvider]:
+def _each_once(providers: list[Provider]) -> list[Provider]:
     if len(set(providers)) != len(providers):
         raise PydanticCustomError("doubled_provider", "must not name a provider twice")
     return providers
 
 
-SupportedProviders = Annotated[list[StoredProvider], Field(max_length=10), AfterValidator(_each_once)]
+SupportedProviders = Annotated[list[Provider], Field(max_length=10), AfterValidator(_each_once)]
 
 
 class ModelSettings(Contract):
     """Which model answers, as in an agent's `[llm]`; what is absent stays as the wrapped agent has it."""
 
-    provider: StoredProvider | None = None
+    provider: Provider | None = None
     model: ModelName | None = None
     temperature: Temperature | None = None
     max_tokens: MaxTokens | None = None
     credential_ref: CredentialRef | None = None
+    fallbacks: LlmFallbacks | None = None
+    cache_s: CacheSeconds | None = None
 
 
 class ChatConfiguration(Contract):
@@ -55,10 +62,11 @@ class ChatConfiguration(Contract):
     capabilities: Annotated[list[Capability], Field(max_length=50)] | None = None
     llm: ModelSettings | None = None
     tools: ToolsSpec | None = None
+    memory: MemorySpec | None = None
     limits: LimitsSpec | None = None
 
 
-class RemoteConfiguration(RemoteConfig):
+class RemoteConfiguration(RemoteSpec):
     """An agent that runs elsewhere."""
 
     shell: Literal["Remote"]
@@ -74,7 +82,7 @@ class _WrapperFields(Contract):
     name: AgentName
     description: Description = ""
     version: WrapperVersion = "1.0.0"
-    supported_providers: SupportedProviders = Field(default_factory=list[StoredProvider])
+    supported_providers: SupportedProviders = Field(default_factory=list[Provider])
     agent_id: UUID | None = None
 
 
@@ -88,7 +96,7 @@ class ChatWrapperBody(_WrapperFields):
 
 
 class RemoteWrapperBody(_WrapperFields):
-    """A wrapper of an agent that runs elsewhere: kept, and not deployed yet."""
+    """A wrapper of an agent that runs elsewhere. `supported_providers` says nothing of it."""
 
     configuration: RemoteConfiguration
 
@@ -104,7 +112,7 @@ class Wrapper(KindView):
 
     description: str
     version: str
-    supported_providers: list[StoredProvider]
+    supported_providers: list[Provider]
     agent_id: UUID | None
     configuration: dict[str, Any]
     deployed_agent_id: UUID | None

@@ -5,9 +5,11 @@ from typing import Any, cast
 
 import orjson
 
+from agent_runtime_service.budgets.admission import Admitted
+from agent_runtime_service.budgets.book import Payer
 from agent_runtime_service.errors import ModelNeeded
 from agent_runtime_service.gateway import faults
-from agent_runtime_service.gateway.ledger import Booking, ModelCallLedger
+from agent_runtime_service.gateway.ledger import Booking, ModelCallLedger, Spent
 from agent_runtime_service.gateway.request import checked_request
 from agent_runtime_service.gateway.service import ModelGateway
 from agent_runtime_service.gateway.usage import UsageMeter
@@ -19,7 +21,7 @@ from kgents_shared.http.vault import CredentialUse
 
 _NEEDED = (
     "This needs a language model, and only the built-in echo would answer: name another provider, "
-    "or ask the operator to set OPENAI_API_KEY or OPENAI_BASE_URL."
+    "or ask the operator to set OPENAI_API_KEY or OPENAI_BASE_URL, or those of another provider."
 )
 # What servers that don't know `response_format` with a schema answer to it.
 _NOT_UNDERSTOOD = frozenset({400, 404, 415, 422, 501})
@@ -62,6 +64,9 @@ class CompletionService:
         meter, began, tries, code = UsageMeter(len(raw)), time.monotonic(), 1, None
         ref = body.llm.credential_ref
         credential = None if ref is None else CredentialUse(ref, body.owner_id)
+        admitted = await self._admitted(body.owner_id, choice, raw)
+        if admitted.max_tokens is not None:
+            choice = choice.model_copy(update={"max_tokens": admitted.max_tokens})
         try:
             provider = await self._gateway.provider(choice.provider, credential, body.purpose)
             async with provider.complete(checked_request(raw, choice), max(0.0, until - began)) as answer:
@@ -75,11 +80,21 @@ class CompletionService:
             self._gateway.forget_refused(credential, error)
             raise
         finally:
-            tokens = meter.tokens() if meter.size else (0, 0, False)
-            booking = Booking(body.owner_id, choice.provider, choice.model, purpose=body.purpose)
-            self._ledger.add(booking, tokens, tries=tries, duration_s=time.monotonic() - began, error=code)
+            tokens = meter.tokens() if meter.size or code in faults.GIVEN_UP else (0, 0, False)
+            cost = admitted.settle(tokens[0], tokens[1], meter.cached_tokens)
+            owner_id, duration_s = body.owner_id, time.monotonic() - began
+            booking = Booking(owner_id, choice.provider, choice.model, agent_owner_id=owner_id, purpose=body.purpose)
+            spent = Spent(cost, meter.cached_tokens)
+            self._ledger.add(booking, tokens, tries=tries, duration_s=duration_s, error=code, spent=spent)
         usage = CompletionUsage(prompt_tokens=tokens[0], completion_tokens=tokens[1], estimated=tokens[2])
         return Completion(text=text, is_whole=is_whole, provider=choice.provider, model=choice.model, usage=usage)
+
+    async def _admitted(self, owner_id: str, choice: ModelChoice, raw: bytes) -> Admitted:
+        budgets = self._gateway.budgets
+        bounds = budgets.bounds(Payer(owner_id, agent_owner_id=owner_id))
+        if not bounds:
+            return Admitted(budgets.price(choice.provider, choice.model))
+        return await budgets.admit(bounds, choice.provider, choice.model, raw, choice.max_tokens)
 
 
 def _said(provider: str, body: bytes) -> tuple[str, bool]:

@@ -9,26 +9,54 @@ from kgents_shared.contracts.worker import Message
 from kgents_shared.db import Cursor, HotPool, PageRequest
 from kgents_shared.errors import InvalidInput
 
-_FIND = """
-SELECT id, agent_id, agent_name, created_at, lane FROM runtime.conversations
-WHERE owner_id = ANY(%(owner_ids)s) AND id = %(id)s
+# Who asked what the newest run of a conversation answers.
+_ASKER = """
+SELECT CASE WHEN origin.replay_of IS NOT NULL THEN 'replay' WHEN cardinality(run.hops) > 0 THEN 'agent' END
+FROM (
+    SELECT run_id FROM runtime.steps WHERE steps.conversation_id = conversations.id ORDER BY seq DESC LIMIT 1
+) AS newest JOIN runtime.runs AS run ON run.id = newest.run_id
+    LEFT JOIN runtime.run_origins AS origin ON origin.run_id = run.id
 """
+_COLUMNS = f"id, agent_id, agent_name, created_at, lane, coalesce(({_ASKER}), 'person')"
+_FIND = f"""
+SELECT {_COLUMNS} FROM runtime.conversations WHERE owner_id = ANY(%(owner_ids)s) AND id = %(id)s
+"""  # noqa: S608 -- our constants
 # A page of each owner's, then the newest of those: the index has them by owner.
-_LIST = """
+_LIST = f"""
 SELECT page.* FROM unnest(%(owner_ids)s::text[]) AS owner (id) CROSS JOIN LATERAL (
-    SELECT id, agent_id, agent_name, created_at, lane FROM runtime.conversations
+    SELECT {_COLUMNS} FROM runtime.conversations
     WHERE owner_id = owner.id AND (%(agent_id)s::uuid IS NULL OR agent_id = %(agent_id)s)
         AND (%(after)s::uuid IS NULL OR conversations.id < %(after)s)
     ORDER BY conversations.id DESC LIMIT %(limit)s
 ) AS page
 ORDER BY page.id DESC LIMIT %(limit)s
+"""  # noqa: S608 -- our constants
+# Pictures are megabytes, and nobody is shown them: of those only their kinds are read.
+_PAYLOAD = """
+CASE WHEN kind = 'user' AND pg_column_size(payload) > 8000 AND payload->'images' IS NOT NULL THEN json_build_object(
+    'role', 'user', 'text', payload->>'text', 'images', (
+        SELECT json_agg(json_build_object('media_type', image->>'media_type', 'data', ''))
+        FROM json_array_elements(payload->'images') AS image
+    )
+) ELSE payload END::text
 """
-_MESSAGES = """
-SELECT seq, run_id, payload::text, step.created_at FROM runtime.steps AS step
+_MESSAGES = f"""
+SELECT seq, run_id, {_PAYLOAD}, step.created_at FROM runtime.steps AS step
 WHERE conversation_id = (SELECT id FROM runtime.conversations WHERE owner_id = ANY(%(owner_ids)s) AND id = %(id)s)
     AND in_context AND seq > %(after)s
 ORDER BY seq LIMIT %(limit)s
-"""
+"""  # noqa: S608 -- our constants
+
+
+# The newest of what is in the context, oldest first.
+_NEWEST = f"""
+SELECT * FROM (
+    SELECT seq, run_id, {_PAYLOAD}, step.created_at FROM runtime.steps AS step
+    WHERE conversation_id = (SELECT id FROM runtime.conversations WHERE owner_id = ANY(%(owner_ids)s) AND id = %(id)s)
+        AND in_context AND seq >= %(first)s
+    ORDER BY seq DESC LIMIT 1000
+) AS newest ORDER BY seq
+"""  # noqa: S608 -- our constants
 
 
 class ConversationRepository:
@@ -58,6 +86,13 @@ class ConversationRepository:
         values = {"owner_ids": sorted(owner_ids), "id": conversation_id, "after": after, "limit": request.limit + 1}
         return [_message(row) for row in await self._rows(_MESSAGES, values)]
 
+    async def newest_messages(
+        self, owner_ids: Collection[str], conversation_id: UUID, first_seq: int
+    ) -> list[MessageView]:
+        """The newest 1,000 messages from that place on, oldest first."""
+        values = {"owner_ids": sorted(owner_ids), "id": conversation_id, "first": first_seq}
+        return [_message(row) for row in await self._rows(_NEWEST, values)]
+
     async def _rows(self, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(statement, values)  # pyright: ignore[reportArgumentType] -- our constants
@@ -65,7 +100,7 @@ class ConversationRepository:
 
 
 def _conversation(row: tuple[Any, ...]) -> ConversationView:
-    return ConversationView(id=row[0], agent_id=row[1], agent=row[2], created_at=row[3], lane=row[4])
+    return ConversationView(id=row[0], agent_id=row[1], agent=row[2], created_at=row[3], lane=row[4], asked_by=row[5])
 
 
 def _message(row: tuple[Any, ...]) -> MessageView:
@@ -80,6 +115,7 @@ def _message(row: tuple[Any, ...]) -> MessageView:
         tool_calls=message.tool_calls,
         tool_call_id=message.tool_call_id,
         is_error=message.is_error,
+        images=tuple(image.media_type for image in message.images),
     )
 
 

@@ -1,4 +1,4 @@
-"""The door as an ASGI app of its own, on the listener that only workers reach. Three paths, nothing else.
+"""The door as an ASGI app of its own, on the listener that only workers reach. Four paths, nothing else.
 
 It is written on plain ASGI: model answers pass it byte by byte, and every message of the platform does.
 """
@@ -18,8 +18,8 @@ from kgents_shared.errors.handlers import is_database_away, problem_response
 
 _MAX_MODEL_BYTES = 32 * 1024 * 1024
 _MAX_BODY_BYTES = 4 * 1024 * 1024
-_LLM_PREFIX, _LLM_SUFFIX = "/internal/llm/", "/v1/chat/completions"
-_RUNS_PREFIX, _STEPS_SUFFIX = "/internal/runs/", "/steps"
+_LLM_PREFIX = "/internal/llm/"
+_RUNS_PREFIX, _STEPS_SUFFIX, _CONTEXT_SUFFIX = "/internal/runs/", "/steps", "/context"
 _TOOL_CALL = "/internal/tools/call"
 
 
@@ -64,15 +64,17 @@ class _DoorApp:
         if task is not None:
             run.door_calls.add(task)
         try:
-            if path.startswith(_LLM_PREFIX) and path.endswith(_LLM_SUFFIX):
-                provider = path[len(_LLM_PREFIX) : -len(_LLM_SUFFIX)]
-                await _complete(service, run, provider, await _body(receive, _MAX_MODEL_BYTES), send)
+            if path.startswith(_LLM_PREFIX):
+                await _complete(service, run, path[len(_LLM_PREFIX) :], await _body(receive, _MAX_MODEL_BYTES), send)
             elif path == _TOOL_CALL:
                 result = await service.call_tool(run, await _body(receive, _MAX_BODY_BYTES))
                 await _answer(send, 200, result.model_dump_json().encode())
             elif path == f"{_RUNS_PREFIX}{run.run_id}{_STEPS_SUFFIX}":
                 seq = await service.store_step(run, await _body(receive, _MAX_BODY_BYTES))
                 await _answer(send, 201, b'{"seq":%d}' % seq)
+            elif path == f"{_RUNS_PREFIX}{run.run_id}{_CONTEXT_SUFFIX}":
+                await service.change_context(run, await _body(receive, _MAX_BODY_BYTES))
+                await _answer(send, 201, b"{}")
             else:
                 raise NotFound("There is nothing here.")
         finally:
@@ -80,8 +82,13 @@ class _DoorApp:
                 run.door_calls.discard(task)
 
 
-async def _complete(service: DoorService, run: ActiveRun, provider: str, body: bytes, send: Send) -> None:
-    async with service.gateway.complete(run, provider, body) as answer:
+async def _complete(service: DoorService, run: ActiveRun, where: str, body: bytes, send: Send) -> None:
+    """`where` is `{provider}/{path}`, or `{provider}@{place}/{path}` for a fallback (`ModelGateway.complete`)."""
+    provider, _, path = where.partition("/")
+    provider, _, place = provider.partition("@")
+    if not place.isdecimal() and place:
+        raise NotFound("There is nothing here.")
+    async with service.gateway.complete(run, provider, path, body, int(place or 0)) as answer:
         headers = [(b"content-type", answer.content_type.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         async for data in answer.chunks:

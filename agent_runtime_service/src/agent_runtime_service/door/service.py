@@ -10,18 +10,19 @@ import orjson
 from agent_runtime_service.door.tools import ToolCaller
 from agent_runtime_service.errors import StaleLease
 from agent_runtime_service.execution.active import ActiveRun, ActiveRuns
-from agent_runtime_service.execution.feed import FeedEvent
 from agent_runtime_service.execution.repository import RunJournal
 from agent_runtime_service.gateway.service import ModelGateway
 from agent_runtime_service.instances.directory import InstanceDirectory
-from kgents_shared.contracts.worker import Message, StepRequest, ToolCallRequest, ToolCallResult
+from kgents_shared.contracts.worker import ContextChange, Message, StepRequest, ToolCallRequest, ToolCallResult
 from kgents_shared.errors import InvalidInput, TooManyRequests, Unauthenticated
 
 _MAX_CALLS_PER_STEP = 32
+# One before each try of a model call, and one where that is refused as too long; of each of a few models.
+_CHANGES_PER_STEP = 16
 
 
 class DoorService:
-    """The three calls. Run, owner and limits come from the front's own record, never from what the worker says."""
+    """The four calls. Run, owner and limits come from the front's own record, never from what the worker says."""
 
     def __init__(
         self,
@@ -74,9 +75,17 @@ class DoorService:
             run.stores_a_step = False
         run.steps += 1
         run.waiting_calls = {call.id: call for call in message.tool_calls}
-        if run.feed.heard:
-            run.feed.push(FeedEvent("step", seq=seq, payload=orjson.loads(payload)))
+        run.feed.stored(seq, payload)
         return seq
+
+    async def change_context(self, run: ActiveRun, body: bytes) -> None:
+        """Store what the model is shown no longer; a worker that tells of it more often than it asks is out of hand."""
+        run.context_changes += 1
+        if run.context_changes > plan_steps(run) * _CHANGES_PER_STEP:
+            raise TooManyRequests(
+                "The run has changed its context as often as it may.", code="too_many_context_changes"
+            )
+        await self._journal.change_context(run, ContextChange.model_validate_json(body))
 
     async def call_tool(self, run: ActiveRun, body: bytes) -> ToolCallResult:
         """Carry out a stored call; its result is stored before it is given back."""

@@ -3,16 +3,18 @@
 import asyncio
 import hashlib
 from typing import NoReturn
+from uuid import UUID
 
 import orjson
 import structlog
 
 from agent_runtime_service.clients import ToolRegistry
+from agent_runtime_service.door.tool_money import ToolMoney
 from agent_runtime_service.errors import RunWaiting
-from agent_runtime_service.execution.active import ActiveRun, AwaitedApproval
-from agent_runtime_service.execution.feed import FeedEvent
+from agent_runtime_service.execution.active import ActiveRun
 from agent_runtime_service.execution.repository import RunJournal
-from kgents_shared.contracts.tools import ApprovalWait, InvokeToolAnswer, InvokeToolRequest
+from agent_runtime_service.execution.teams import as_question
+from kgents_shared.contracts.tools import InvokeToolAnswer, InvokeToolRequest
 from kgents_shared.contracts.worker import Message, ToolCall, ToolCallRequest, ToolCallResult
 from kgents_shared.errors import ApiError, BadGateway, Conflict, InvalidInput, Unavailable
 from kgents_shared.http.client import CallFailed
@@ -21,6 +23,7 @@ _log = structlog.get_logger("kgents.runtime.tools")
 _RETRY_PAUSE_S = 0.5
 _MARGIN_S = 0.5
 _LEAST_S = 0.2
+_LONGEST_S = 3600.0
 _SERVER_ERROR = 500
 _UNKNOWN = "The tool's answer was lost. Whether the call took effect is not known; do not simply repeat it."
 
@@ -28,14 +31,17 @@ _UNKNOWN = "The tool's answer was lost. Whether the call took effect is not know
 class ToolCaller:
     """Carries out the calls of stored steps, each at most once as far as this side can know."""
 
-    def __init__(self, journal: RunJournal, registry: ToolRegistry) -> None:
+    def __init__(self, journal: RunJournal, registry: ToolRegistry, answered: asyncio.Event, money: ToolMoney) -> None:
+        self._money = money
+        self._answered = answered
         self._journal = journal
         self._registry = registry
 
     async def call(self, run: ActiveRun, request: ToolCallRequest) -> ToolCallResult:
         """The result of a call that the run's last step asked for.
 
-        Raises `RunWaiting` where it needs a person's word: the run waits, and whoever asked is let go.
+        Raises `RunWaiting` where it needs a person's word, or an agent that was asked does: the run waits, and whoever
+        asked is let go.
         """
         call = run.waiting_calls.get(request.tool_call_id)
         if call is None or call.name != request.name or call.arguments != request.arguments:
@@ -51,7 +57,7 @@ class ToolCaller:
 
     async def _once(self, run: ActiveRun, call: ToolCall) -> ToolCallResult:
         key = hashlib.sha256(f"{run.run_id}/{call.id}".encode()).hexdigest()
-        state, stored = await self._journal.dispatch_tool(
+        state, stored, awaited_run, is_repeated = await self._journal.dispatch_tool(
             run,
             {
                 "tool_call_id": call.id,
@@ -63,22 +69,28 @@ class ToolCaller:
         if state != "dispatched" and stored is not None:
             message = Message.model_validate_json(stored)
             return ToolCallResult(content=message.text, is_error=message.is_error)
-        state, answer = await self._carry_out(run, call, key)
-        if answer.waiting is not None:
-            await self._suspend(run, call, answer.waiting)
+        state, answer = await self._carry_out(run, call, key, awaited_run, is_repeated=is_repeated)
+        if answer.waiting is not None or answer.awaited_run is not None:
+            await self._suspend(run, call, answer)
         result = ToolCallResult(content=_storable(answer.content), is_error=answer.is_error)
         await self._store(run, call, state, result)
         return result
 
-    async def _suspend(self, run: ActiveRun, call: ToolCall, waiting: ApprovalWait) -> NoReturn:
-        awaited = AwaitedApproval(waiting.approval_id, call.name, waiting.expires_at)
-        run.suspend(await self._journal.suspend(run, call.id, awaited))
+    async def _suspend(self, run: ActiveRun, call: ToolCall, answer: InvokeToolAnswer) -> NoReturn:
+        run.suspend(await self._journal.suspend(run, call.id, answer.waiting, answer.awaited_run))
+        if answer.awaited_run is not None:
+            self._answered.set()  # it may have ended before this one waited for it
         raise RunWaiting("The run waits for an approval; it goes on with another request.")
 
-    async def _carry_out(self, run: ActiveRun, call: ToolCall, key: str) -> tuple[str, InvokeToolAnswer]:
+    async def _carry_out(
+        self, run: ActiveRun, call: ToolCall, key: str, awaited_run: UUID | None, *, is_repeated: bool
+    ) -> tuple[str, InvokeToolAnswer]:
         plan = run.plan
         if plan is None or all(tool.name != call.name for tool in plan.tools):
             return "completed", InvokeToolAnswer(content=f"There is no tool named {call.name} here.", is_error=True)
+        if run.replay is not None:
+            return "completed", run.replay.answer(call.name, call.arguments)
+        name, arguments = as_question(call) if plan.is_team else (call.name, call.arguments)
         request = InvokeToolRequest(
             owner_id=plan.owner_id,
             principal=run.principal,
@@ -89,22 +101,39 @@ class ToolCaller:
             conversation_id=run.conversation_id,
             tool_call_id=call.id,
             idempotency_key=key,
-            name=call.name,
-            arguments=call.arguments,
+            name=name,
+            arguments=arguments,
             allow=plan.patterns.allow,
             deny=plan.patterns.deny,
             hops=(*run.hops, run.agent_id),
+            memory=plan.memory,
+            awaited_run=awaited_run,
         )
+        try:
+            priced = await self._money.admit(run, plan, call.id, name, is_repeated=is_repeated)
+        except ApiError as error:
+            return "completed", InvokeToolAnswer(content=f"{name} was not called. {error.detail}", is_error=True)
+        try:
+            state, answer = await self._invoked(run, request)
+            if state == "completed":
+                priced.went(answer.cost)
+        finally:
+            self._money.settle(run, plan, priced)
+        return state, answer
+
+    async def _invoked(self, run: ActiveRun, request: InvokeToolRequest) -> tuple[str, InvokeToolAnswer]:
+        tool = request.name
         while (left := run.time_left() - _MARGIN_S) > _LEAST_S:
             try:
-                return "completed", await self._registry.invoke(request, left)
+                answer = await self._registry.invoke(request, min(left, _LONGEST_S))
+                return "unknown" if answer.effect_unknown else "completed", answer
             except Unavailable as away:
                 # The same key: the registry knows whether it carried the call out already.
-                _log.warning("tool_answer_missing", tool=call.name, run_id=str(run.run_id), error=away.detail)
+                _log.warning("tool_answer_missing", tool=tool, run_id=str(run.run_id), error=away.detail)
                 await asyncio.sleep(_RETRY_PAUSE_S)
             except ApiError as error:
                 if _broke(error):
-                    _log.warning("tool_call_broke", tool=call.name, run_id=str(run.run_id), error=error.detail)
+                    _log.warning("tool_call_broke", tool=tool, run_id=str(run.run_id), error=error.detail)
                     break
                 return "completed", InvokeToolAnswer(content=error.detail, is_error=True)
         return "unknown", InvokeToolAnswer(content=_UNKNOWN, is_error=True)
@@ -114,8 +143,7 @@ class ToolCaller:
         payload = orjson.dumps(message.model_dump(mode="json", exclude_defaults=True))
         seq = await self._journal.complete_tool(run, call.id, state, payload.decode())
         run.waiting_calls.pop(call.id, None)
-        if run.feed.heard:
-            run.feed.push(FeedEvent("step", seq=seq, payload=orjson.loads(payload)))
+        run.feed.stored(seq, payload)
 
 
 def _broke(error: ApiError) -> bool:

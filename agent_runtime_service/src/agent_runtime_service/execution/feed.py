@@ -4,12 +4,18 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+import orjson
+
+_MOST_BEHIND: Final = 512
 
 
 @dataclass(slots=True)
 class FeedEvent:
-    """`delta` (text), `reset`, or `step` (a stored message with its place `seq` in the transcript)."""
+    """`delta` (text), `reset`, `step` (a stored message with its place `seq` in the transcript), `retrying` (the try
+    that failed), or `look`: something is stored that isn't told here.
+    """
 
     name: str
     text: str = ""
@@ -18,7 +24,10 @@ class FeedEvent:
 
 
 class Listener:
-    """One listener's backlog. Waiting pieces of text are joined: a slow reader costs no more than the text."""
+    """One listener's backlog. Waiting pieces of text are joined: a slow reader costs no more than the text.
+
+    One that falls behind by `_MOST_BEHIND` events is closed: what it missed is stored, and read there.
+    """
 
     def __init__(self) -> None:
         self._events: deque[FeedEvent] = deque()
@@ -27,9 +36,14 @@ class Listener:
 
     def push(self, event: FeedEvent) -> None:
         """Add an event."""
+        if self._closed:
+            return
         last = self._events[-1] if self._events else None
         if event.name == "delta" and last is not None and last.name == "delta":
             last.text += event.text
+        elif len(self._events) >= _MOST_BEHIND:
+            self._events.clear()
+            self._closed = True
         else:
             self._events.append(FeedEvent(event.name, event.text, event.seq, event.payload))
         self._ready.set()
@@ -51,24 +65,46 @@ class Listener:
 
 
 class Feed:
-    """Hands each event to every listener; without listeners it costs nothing."""
+    """Hands each event to every listener; without listeners it costs next to nothing."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
-
-    @property
-    def heard(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._listeners)
+        self._said: list[str] = []
 
     def listen(self) -> Listener:
-        """A new listener, who hears what comes from now on."""
+        """A new listener, who hears what comes from now on, and what has been said of the answer that is under way."""
         listener = Listener()
+        if self._said:
+            listener.push(FeedEvent("delta", text="".join(self._said)))
         self._listeners.append(listener)
         return listener
 
+    def leave(self, listener: Listener) -> None:
+        """A listener went away."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def say(self, text: str) -> None:
+        """Tell a piece of the answer, and keep it for who listens later."""
+        self._said.append(text)
+        if self._listeners:
+            self.push(FeedEvent("delta", text=text))
+
+    def stored(self, seq: int, payload: bytes) -> None:
+        """Tell of a step that was stored at this place."""
+        self._said.clear()
+        if self._listeners:
+            self.push(FeedEvent("step", seq=seq, payload=orjson.loads(payload)))
+
+    def nudge(self) -> None:
+        """Tell everybody to look at what is stored; the answer that is under way goes on."""
+        for listener in self._listeners:
+            listener.push(FeedEvent("look"))
+
     def push(self, event: FeedEvent) -> None:
         """Tell everybody."""
+        if event.name != "delta":
+            self._said.clear()
         for listener in self._listeners:
             listener.push(event)
 

@@ -8,15 +8,17 @@ from uuid import UUID
 import orjson
 import structlog
 
+from agent_runtime_service.budgets.bounds import bounds_of
 from agent_runtime_service.clients import ToolRegistry
 from agent_runtime_service.execution.active import RunPlan
+from agent_runtime_service.execution.teams import most_steps, patterns_with_members, tools_with_members
 from agent_runtime_service.gateway.service import ModelGateway
 from agent_runtime_service.instances.directory import Instance
+from agent_runtime_service.remote.plan import remote_models
 from kgents_shared.contracts.agent_spec import AgentSpec
-from kgents_shared.contracts.tools import ResolveToolsRequest
+from kgents_shared.contracts.tools import MemoryUse, ResolveToolsRequest, ToolPrice
 from kgents_shared.contracts.worker import ToolDefinition
 from kgents_shared.errors import ApiError
-from kgents_shared.http.vault import CredentialUse
 
 _log = structlog.get_logger("kgents.runtime.plan")
 REFRESH_AFTER_S = 30.0
@@ -89,6 +91,7 @@ class Planner:
         registration = instance.registration
         spec = registration.spec
         tools: tuple[ToolDefinition, ...] = ()
+        prices: dict[str, ToolPrice] = {}
         changes = self._changes_of(registration.owner_id)
         if spec.tools.allow:
             request = ResolveToolsRequest(
@@ -97,22 +100,30 @@ class Planner:
                 allow=spec.tools.allow,
                 deny=spec.tools.deny,
             )
-            tools = (await self._registry.resolve(request)).tools
-        model = self._gateway.choose(spec.llm)
+            found = await self._registry.resolve(request)
+            tools, prices = found.tools, found.prices
+        tools = tools_with_members(spec, tools)
+        models = remote_models(spec, registration.owner_id) or self._gateway.planned(spec.llm, registration.owner_id)
         wire = {
             "tools": [tool.model_dump(mode="json") for tool in tools],
-            "llm": model.model_dump(mode="json"),
-            "max_steps": spec.limits.max_steps,
+            "llm": models[0].choice.model_dump(mode="json"),
+            "fallbacks": [model.choice.model_dump(mode="json") for model in models[1:]],
+            "max_steps": most_steps(spec),
+            "window_tokens": spec.memory.window_tokens,
         }
         plan = RunPlan(
             version=registration.version,
             owner_id=registration.owner_id,
-            model=model,
-            credential=CredentialUse(ref, registration.owner_id) if (ref := spec.llm.credential_ref) else None,
+            models=models,
             tools=tools,
-            patterns=spec.tools,
-            max_steps=spec.limits.max_steps,
+            memory=MemoryUse(scope=spec.memory.scope, semantic=spec.memory.semantic),
+            patterns=patterns_with_members(spec),
+            max_steps=most_steps(spec),
             wire=orjson.dumps(wire)[1:-1],
+            bounds=bounds_of(registration.agent_id, registration.agent_name, spec.limits),
+            cache_s=spec.llm.cache_s,
+            is_team=spec.team is not None,
+            tool_prices=prices,
         )
         kept = self._kept[instance.instance_id] = _Kept(plan, spec, _now(), changes)
         return kept

@@ -11,6 +11,8 @@ from psycopg_pool import PoolTimeout
 from agent_runtime_service.execution.active import ActiveRun, ActiveRuns
 from agent_runtime_service.execution.driver import RunDriver
 from agent_runtime_service.execution.repository import RunJournal
+from agent_runtime_service.execution.retries import RetryPolicy
+from kgents_shared.contracts.worker import Image, ToolDefinition
 
 _log = structlog.get_logger("kgents.runtime.recovery")
 
@@ -54,7 +56,7 @@ class Recovery:
 def driven_run(row: Sequence[Any]) -> ActiveRun:
     """A run that was driven before, from the row that taking it over gave."""
     (run_id, conversation_id, owner_id, principal, agent_id, agent_name, version, status, epoch, attempts, text,
-     timeout_s, age_s, lane, hops) = row  # fmt: skip
+     timeout_s, age_s, lane, hops, retry, failed_tries, extras) = row  # fmt: skip
     run = ActiveRun(
         run_id=run_id,
         conversation_id=conversation_id,
@@ -70,6 +72,11 @@ def driven_run(row: Sequence[Any]) -> ActiveRun:
         attempts=attempts,
         queued=status == "queued",
         hops=tuple(hops),
+        retry=RetryPolicy.from_json(retry),
+        failed_tries=failed_tries,
+        images=tuple(Image(**image) for image in (extras or {}).get("images", ())),
+        answer_schema=(extras or {}).get("answer_schema"),
+        client_tools=tuple(ToolDefinition(**tool) for tool in (extras or {}).get("client_tools", ())),
     )
     run.deadline = asyncio.get_running_loop().time() + timeout_s - (age_s or 0)
     return run

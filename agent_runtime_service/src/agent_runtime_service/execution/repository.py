@@ -10,13 +10,17 @@ from uuid import UUID
 import orjson
 import psycopg
 import structlog
-from psycopg.errors import UniqueViolation
+from psycopg.errors import ForeignKeyViolation, UniqueViolation
 from psycopg_pool import PoolTimeout
 
 from agent_runtime_service.errors import ConversationNotFound, RunWaiting, StaleLease
 from agent_runtime_service.execution import statements
 from agent_runtime_service.execution.active import WAITING, ActiveRun, AwaitedApproval, RunEnd, Usage
 from agent_runtime_service.execution.events import run_event
+from agent_runtime_service.execution.retries import FailedTry
+from agent_runtime_service.prices.money import parts_of
+from kgents_shared.contracts.tools import ApprovalWait
+from kgents_shared.contracts.worker import ContextChange, Image, Message, ToolCall
 from kgents_shared.db import HotPool, new_id
 
 _log = structlog.get_logger("kgents.runtime.journal")
@@ -34,12 +38,16 @@ class KeyTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What a message asks for. `key` and `request_hash` come together or not at all."""
+    """What a message asks for. `key` and `request_hash` come together or not at all.
+
+    `earlier` is what was said before a conversation that begins here, oldest first.
+    """
 
     run: ActiveRun
     is_first: bool
     key: str | None
     request_hash: bytes | None
+    earlier: tuple[Message, ...] = ()
 
 
 class RunJournal:
@@ -52,9 +60,13 @@ class RunJournal:
         self._patience_s = patience_s
 
     async def _row(self, statement: str, values: Mapping[str, Any]) -> Any:
-        async with self._pool.connection() as connection:
+        # Not `pool.connection()`: on connections in autocommit its two context managers do nothing but cost.
+        connection = await self._pool.getconn()
+        try:
             cursor = await connection.execute(statement, values)  # pyright: ignore[reportArgumentType] -- our constants
             return await cursor.fetchone()
+        finally:
+            await self._pool.putconn(connection)
 
     async def begin(self, new: NewRun) -> None:
         """Store the run and, unless others are ahead of it, the user's message; fills the run's transcript.
@@ -63,21 +75,30 @@ class RunJournal:
         """
         values = self._values(new)
         if new.is_first:
-            if await self._row(statements.BEGIN_NEW, values) is None:
+            is_shared = new.run.shared_with is not None
+            statement = statements.BEGIN_NEW_SHARED if is_shared else statements.BEGIN_NEW
+            if new.earlier:
+                statement, values = statements.BEGIN_TOLD, values | _told_before(new)
+            row = await self._row(statement, values)
+            if row is None:
                 raise KeyTaken
-            self._started(new.run, 2, None)
+            self._started(
+                new.run, row[0] + 1, ",".join(values["payloads"][: len(new.earlier)]) if new.earlier else None
+            )
+            new.run.remembered = row[1]
             return
         while True:
             row = await self._begin_next(values)
             if row is None:
                 raise ConversationNotFound("There is no such conversation with this agent.")
-            waiting, status, seq, messages = row
+            waiting, status, seq, messages, *remembered = row
             if waiting:
                 if new.key is not None and await self._key_is_taken(new.run, new.key):
                     raise KeyTaken
                 raise await self.run_waiting(new.run.conversation_id)
             if status == "running":
                 self._started(new.run, seq + 1, messages)
+                new.run.context_from, new.run.remembered = remembered
                 return
             if status == "queued":
                 new.run.queued = True
@@ -93,6 +114,8 @@ class RunJournal:
             except UniqueViolation:
                 # The place in the transcript was taken meanwhile: the snapshot was old.
                 continue
+            except ForeignKeyViolation:
+                return None  # the conversation was deleted meanwhile
 
     async def _key_is_taken(self, run: ActiveRun, key: str) -> bool:
         values = {"owner_id": run.owner_id, "agent_id": run.agent_id, "key": key}
@@ -109,6 +132,7 @@ class RunJournal:
             "agent_name": run.agent_name,
             "version": run.version,
             "lane": run.lane,
+            "shared_with": run.shared_with,
             "holder": self._holder,
             "lease": self._lease,
             "text": run.text,
@@ -116,15 +140,17 @@ class RunJournal:
             "key": new.key,
             "hash": new.request_hash,
             "hops": list(run.hops),
-            "payload": user_payload(run.text),
+            "retry": None if run.retry is None else orjson.dumps(run.retry.as_json()).decode(),
+            "extras": None if (extras := run.extras) is None else orjson.dumps(extras).decode(),
+            "payload": user_payload(run.text, run.images),
         }
 
     @staticmethod
     def _started(run: ActiveRun, next_seq: int, messages: str | None) -> None:
-        mine = user_payload(run.text)
+        mine = user_payload(run.text, run.images) if run.text else None
         run.queued = False
         run.next_seq = next_seq
-        run.transcript = f"{messages},{mine}" if messages else mine
+        run.transcript = ",".join(part for part in (messages, mine) if part)
         run.deadline = asyncio.get_running_loop().time() + run.timeout_s
 
     async def lane_of(self, owner_id: str, conversation_id: UUID) -> str | None:
@@ -147,7 +173,7 @@ class RunJournal:
             "run_id": run.run_id,
             "conversation_id": run.conversation_id,
             "epoch": run.epoch,
-            "payload": user_payload(run.text),
+            "payload": user_payload(run.text, run.images),
         }
         try:
             row = await self._row(statements.PROMOTE, values)
@@ -156,6 +182,7 @@ class RunJournal:
         if row is None or row[0] is None:
             return "waiting" if row is not None and row[2] == WAITING else "later"
         self._started(run, row[0] + 1, row[1])
+        run.context_from, run.remembered = row[3:]
         return "mine"
 
     async def append_assistant(self, run: ActiveRun, payload: str) -> int:
@@ -186,20 +213,41 @@ class RunJournal:
 
         return await self.patiently(append)
 
-    async def dispatch_tool(self, run: ActiveRun, call: Mapping[str, Any]) -> tuple[str, str | None]:
-        """Store that a call goes out; its state before and its stored result. Raises `StaleLease`."""
+    async def change_context(self, run: ActiveRun, change: ContextChange) -> None:
+        """Store what the model is shown no longer, unless the context was reset meanwhile. Raises `StaleLease`."""
+        values = change.model_dump() | {
+            "run_id": run.run_id, "epoch": run.epoch, "context_from": run.context_from, "change_id": new_id(),
+        }  # fmt: skip
+        row = await self.patiently(lambda: self._row(statements.CHANGE_CONTEXT, values))
+        if row is None:
+            raise StaleLease
+        if row[1] is not None:
+            run.context_from = row[1]
+
+    async def dispatch_tool(self, run: ActiveRun, call: Mapping[str, Any]) -> tuple[str, str | None, UUID | None, bool]:
+        """Store that a call goes out; its state, its stored result, the run that it waited for, and whether it went
+        out before and never waited.
+
+        Raises `StaleLease`.
+        """
         values = {**call, "run_id": run.run_id, "epoch": run.epoch}
         row = await self.patiently(lambda: self._row(statements.DISPATCH_TOOL, values))
         if row is None:
             raise StaleLease
-        return row[0], row[1]
+        return row[0], row[1], row[2], row[3]
 
-    async def suspend(self, run: ActiveRun, tool_call_id: str, awaited: AwaitedApproval) -> list[AwaitedApproval]:
-        """Store that the run waits for this approval, under no lease; all that it waits for. Raises `StaleLease`."""
+    async def suspend(
+        self, run: ActiveRun, tool_call_id: str, approval: ApprovalWait | None, awaited_run: UUID | None
+    ) -> list[AwaitedApproval]:
+        """Store that the run waits, under no lease, for this approval or for another agent's run that waits.
+
+        All the approvals that it waits for. Raises `StaleLease`.
+        """
         values = _told(run, RunEnd(WAITING)) | {
             "tool_call_id": tool_call_id,
-            "approval_id": awaited.approval_id,
-            "expires_at": awaited.expires_at,
+            "approval_id": None if approval is None else approval.approval_id,
+            "expires_at": None if approval is None else approval.expires_at,
+            "awaited_run_id": awaited_run,
         }
 
         async def store() -> None:
@@ -216,7 +264,7 @@ class RunJournal:
         values = _told(run, end)
         if end.fault is None:
             statement = statements.COMPLETE
-            values |= {"seq": run.next_seq, "payload": assistant_payload(end.text)}
+            values |= {"seq": run.next_seq, "payload": assistant_payload(end.text, end.calls)}
         else:
             statement = statements.FAIL
             fault = {"code": end.fault.code, "detail": end.fault.detail, "status": end.fault.status}
@@ -230,6 +278,23 @@ class RunJournal:
                     raise StaleLease
 
         await self.patiently(store)
+
+    async def try_again(self, run: ActiveRun, failed: FailedTry) -> bool:
+        """Store that this try failed and that another one follows; False where none may."""
+        values = {
+            "run_id": run.run_id,
+            "epoch": run.epoch,
+            "version": run.version,
+            "usage": orjson.dumps(run.usage.as_json()).decode(),
+            "pause": failed.next_at - failed.failed_at,
+            "told": orjson.dumps([failed.as_json()]).decode(),
+        }
+        return await self.patiently(lambda: self._row(statements.TRY_AGAIN, values)) is not None
+
+    async def note_spent(self, run: ActiveRun) -> None:
+        """Store what a run that was cancelled had spent, and by which version."""
+        usage = orjson.dumps(run.usage.as_json()).decode()
+        await self._row_less(statements.SPENT_IN_VAIN, {"run_id": run.run_id, "version": run.version, "usage": usage})
 
     async def take_over(self, run: ActiveRun) -> None:
         """Give the run a new epoch and read its transcript again. Raises `StaleLease`."""
@@ -245,11 +310,15 @@ class RunJournal:
         values = {"conversation_id": run.conversation_id}
         row = await self.patiently(lambda: self._row(statements.TRANSCRIPT, values))
         run.restore(row[0], row[1] or "")
+        run.context_from, run.remembered = row[2:]
 
     async def read_usage(self, run: ActiveRun) -> None:
         """Fill in what earlier attempts spent."""
         row = await self.patiently(lambda: self._row(statements.SPENT, {"run_id": run.run_id}))
-        run.usage = Usage(prompt_tokens=row[0], completion_tokens=row[1], estimated=row[2], model_calls=row[3])
+        run.usage = Usage(
+            prompt_tokens=row[0], completion_tokens=row[1], estimated=row[2], model_calls=row[3],
+            cost=None if row[4] is None else parts_of(row[4]), cached_calls=row[5], tool_cost=parts_of(row[6]),
+        )  # fmt: skip
 
     async def renew(self, run_ids: list[UUID]) -> None:
         """Prolong the leases of these runs."""
@@ -270,6 +339,11 @@ class RunJournal:
             "approval_id": approval_id, "holder": self._holder, "lease": self._lease, "least_s": LEAST_AFTER_WAITING_S,
         }  # fmt: skip
         return await self._row(statements.RESUME, values)
+
+    async def resume_askers(self) -> list[tuple[Any, ...]]:
+        """Some of the runs that waited for another agent's run, which has ended; now this holder's."""
+        values = {"holder": self._holder, "lease": self._lease, "least_s": LEAST_AFTER_WAITING_S}
+        return await self._rows(statements.RESUME_ASKERS, values)
 
     async def awaited(self, after: UUID) -> list[UUID]:
         """Some of the approvals that runs wait for, those that come after this one."""
@@ -321,14 +395,31 @@ def run_waiting(awaited: list[AwaitedApproval]) -> RunWaiting:
     return RunWaiting(f"A run of this conversation waits for an approval. {what}", extra=extra)
 
 
-def user_payload(text: str) -> str:
+def _told_before(new: NewRun) -> dict[str, Any]:
+    """What was said before and, last, what the user says now, unless that is nothing; `earlier` is how much of it is
+    no run's."""
+    payloads = [orjson.dumps(one.model_dump(mode="json", exclude_defaults=True)).decode() for one in new.earlier]
+    kinds: list[str] = [one.role for one in new.earlier]
+    if new.run.text:
+        kinds.append("user")
+        payloads.append(user_payload(new.run.text, new.run.images))
+    return {"kinds": kinds, "payloads": payloads, "earlier": len(new.earlier)}
+
+
+def user_payload(text: str, images: tuple[Image, ...] = ()) -> str:
     """A user's message as the JSON of a contract `Message`."""
-    return orjson.dumps({"role": "user", "text": text}).decode()
+    message: dict[str, Any] = {"role": "user", "text": text}
+    if images:
+        message["images"] = [image.model_dump() for image in images]
+    return orjson.dumps(message).decode()
 
 
-def assistant_payload(text: str) -> str:
+def assistant_payload(text: str, calls: tuple[ToolCall, ...] = ()) -> str:
     """The agent's answer as the JSON of a contract `Message`."""
-    return orjson.dumps({"role": "assistant", "text": text}).decode()
+    message: dict[str, Any] = {"role": "assistant", "text": text}
+    if calls:
+        message["tool_calls"] = [call.model_dump() for call in calls]
+    return orjson.dumps(message).decode()
 
 
 def _told(run: ActiveRun, end: RunEnd) -> dict[str, Any]:

@@ -24,17 +24,21 @@ class WorkerLost(Exception):
 
 
 class WorkerClient:
-    """Calls one instance. The session opens with the first call and is closed by `close`."""
+    """Calls one instance. The session opens with the first call and is closed, for good, by `close`."""
 
     def __init__(self, endpoint_url: str, token_hash: str) -> None:
         self._unix_path = endpoint_url.removeprefix("unix:") if endpoint_url.startswith("unix:") else None
         base = URL("http://worker") if self._unix_path is not None else URL(endpoint_url)
         self._runs = base / "runs"
         self._health = base / "health"
+        self._gauge = base / "gauge"
         self._headers = {"Authorization": f"Bearer {token_hash}", "Content-Type": "application/json"}
         self._session: aiohttp.ClientSession | None = None
+        self._is_closed = False
 
     def _open(self) -> aiohttp.ClientSession:
+        if self._is_closed:
+            raise aiohttp.ClientConnectionError("The instance was removed.")
         if self._session is None:
             connector = (
                 aiohttp.UnixConnector(self._unix_path, limit=0, keepalive_timeout=600)
@@ -54,7 +58,8 @@ class WorkerClient:
     async def run(self, body: bytes) -> AsyncGenerator[dict[str, Any]]:
         """The worker's events of one run, the last one `final` or `failed`; raises `WorkerLost`.
 
-        Closing the generator early closes the connection, which cancels the run in the worker.
+        Closing the generator early closes the connection, which cancels the run in the worker. Go on to its end
+        otherwise: one that is dropped after its last event costs the loop a task that closes it.
         """
         accepted = False
         try:
@@ -62,11 +67,13 @@ class WorkerClient:
                 if answer.status != 200:
                     raise WorkerLost(f"the worker answered {answer.status}", accepted=answer.status not in _ELSEWHERE)
                 accepted = True
-                async for line in _lines(answer.content):
-                    event: dict[str, Any] = orjson.loads(line)
-                    yield event
-                    if event["type"] in {"final", "failed"}:
-                        return
+                lines = _Lines()
+                async for data in answer.content.iter_any():
+                    for line in lines.feed(data):
+                        event: dict[str, Any] = orjson.loads(line)
+                        yield event
+                        if event["type"] in {"final", "failed"}:
+                            return
         except aiohttp.ClientConnectorError as error:
             raise WorkerLost(repr(error), accepted=False) from error
         except (aiohttp.ClientError, OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
@@ -90,24 +97,36 @@ class WorkerClient:
         except (aiohttp.ClientError, OSError, TimeoutError):
             return False
 
+    async def tokens_factor(self) -> float:
+        """How many tokens its model takes for one of our count, as far as the worker has learnt; 1 if it doesn't say"""
+        try:
+            timeout = aiohttp.ClientTimeout(total=_HEALTH_S)
+            async with self._open().get(self._gauge, timeout=timeout) as answer:
+                return float(orjson.loads(await answer.read())["factor"]) if answer.status == 200 else 1.0
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
+            return 1.0
+
     async def close(self) -> None:
         """Close the connections."""
+        self._is_closed = True
         if self._session is not None:
             await self._session.close()
-            self._session = None
 
 
-async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:
+class _Lines:
     """Lines of any length, all of them up to the bound; aiohttp's own readline stops at its buffer's size."""
-    rest = b""
-    size = 0
-    async for data in content.iter_any():
-        rest += data
-        size += len(data)
-        if size > _MAX_ANSWER_BYTES:
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that the bytes end."""
+        self._size += len(data)
+        if self._size > _MAX_ANSWER_BYTES:
             raise aiohttp.ClientPayloadError("the worker's answer has no end")
+        self._rest += data
         if b"\n" not in data:
-            continue
-        *whole, rest = rest.split(b"\n")
-        for line in whole:
-            yield line
+            return []
+        *whole, self._rest = self._rest.split(b"\n")
+        return whole

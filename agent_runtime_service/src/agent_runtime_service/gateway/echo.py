@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import orjson
 
+from agent_runtime_service.gateway.faults import ImagesNotTaken
 from agent_runtime_service.gateway.providers import EVENT_STREAM, JSON, ProviderAnswer
 
 
@@ -18,6 +19,8 @@ class EchoProvider:
     async def complete(self, request: dict[str, Any], time_left_s: float) -> AsyncGenerator[ProviderAnswer]:
         """An answer on OpenAI's wire, streamed in three pieces where a stream is asked for."""
         messages = [cast("dict[str, Any]", row) for row in request["messages"] if isinstance(row, dict)]
+        if messages and isinstance(messages[-1].get("content"), list):
+            raise ImagesNotTaken("The built-in echo takes no images.")
         pieces = _pieces(messages)
         usage = _usage(messages, pieces)
         if request.get("stream"):

@@ -11,6 +11,7 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 # The provider's fault is told a little before the run's own deadline, which would only say that time is over.
 _MARGIN_S = 0.5
 _LEAST_S = 0.2
+_MOST_S = 3600.0
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class ProviderAnswer:
 
 
 class Provider(Protocol):
-    """Speaks OpenAI's chat-completions wire. One conformance suite runs over every implementation."""
+    """Speaks OpenAI's chat-completions wire; what else one speaks, `HttpProvider.answer` does."""
 
     name: str
 
@@ -37,4 +38,4 @@ class Provider(Protocol):
 
 def patience_s(run_left_s: float) -> float:
     """How long a provider is waited for in a run that has so many seconds left."""
-    return max(_LEAST_S, run_left_s - _MARGIN_S)
+    return min(max(_LEAST_S, run_left_s - _MARGIN_S), _MOST_S)

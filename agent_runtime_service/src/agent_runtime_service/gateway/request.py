@@ -1,5 +1,6 @@
 """What of a worker's model request is let through."""
 
+import re
 from typing import Any, cast
 
 import orjson
@@ -11,15 +12,16 @@ from kgents_shared.errors import InvalidInput
 _PASSED = frozenset(
     {"messages", "tools", "tool_choice", "parallel_tool_calls", "response_format", "stop", "top_p", "seed"}
 )
+_IMAGE = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,[A-Za-z0-9+/]")
 _PASSED_OF_MESSAGE = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
 
 
 def checked_request(raw: bytes, choice: ModelChoice) -> dict[str, Any]:
     """The request with the model and the limits of the run's version, whatever the worker wrote there.
 
-    Text and functions pass, nothing else: an image's address is fetched by the provider, who would be the agent's way
-    into the network; a file's id may be another agent's, since the account is the platform's; and some servers have
-    tools of their own that search the web.
+    Text, images as data and functions pass, nothing else: an image's address is fetched by the provider, who would be
+    the agent's way into the network; a file's id may be another agent's, since the account is the platform's; and some
+    servers have tools of their own that search the web.
     """
     try:
         given = orjson.loads(raw)
@@ -49,15 +51,23 @@ def _checked_message(message: Any) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise _bad()
     fields = cast("dict[str, Any]", message)
-    if not _is_text(fields.get("content")):
+    if not _is_content(fields.get("content")):
         raise _bad()
     return {name: value for name, value in fields.items() if name in _PASSED_OF_MESSAGE}
 
 
-def _is_text(content: Any) -> bool:
+def _is_content(content: Any) -> bool:
     if isinstance(content, list):
-        return all(_has_type(part, "text") for part in cast("list[Any]", content))
+        return all(_has_type(part, "text") or _is_image(part) for part in cast("list[Any]", content))
     return content is None or isinstance(content, str)
+
+
+def _is_image(part: Any) -> bool:
+    if not _has_type(part, "image_url"):
+        return False
+    image = part.get("image_url")
+    url = cast("dict[str, Any]", image).get("url") if isinstance(image, dict) else None
+    return isinstance(url, str) and _IMAGE.match(url) is not None
 
 
 def _are_functions(tools: Any) -> bool:

@@ -1,14 +1,29 @@
 """Counting tokens from what passes, without decoding it all: the last lines tell, else an estimate."""
 
 import json
-from typing import Any, cast
+import re
+from typing import Any, Final, cast
 
 import orjson
+
+from kgents_shared.contracts.worker import ModelChoice
 
 _TAIL_BYTES = 8192
 _CHARS_PER_TOKEN = 4
 _DECODER = json.JSONDecoder()
 _EVENT_BYTES = 256  # about what an event of OpenAI's wire weighs without its text
+
+# Models that think before they say anything, and tell how much only at the end of their answer.
+_THINK_UNSEEN: Final = re.compile(r"(?:[a-z-]+/)?(?:o[134]|gpt-5|gemini-(?:2\.5|[3-9]))(?:[-.:].*)?")
+_THOUGHT_IN_A_SECOND: Final = 100
+
+
+def with_unseen(choice: ModelChoice, completion: int, took_s: float, most: int) -> int:
+    """Tokens of an answer that broke off, with what its model may have thought meanwhile: so many a second, and no more
+    than the answer might have had."""
+    if _THINK_UNSEEN.fullmatch(choice.model) is None:
+        return completion
+    return max(completion, min(most, round(took_s * _THOUGHT_IN_A_SECOND)))
 
 
 class UsageMeter:
@@ -19,6 +34,12 @@ class UsageMeter:
         self._tail = b""
         self._size = 0
         self._events = 0
+        self._cached = 0
+
+    @property
+    def cached_tokens(self) -> int:
+        """How many of the prompt's tokens the provider had in its cache; 0 where it doesn't say."""
+        return self._cached
 
     @property
     def size(self) -> int:
@@ -30,6 +51,9 @@ class UsageMeter:
         self._size += len(data)
         self._events += data.count(b"data:")
         self._tail = data[-_TAIL_BYTES:] if len(data) >= _TAIL_BYTES else (self._tail + data)[-_TAIL_BYTES:]
+
+    def end(self) -> None:
+        """The worker, which reads this wire, sees itself whether an answer is whole."""
 
     def tokens(self) -> tuple[int, int, bool]:
         """Prompt tokens, completion tokens, and whether they are estimated."""
@@ -50,7 +74,7 @@ class UsageMeter:
                 continue
             usage = cast("dict[str, Any]", document).get("usage") if isinstance(document, dict) else None
             if isinstance(usage, dict):
-                return _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+                return self._counted(cast("dict[Any, Any]", usage))
         return self._told_at_the_end()
 
     def _told_at_the_end(self) -> tuple[int, int] | None:
@@ -66,8 +90,12 @@ class UsageMeter:
             return None
         if not isinstance(usage, dict):
             return None
-        told = cast("dict[Any, Any]", usage)
-        return _count(told, "prompt_tokens"), _count(told, "completion_tokens")
+        return self._counted(cast("dict[Any, Any]", usage))
+
+    def _counted(self, usage: dict[Any, Any]) -> tuple[int, int]:
+        details = usage.get("prompt_tokens_details")
+        self._cached = _count(cast("dict[Any, Any]", details), "cached_tokens") if isinstance(details, dict) else 0
+        return _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
 
 
 def _count(usage: dict[Any, Any], name: str) -> int:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
+from agent_runtime_service.clients import InstanceObserver
 from agent_runtime_service.execution.worker_client import WorkerClient
 from kgents_shared.auth import Reference
 from kgents_shared.contracts.instances import STABLE, InstanceRegistration
@@ -54,7 +55,8 @@ class Instance:
 class InstanceDirectory:
     """Instances by id, by agent, and agents by their owner's name for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, observer: InstanceObserver | None = None) -> None:
+        self._observer = observer
         self._instances: dict[UUID, Instance] = {}
         self._by_agent: dict[UUID, list[Instance]] = defaultdict(list)
         self._names: dict[tuple[str, str], UUID] = {}
@@ -65,6 +67,10 @@ class InstanceDirectory:
     def get(self, instance_id: UUID) -> Instance | None:
         """The instance of that id."""
         return self._instances.get(instance_id)
+
+    def by_agent(self) -> Mapping[UUID, Sequence[Instance]]:
+        """Every agent that has instances, with them."""
+        return self._by_agent
 
     def find_agent(self, agent: Reference) -> UUID | None:
         """The id of the agent that a caller means, if an instance of it is known."""
@@ -108,6 +114,10 @@ class InstanceDirectory:
         answers = await asyncio.gather(*(row.client.is_healthy() for row in suspects))
         for instance, healthy in zip(suspects, answers, strict=True):
             instance.suspect = not healthy
+
+    async def why_lost(self, agent_id: UUID, owner_id: str) -> str | None:
+        """Why an instance of the agent last ended by itself, as far as that can be asked."""
+        return None if self._observer is None else await self._observer.last_error(agent_id, owner_id)
 
     def put(self, instance_id: UUID, registration: InstanceRegistration) -> None:
         """Make an instance known, or known anew; its suspicion ends."""

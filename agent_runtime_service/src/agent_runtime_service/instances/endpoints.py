@@ -4,11 +4,12 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from agent_runtime_service.dependencies import DeploymentCalls, InstanceServiceDep
-from kgents_shared.contracts.instances import InstanceRegistration, RegisteredInstance
+from agent_runtime_service.dependencies import AgentActivityDep, DeploymentCalls, InstanceServiceDep
+from kgents_shared.contracts.instances import AgentsActivity, AgentsAsked, InstanceRegistration, RegisteredInstance
 from kgents_shared.db import Page
 
 router = APIRouter(prefix="/internal/instances", include_in_schema=False)
+activity_router = APIRouter(prefix="/internal/agents", include_in_schema=False)
 
 
 @router.put("/{instance_id}", status_code=204)
@@ -29,3 +30,9 @@ async def delete_instance(instance_id: UUID, _: DeploymentCalls, instances: Inst
 async def list_instances(_: DeploymentCalls, instances: InstanceServiceDep) -> Page[RegisteredInstance]:
     """All instances on one page."""
     return Page(items=await instances.registered())
+
+
+@activity_router.post("/activity")
+async def last_activity(body: AgentsAsked, _: DeploymentCalls, activity: AgentActivityDep) -> AgentsActivity:
+    """When the newest run of each agent came in."""
+    return AgentsActivity(last_run_at=dict(await activity.last_runs(body.agent_ids)))

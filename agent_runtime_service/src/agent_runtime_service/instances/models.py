@@ -29,3 +29,12 @@ class InstanceRow(Base):
     lane: Mapped[str] = mapped_column(Text, server_default="stable")
     share: Mapped[int] = mapped_column(server_default="0")
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class AgentActivityRow(Base):
+    """When the newest run of an agent came in."""
+
+    __tablename__ = "agent_activity"
+
+    agent_id: Mapped[UUID] = mapped_column(primary_key=True)
+    last_run_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

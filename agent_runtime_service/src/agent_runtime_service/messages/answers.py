@@ -4,6 +4,7 @@ from typing import Any
 
 from agent_runtime_service.execution.active import WAITING, RunEnd
 from agent_runtime_service.messages.service import Accepted, Ended
+from agent_runtime_service.runs.repository import output_of
 from kgents_shared.errors import ApiError
 
 
@@ -22,6 +23,7 @@ def answer_body(accepted: Accepted, ended: Ended) -> dict[str, Any]:
         "conversation_id": accepted.conversation_id,
         "status": ended.end.status,
         "text": ended.end.text,
+        **({"output": output_of(ended.end.text)} if ended.is_formed else {}),
         "usage": ended.usage,
     }
 

@@ -1,35 +1,19 @@
 """`POST /agents/{agent}/message`."""
 
-from typing import Any, cast
+from typing import cast
 
-import orjson
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
 
-from agent_runtime_service.dependencies import AgentsInvoke
-from agent_runtime_service.execution.active import WAITING
-from agent_runtime_service.messages.answers import answer_body, failure_of
-from agent_runtime_service.messages.schemas import MessageAnswer, MessageRequest, MessageWaiting
-from agent_runtime_service.messages.service import MessageService
-from agent_runtime_service.messages.streaming import run_events
-from kgents_shared.errors import FaultItem, InvalidInput
+from agent_runtime_service.dependencies import AgentsInvoke, may_invoke
+from agent_runtime_service.execution.retries import RetryPolicy
+from agent_runtime_service.messages.answering import KEY_HEADER, answered, given_key
+from agent_runtime_service.messages.schemas import MessageAnswer, MessageRequest, MessageWaiting, RunBegun, RunStart
+from agent_runtime_service.messages.service import MessageService, RunTerms
+from agent_runtime_service.telemetry.traceparent import note_traceparent
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.short_route import ShortRoute, shortened
 
-router = APIRouter(prefix="/api/v1/agents", tags=["messages"])
-_NO_BUFFER = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-_MAX_KEY_CHARS = 255
-# Headers are read by hand and told to OpenAPI here: each injected parameter is felt on the platform's hottest path.
-_OPENAPI: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": _MAX_KEY_CHARS},
-            "description": "Sent again with the same body, the same run answers; with another body it is refused.",
-        }
-    ]
-}
+router = APIRouter(prefix="/api/v1/agents", tags=["messages"], route_class=ShortRoute)
 
 
 @router.post(
@@ -40,8 +24,9 @@ _OPENAPI: dict[str, Any] = {
         202: {"model": MessageWaiting, "description": "A tool that the agent wants to call needs an approval."},
     }
     | refusals(409, 429, 502, 504),
-    openapi_extra=_OPENAPI,
+    openapi_extra=KEY_HEADER,
 )
+@shortened(may_invoke, "agent", MessageRequest)
 async def send_message(agent: str, body: MessageRequest, principal: AgentsInvoke, request: Request) -> Response:
     """Send a message and wait for the answer; with `Accept: text/event-stream` it streams.
 
@@ -50,21 +35,26 @@ async def send_message(agent: str, body: MessageRequest, principal: AgentsInvoke
     once (the stream ends with `waiting_approval`); the same request under its Idempotency-Key has the answer later.
     """
     messages = cast("MessageService", request.app.state.messages)
-    accepted = await messages.accept(principal, agent, body, _key(request.headers.get("idempotency-key")))
-    if "text/event-stream" in request.headers.get("accept", ""):
-        listener = accepted.active.feed.listen() if accepted.active is not None else None
-        events = run_events(messages, accepted, listener)
-        return StreamingResponse(events, media_type="text/event-stream", headers=_NO_BUFFER)
-    ended = await messages.outcome(accepted)
-    if ended.end.fault is not None:
-        raise failure_of(accepted, ended.end)
-    status = 202 if ended.end.status == WAITING else 200
-    return Response(orjson.dumps(answer_body(accepted, ended)), status, media_type="application/json")
+    accepted = await messages.accept(principal, agent, body, given_key(request))
+    note_traceparent(request, accepted)
+    return await answered(messages, accepted, request)
 
 
-def _key(given: str | None) -> str | None:
-    if given is None or (0 < len(given) <= _MAX_KEY_CHARS and given.isascii() and given.isprintable()):
-        return given
-    sentence = f"must be 1 to {_MAX_KEY_CHARS} printable ASCII characters"
-    fault = FaultItem(("header", "Idempotency-Key"), sentence, "bad_key")
-    raise InvalidInput("The Idempotency-Key can't be used.", errors=[fault])
+@router.post("/{agent}/runs", status_code=202, responses=refusals(409, 429), openapi_extra=KEY_HEADER)
+async def begin_run(
+    agent: str, body: RunStart, principal: AgentsInvoke, request: Request, response: Response
+) -> RunBegun:
+    """Send a message that nobody waits for: the answer is there at once, and says which run it is.
+
+    The run goes on whatever becomes of the caller and of any process, and is told of at `Location`, and as it happens
+    by `GET /runs/{run_id}/events`. Keys are those of messages: the same key with the same message is the same run.
+    """
+    messages = cast("MessageService", request.app.state.messages)
+    retry = None if body.retry is None else RetryPolicy(body.retry.attempts, body.retry.backoff_s)
+    terms = RunTerms(body.deadline_s, retry)
+    accepted = await messages.accept(principal, agent, body, given_key(request), terms=terms)
+    note_traceparent(request, accepted)
+    response.headers["Location"] = f"/api/v1/runs/{accepted.run_id}"
+    return RunBegun(
+        run_id=accepted.run_id, conversation_id=accepted.conversation_id, status=await messages.status_of(accepted)
+    )

@@ -1,5 +1,6 @@
 """From what a caller writes as `{agent}` to an instance that takes a run."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from agent_runtime_service.clients import AgentCatalog
@@ -14,6 +15,7 @@ from agent_runtime_service.instances.directory import Instance, InstanceDirector
 from agent_runtime_service.instances.lanes import number_of, split_address
 from agent_runtime_service.instances.versions_in_use import VersionsInUse
 from kgents_shared.auth import Principal, Reference, referenced
+from kgents_shared.contracts.agent_spec import MemorySpec
 from kgents_shared.contracts.instances import CANARY, STABLE
 from kgents_shared.contracts.published_agent import DesiredState, PublishedAgent
 
@@ -34,6 +36,15 @@ def meant_lane(agent: str) -> tuple[str, str | None]:
         raise LabelNotFound(
             "There is no such label: behind @ stands stable, canary or the number of a version."
         ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class AgentIdentity:
+    """An agent by its id, its name and whose it is."""
+
+    agent_id: UUID
+    name: str
+    owner_id: str
 
 
 class AgentFinder:
@@ -69,10 +80,30 @@ class AgentFinder:
             return await self._stable(agent, agent_id)
         return await self._beside(agent, lane, asked=asked)
 
+    async def identity(self, agent: Reference) -> AgentIdentity:
+        """Id, name and owner of an agent that exists, whatever its state; raises `AgentNotFound`."""
+        known = self._directory.find_agent(agent)
+        instances = () if known is None else self._directory.by_agent().get(known, ())
+        if instances:
+            first = instances[0].registration
+            return AgentIdentity(first.agent_id, first.agent_name, first.owner_id)
+        found = await self._resolve(agent)
+        return AgentIdentity(found.agent_id, found.name, found.owner_id)
+
     async def agent_id(self, agent: Reference) -> UUID:
         """The id of an agent that exists, whatever its state; raises `AgentNotFound`."""
         known = self._directory.find_agent(agent)
         return known if known is not None else (await self._resolve(agent)).agent_id
+
+    async def remembers(self, agent: Reference) -> tuple[UUID, str, MemorySpec]:
+        """An agent's id, its owner, and how its version in force remembers; raises `AgentNotFound`."""
+        known = self._directory.find_agent(agent)
+        instance = None if known is None else self._directory.choose(known)
+        if instance is not None:
+            registration = instance.registration
+            return registration.agent_id, registration.owner_id, registration.spec.memory
+        found = await self._resolve(agent)
+        return found.agent_id, found.owner_id, MemorySpec() if found.spec is None else found.spec.memory
 
     async def _stable(self, agent: Reference, agent_id: UUID | None) -> Instance:
         waited_for = agent_id if agent_id is not None else (await self._published(agent)).agent_id

@@ -1,10 +1,13 @@
-"""How many runs may be under way at once: of one person, and of one conversation."""
+"""How many runs may be under way at once, of one person and of one conversation; how many messages in a minute."""
 
 from collections import Counter
 from collections.abc import Callable
 from uuid import UUID
 
+from agent_runtime_service.budgets.admission import ModelBudgets
+from agent_runtime_service.budgets.bounds import bounds_of
 from agent_runtime_service.errors import TooManyOfConversation, TooManyOfOwner
+from kgents_shared.contracts.instances import InstanceRegistration
 
 MOST_OF_CONVERSATION = 32
 
@@ -15,10 +18,23 @@ class Places:
     A queued run costs a connection and asks the database for its turn again and again, so the line is short.
     """
 
-    def __init__(self, most_of_owner: int, most_of_conversation: int = MOST_OF_CONVERSATION) -> None:
+    def __init__(
+        self,
+        most_of_owner: int,
+        most_of_conversation: int = MOST_OF_CONVERSATION,
+        budgets: ModelBudgets | None = None,
+    ) -> None:
+        self._budgets = budgets
         self._most_of_owner = most_of_owner
         self._most_of_conversation = most_of_conversation
         self._taken: Counter[tuple[str, UUID | None]] = Counter()
+
+    async def count_message(self, registration: InstanceRegistration) -> None:
+        """Count a message to an agent whose definition bounds them. Raises `BudgetExhausted` (`too_many_messages`)."""
+        spec = registration.spec
+        minute = bounds_of(registration.agent_id, spec.name, spec.limits).minute
+        if minute is not None and self._budgets is not None:
+            await self._budgets.take_one(minute)
 
     def take(self, owner_id: str, conversation_id: UUID | None) -> Callable[[], None]:
         """A place for a run, in a conversation that is going on or in a new one; what is returned gives it back.

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     DateTime,
     Float,
@@ -40,9 +41,13 @@ class RunStatus(StrEnum):
 class RunRow(Base):
     """One run. `epoch` grows with every takeover; who holds the lease under the newest one may append, nobody else.
 
-    `hops` are the agents whose questions led to it. `attempts` counts the workers and fronts that the run was given to
-    since it last waited for an approval. `usage` and `error` are set at its end. `waiting_since` is when it began to
-    wait; `waited_s`, how many seconds it has waited before, don't count against its time limit.
+    `request_extras` is what was asked for beside a text: images, the form of the answer. `hops` are the agents whose
+    questions led to it. `attempts` counts the workers and fronts that the run was given to since it last got further,
+    behind the step at `attempted_at_seq`, or waited for an approval. `usage` and `error` are set at its end.
+    `waiting_since` is when it began to wait; `waited_s`, how many seconds it has waited before, don't count against its
+    time limit. `retry` says how often it may be tried (`execution.retries`), `failed_tries` what became of the tries
+    before this one. While it waits for the next one, nobody holds its lease, which ends when that is due. `stopping`:
+    it was cancelled, and what it had under way elsewhere is not known to have ended.
     """
 
     __tablename__ = "runs"
@@ -57,12 +62,14 @@ class RunRow(Base):
     status: Mapped[str] = mapped_column(Text)
     epoch: Mapped[int] = mapped_column(BigInteger)
     attempts: Mapped[int]
+    attempted_at_seq: Mapped[int | None]
     lease_holder: Mapped[UUID]
     lease_expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     request_text: Mapped[str] = mapped_column(Text)
     timeout_s: Mapped[int]
     idempotency_key: Mapped[str | None] = mapped_column(Text)
     request_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    request_extras: Mapped[Any | None] = mapped_column(JSON)
     hops: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     usage: Mapped[Any | None] = mapped_column(JSONB)
     error: Mapped[Any | None] = mapped_column(JSONB)
@@ -71,6 +78,9 @@ class RunRow(Base):
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     waiting_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     waited_s: Mapped[float] = mapped_column(Float, server_default=text("0"))
+    retry: Mapped[Any | None] = mapped_column(JSONB)
+    failed_tries: Mapped[Any | None] = mapped_column(JSONB)
+    stopping: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
 
     __table_args__ = (
         CheckConstraint(
@@ -96,13 +106,17 @@ class RunRow(Base):
             "id",
             postgresql_where=text("status IN ('queued', 'running', 'waiting_approval')"),
         ),
+        Index("ix_runs_owner_id_id", "owner_id", "id"),
+        Index("ix_runs_conversation_id", "conversation_id"),
+        Index("ix_runs_stopping", "id", postgresql_where=text("stopping")),
     )
 
 
 class ToolCallRow(Base):
     """One tool call, kept before it is dispatched.
 
-    `waiting` is one that waits for its approval; `unknown` one whose answer never came; `cancelled` one that waited
+    `waiting` is one that waits for its approval, or for the end of another agent's run that waits (`awaited_run_id`);
+    `unknown` one whose answer never came; `cancelled` one that waited
     when its run ended.
     """
 
@@ -120,6 +134,7 @@ class ToolCallRow(Base):
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     approval_id: Mapped[UUID | None]
     approval_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    awaited_run_id: Mapped[UUID | None]
 
     __table_args__ = (
         CheckConstraint("state IN ('dispatched', 'waiting', 'completed', 'unknown', 'cancelled')", name="state"),
@@ -127,5 +142,10 @@ class ToolCallRow(Base):
             "ix_tool_calls_open_approvals",
             "approval_id",
             postgresql_where=text("approval_id IS NOT NULL AND state IN ('waiting', 'dispatched')"),
+        ),
+        Index(
+            "ix_tool_calls_awaited_runs",
+            "awaited_run_id",
+            postgresql_where=text("awaited_run_id IS NOT NULL AND state IN ('waiting', 'dispatched')"),
         ),
     )

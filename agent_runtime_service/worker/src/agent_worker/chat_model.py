@@ -40,10 +40,14 @@ class DoorChatModel(BaseChatModel):
     door: RunDoor
     choice: ModelChoice
     names: ToolNames
+    place: int = 0
 
-    def pieces(self, messages: list[BaseMessage], tools: list[dict[str, Any]]) -> AsyncIterator[ChatGenerationChunk]:
-        """What `astream` gives, without its callbacks; `tools` are on the wire's form already."""
-        options: dict[str, Any] = {"tools": tools} if tools else {}
+    def pieces(
+        self, messages: list[BaseMessage], tools: list[dict[str, Any]], **options: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        """What `astream` gives, without its callbacks; `tools` and `options` are on the wire's form already."""
+        if tools:
+            options["tools"] = tools
         return self._astream(messages, **options)
 
     @property
@@ -95,7 +99,7 @@ class DoorChatModel(BaseChatModel):
         provider = self.choice.provider
         completion = Completion(provider)
         body = self._body(messages, stop, kwargs)
-        async with self.door.completion(provider, body) as answer:
+        async with self.door.completion(provider, body, self.place) as answer:
             if answer.content_type == "text/event-stream":
                 async for data in answer.content.iter_any():
                     if text := completion.feed(data):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, cast
 from uuid import UUID
@@ -11,7 +11,14 @@ import aiohttp
 import orjson
 
 from agent_worker.failures import RunFailed
-from kgents_shared.contracts.worker import EPOCH_HEADER, INSTANCE_HEADER, RUN_HEADER, Message, ToolCallResult
+from kgents_shared.contracts.worker import (
+    EPOCH_HEADER,
+    INSTANCE_HEADER,
+    RUN_HEADER,
+    ContextChange,
+    Message,
+    ToolCallResult,
+)
 
 _JSON = {"Content-Type": "application/json"}
 _READ_BYTES = 256 * 1024
@@ -22,22 +29,23 @@ _DOOR_PAUSE_S = 0.05
 class Door:
     """Calls through the door at `address` (`unix:/path/door.sock` or `http://host:port`) as one instance.
 
-    There is no time limit of its own: the run's deadline bounds every call.
+    Where several fronts share a worker, a run names the door of the front that drives it. There is no time limit of its
+    own: the run's deadline bounds every call.
     """
 
     def __init__(self, address: str, instance_id: UUID, token: str) -> None:
-        self._unix_path = address.removeprefix("unix:") if address.startswith("unix:") else None
-        self._base = "http://door" if self._unix_path is not None else address.rstrip("/")
+        self._address = address
         self._headers = {"Authorization": f"Bearer {token}", INSTANCE_HEADER: str(instance_id), **_JSON}
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
-        connector = (
-            aiohttp.UnixConnector(self._unix_path, limit=0)
-            if self._unix_path is not None
-            else aiohttp.TCPConnector(limit=0)
-        )
-        self._session = aiohttp.ClientSession(
+        self._sessions[self._address] = self._open(self._address)
+        return self
+
+    def _open(self, address: str) -> aiohttp.ClientSession:
+        unix_path = address.removeprefix("unix:")
+        connector = aiohttp.UnixConnector(unix_path, limit=0) if unix_path != address else aiohttp.TCPConnector(limit=0)
+        return aiohttp.ClientSession(
             connector=connector,
             headers=self._headers,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
@@ -45,23 +53,27 @@ class Door:
             read_bufsize=_READ_BYTES,
             auto_decompress=False,
         )
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
-    def for_run(self, run_id: UUID, epoch: int) -> "RunDoor":
-        """The door as one run under one lease epoch uses it."""
-        if self._session is None:
+    def for_run(self, run_id: UUID, epoch: int, address: str | None = None) -> "RunDoor":
+        """The door as one run under one lease epoch uses it; at the address that the run names, where it names one."""
+        if not self._sessions:
             raise RuntimeError("the door is not open")
-        return RunDoor(self._session, self._base, str(run_id), epoch)
+        address = address or self._address
+        session = self._sessions.get(address)
+        if session is None:
+            session = self._sessions[address] = self._open(address)
+        base = "http://door" if address.startswith("unix:") else address.rstrip("/")
+        return RunDoor(session, base, str(run_id), epoch)
 
 
 class RunDoor:
-    """The three calls that a run may make."""
+    """The four calls that a run may make."""
 
     def __init__(self, session: aiohttp.ClientSession, base: str, run_id: str, epoch: int) -> None:
         self._session = session
@@ -69,10 +81,22 @@ class RunDoor:
         self._run_id = run_id
         self._headers = {RUN_HEADER: run_id, EPOCH_HEADER: str(epoch)}
 
+    def completion(
+        self, provider: str, body: bytes, place: int = 0
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """`model_call` on OpenAI's wire, which every provider takes."""
+        return self.model_call(provider, "v1/chat/completions", body, place)
+
     @asynccontextmanager
-    async def completion(self, provider: str, body: bytes) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """`POST /internal/llm/{provider}/v1/chat/completions`; raises `RunFailed` for what isn't a 200."""
-        url = f"{self._base}/internal/llm/{provider}/v1/chat/completions"
+    async def model_call(
+        self, provider: str, path: str, body: bytes, place: int = 0
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """`POST /internal/llm/{provider}/{path}`, of the run's model or its fallback at that place.
+
+        Raises `RunFailed` for what isn't a 200.
+        """
+        which = provider if place == 0 else f"{provider}@{place}"
+        url = f"{self._base}/internal/llm/{which}/{path}"
         try:
             async with await self._send(url, body) as answer:
                 if answer.status != 200:
@@ -88,6 +112,10 @@ class RunDoor:
         """Have an assistant message with tool calls stored; its tools run only after that."""
         body = b'{"message":' + message.model_dump_json().encode() + b"}"
         await self._post(f"/internal/runs/{self._run_id}/steps", body)
+
+    async def store_context(self, change: ContextChange) -> None:
+        """Have it kept what the model is shown no longer, for the messages to come."""
+        await self._post(f"/internal/runs/{self._run_id}/context", change.model_dump_json().encode())
 
     async def call_tool(self, tool_call_id: str, name: str, arguments: dict[str, Any]) -> ToolCallResult:
         """Have a stored call carried out; the front keeps the result before it is given here."""

@@ -1,4 +1,4 @@
-"""The worker's HTTP side: `GET /health`, `POST /runs`, `DELETE /runs/{run_id}`."""
+"""The worker's HTTP side: `GET /health`, `GET /gauge`, `POST /runs`, `DELETE /runs/{run_id}`."""
 
 import asyncio
 import time
@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from agent_worker.door import Door
 from agent_worker.failures import RunFailed
-from agent_worker.logs import write_log
+from agent_worker.lines import Lines
+from agent_worker.logs import write_log, write_log_soon
 from agent_worker.loop import Answer, Emit
+from agent_worker.window import TokenGauge
 from kgents_shared.contracts.worker import FailedEvent, RunRequest, WorkerConfig, WorkerEvent
 
 MAX_RUN_BYTES = 32 * 1024 * 1024
@@ -23,10 +25,11 @@ MAX_RUN_BYTES = 32 * 1024 * 1024
 class WorkerServer:
     """Serves the runs of one agent, which `answer` does. `draining` refuses new runs and lets the running ones end."""
 
-    def __init__(self, config: WorkerConfig, door: Door, answer: Answer) -> None:
+    def __init__(self, config: WorkerConfig, door: Door, answer: Answer, gauge: TokenGauge) -> None:
         self._config = config
         self._door = door
         self._answer = answer
+        self._gauge = gauge
         self._bearer = b"Bearer " + sha256(config.token.encode()).hexdigest().encode()
         self._running: dict[UUID, asyncio.Task[object]] = {}
         self._cancelled: set[UUID] = set()
@@ -38,6 +41,7 @@ class WorkerServer:
         """The application; its handlers are cancelled when their client goes away."""
         app = web.Application(client_max_size=MAX_RUN_BYTES)
         app.router.add_get("/health", self._health)
+        app.router.add_get("/gauge", self._show_gauge)
         app.router.add_post("/runs", self._start_run)
         app.router.add_delete("/runs/{run_id}", self._cancel_run)
         return app
@@ -56,6 +60,11 @@ class WorkerServer:
         body = {"status": status, "agent": self._config.agent_name, "version": self._config.version}
         return _json(body, 503 if self.draining else 200)
 
+    async def _show_gauge(self, request: web.Request) -> web.Response:
+        if not self._admitted(request):
+            return _problem(401, "unauthenticated", "The instance's token is required.")
+        return _json({"factor": self._gauge.factor}, 200)
+
     def _admitted(self, request: web.Request) -> bool:
         return compare_digest(request.headers.get("Authorization", "").encode(), self._bearer)
 
@@ -70,42 +79,36 @@ class WorkerServer:
             return _problem(422, "invalid_run", f"The run can't be read: {error.error_count()} faults.")
         if (earlier := self._running.get(run.run_id)) is not None:
             earlier.cancel()
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-        await response.prepare(request)
-        await self._stream(run, response)
-        return response
+        return await self._told(run, request)
 
-    async def _stream(self, run: RunRequest, response: web.StreamResponse) -> None:
-        async def emit(event: WorkerEvent) -> None:
-            await response.write(event.model_dump_json().encode() + b"\n")
-
+    async def _told(self, run: RunRequest, request: web.Request) -> web.StreamResponse:
+        """Do the run and tell of it: line by line, or in one piece where all came in one turn of the loop."""
+        lines = Lines(request)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a handler always runs in a task
         self._running[run.run_id] = task
         self._idle.clear()
         began = time.monotonic()
         try:
-            event = await self._outcome(run, emit)
-            await emit(event)
-            await response.write_eof()
+            event = await self._outcome(run, lines.add)
+            response = await lines.end(event)
         finally:
+            lines.stop()
             if self._running.get(run.run_id) is task:
                 del self._running[run.run_id]
             self._cancelled.discard(run.run_id)
             if not self._running:
                 self._idle.set()
         code = event.code if isinstance(event, FailedEvent) else None
-        write_log(
-            "warning" if code else "info",
-            "run_failed" if code else "run_completed",
-            run_id=str(run.run_id),
-            epoch=run.epoch,
-            ms=round((time.monotonic() - began) * 1000, 1),
-            **({"code": code} if code else {}),
-        )
+        took_ms = round((time.monotonic() - began) * 1000, 1)
+        if code is None:
+            write_log_soon("info", "run_completed", run_id=str(run.run_id), epoch=run.epoch, ms=took_ms)
+        else:
+            write_log("warning", "run_failed", run_id=str(run.run_id), epoch=run.epoch, ms=took_ms, code=code)
+        return response
 
     async def _outcome(self, run: RunRequest, emit: Emit) -> WorkerEvent:
-        door = self._door.for_run(run.run_id, run.epoch)
+        door = self._door.for_run(run.run_id, run.epoch, run.door)
         try:
             async with asyncio.timeout(run.deadline_s):
                 return await self._answer(run, door, emit)

@@ -73,6 +73,10 @@ class IdentityProvider(Protocol):
         """The person has shown that this address is theirs. Nothing happens for nobody, or where it isn't any more."""
         ...
 
+    async def remove(self, subject: str) -> None:
+        """Delete the account for good. Nothing happens for nobody."""
+        ...
+
     async def lets_in(self, subject: str) -> bool:
         """Whether somebody who was authenticated before still would be: neither deleted nor banned since."""
         ...

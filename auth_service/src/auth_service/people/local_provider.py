@@ -55,6 +55,10 @@ class LocalIdentityProvider:
         """See `IdentityProvider.mark_verified`. Addresses of accounts here don't change."""
         await self._accounts.mark_verified(UUID(identity.subject))
 
+    async def remove(self, subject: str) -> None:
+        """See `IdentityProvider.remove`."""
+        await self._accounts.remove(UUID(subject))
+
     async def lets_in(self, subject: str) -> bool:
         """See `IdentityProvider.lets_in`: until the account is gone; who is disabled is so in `users`."""
         return await self._accounts.exists(UUID(subject))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from auth_service.people.models import LocalAccount
@@ -66,6 +66,11 @@ class LocalAccounts:
         changed = {"password_hash": password_hash, "password_changed_at": func.now()}
         async with self._database.transaction() as session:
             await session.execute(update(LocalAccount).where(LocalAccount.id == account_id).values(changed))
+
+    async def remove(self, account_id: UUID) -> None:
+        """Delete an account, if there is one."""
+        async with self._database.transaction() as session:
+            await session.execute(delete(LocalAccount).where(LocalAccount.id == account_id))
 
     async def exists(self, account_id: UUID) -> bool:
         """Whether there is such an account."""

@@ -125,6 +125,14 @@ class SupabaseIdentityProvider:
             changes: AdminUserAttributes = {"email_confirm": True, "app_metadata": {_VERIFIED: identity.email}}
             await self._update(identity.subject, changes)
 
+    async def remove(self, subject: str) -> None:
+        """See `IdentityProvider.remove`: GoTrue's admin API."""
+        try:
+            await _answer(self._admin().auth.admin.delete_user(subject))
+        except AuthApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise _refused(error) from error
+
     async def lets_in(self, subject: str) -> bool:
         """See `IdentityProvider.lets_in`."""
         user = await self._by_id(subject)

@@ -14,7 +14,7 @@ from kgents_shared.http.openapi import refusals
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
 internal_router = APIRouter(prefix="/internal/people", include_in_schema=False)
 Anyone = Annotated[Principal, Depends(require())]
-GovernanceCalls = Annotated[Principal, Depends(require_service("governance"))]
+StandingCalls = Annotated[Principal, Depends(require_service("governance", "runtime"))]
 Subject = Annotated[str, Path(max_length=200, description="a token's `sub`")]
 
 
@@ -33,7 +33,7 @@ async def put_my_profile(body: ProfileChange, principal: InPerson, parts: PartsD
 
 
 @internal_router.get("/{subject}/standing")
-async def get_standing(subject: Subject, _: GovernanceCalls, parts: PartsDep) -> Standing:
+async def get_standing(subject: Subject, _: StandingCalls, parts: PartsDep) -> Standing:
     """What a person may at this moment, by their roles and organisations, whatever their tokens say."""
     async with parts.storage.transaction() as work:
         return await service.standing(work, subject)

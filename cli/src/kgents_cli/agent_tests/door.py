@@ -1,4 +1,4 @@
-"""The runtime's door in this process: the worker's three calls, recorded, with a model and mocked tools behind it."""
+"""The runtime's door in this process: the worker's four calls, recorded, with a model and mocked tools behind it."""
 
 import asyncio
 import tempfile
@@ -11,14 +11,17 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from agent_runtime_service.gateway.faults import as_told, closing_event
-from agent_runtime_service.gateway.providers import EVENT_STREAM, Provider, patience_s
-from agent_runtime_service.gateway.request import checked_request
-from agent_runtime_service.gateway.usage import UsageMeter
+from agent_runtime_service.gateway.accounts import wire_at
+from agent_runtime_service.gateway.faults import as_told, closing_event, closing_mark
+from agent_runtime_service.gateway.http_provider import HttpProvider
+from agent_runtime_service.gateway.providers import JSON, Provider, patience_s
+from agent_runtime_service.gateway.wires.openai import OPENAI_WIRE
+from agent_runtime_service.gateway.wires.wire import Meter
 from agent_worker.door import Door
 from kgents_cli.agent_tests.mocked_tools import MockedTools
 from kgents_shared.contracts.worker import (
     RUN_HEADER,
+    ContextChange,
     Message,
     ModelChoice,
     StepRequest,
@@ -55,8 +58,9 @@ class ScenarioDoor:
     def app(self) -> web.Application:
         """The door's paths, as `agent_runtime_service.door` has them."""
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
-        app.router.add_post("/internal/llm/{provider}/v1/chat/completions", self._complete)
+        app.router.add_post("/internal/llm/{provider}/{path:.+}", self._complete)
         app.router.add_post("/internal/runs/{run}/steps", self._store_step)
+        app.router.add_post("/internal/runs/{run}/context", self._change_context)
         app.router.add_post("/internal/tools/call", self._call_tool)
         return app
 
@@ -65,22 +69,28 @@ class ScenarioDoor:
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         run, raw = self._run(request), await request.read()
-        meter = UsageMeter(len(raw))
         try:
-            checked = checked_request(raw, run.choice)
-            run.requests.append(checked)
+            wire = wire_at(request.match_info["provider"], request.match_info["path"])
+            meter = wire.meter(len(raw))
+            call = wire.call(raw, run.choice)
+            run.requests.append(call.body)
             left = patience_s(run.until - asyncio.get_running_loop().time())
-            async with run.model.complete(checked, left) as answer:
+            if wire is not OPENAI_WIRE and isinstance(run.model, HttpProvider):
+                opened = run.model.answer(call, left)
+            else:
+                opened = run.model.complete(call.body, left)
+            async with opened as answer:
                 response = web.StreamResponse(headers={"Content-Type": answer.content_type})
                 await response.prepare(request)
                 try:
                     async for data in answer.chunks:
                         meter.see(data)
                         await response.write(data)
+                    meter.end()
                 except ApiError as error:
-                    if answer.content_type != EVENT_STREAM:
+                    if answer.content_type == JSON:
                         raise
-                    await response.write(closing_event(error))
+                    await response.write(closing_event(error) if wire is OPENAI_WIRE else closing_mark(error))
                 # Counted before the worker sees the end, and so before the run can end.
                 self._count(run, meter)
                 await response.write_eof()
@@ -89,10 +99,15 @@ class ScenarioDoor:
             return web.json_response(as_told(error), status=error.status, content_type="application/problem+json")
 
     @staticmethod
-    def _count(run: TurnRecord, meter: UsageMeter) -> None:
+    def _count(run: TurnRecord, meter: Meter) -> None:
         prompt, completion, _ = meter.tokens()
         run.prompt_tokens += prompt
         run.completion_tokens += completion
+
+    async def _change_context(self, request: web.Request) -> web.Response:
+        """Nothing is kept of it: each turn begins with the whole conversation and summarises it anew."""
+        ContextChange.model_validate_json(await request.read())
+        return web.json_response({}, status=201)
 
     async def _store_step(self, request: web.Request) -> web.Response:
         run = self._run(request)

@@ -8,9 +8,9 @@ from typing import Any
 
 import aiohttp
 
-from agent_runtime_service.gateway.choice import ModelDefaults, default_provider
-from agent_runtime_service.gateway.echo import EchoProvider
-from agent_runtime_service.gateway.openai import DEFAULT_BASE_URL, OpenAiLimits, OpenAiProvider
+from agent_runtime_service.gateway.accounts import KINDS, model_defaults, operators_accounts, operators_providers
+from agent_runtime_service.gateway.choice import ModelDefaults
+from agent_runtime_service.gateway.http_provider import ProviderLimits
 from agent_runtime_service.gateway.providers import EVENT_STREAM, Provider, ProviderAnswer
 from agent_runtime_service.settings import DEFAULT_MODEL
 from agent_worker.tool_names import ToolNames
@@ -79,27 +79,26 @@ def _usage(reply: Reply, messages: Sequence[Mapping[str, Any]]) -> dict[str, int
 
 
 def scripted_choice(llm: LlmSpec) -> ModelChoice:
-    """The model's name as the worker is told it, where no model answers."""
-    return ModelDefaults("openai", "scripted").choose(llm)
+    """The model as the worker is told it, where none answers: the script is on OpenAI's wire, whoever it stands for."""
+    return ModelDefaults("openai", "scripted").choose(llm).model_copy(update={"provider": "openai"})
 
 
 def real_choice(llm: LlmSpec, env: Mapping[str, str]) -> ModelChoice:
     """The model that a server with these settings takes for this agent."""
-    provider = default_provider(env.get("OPENAI_API_KEY"), env.get("OPENAI_BASE_URL"))
-    return ModelDefaults(provider, env.get("OPENAI_MODEL") or DEFAULT_MODEL).choose(llm)
+    accounts = operators_accounts(env.get)
+    return model_defaults(accounts, env.get("OPENAI_MODEL") or DEFAULT_MODEL).choose(llm)
 
 
 async def open_real_model(stack: AsyncExitStack, choice: ModelChoice, env: Mapping[str, str]) -> Provider:
     """The provider of that model, open as long as `stack`; `BadInput` where nothing says how to reach it."""
-    if choice.provider == "echo":
-        return EchoProvider()
-    key, base_url = env.get("OPENAI_API_KEY"), env.get("OPENAI_BASE_URL")
-    if choice.provider != "openai" or not (key or base_url):
+    accounts = operators_accounts(env.get)
+    account = accounts.get(choice.provider)
+    if choice.provider != "echo" and (account is None or not account.is_set):
         raise BadInput(
             f"no setting says how to reach a real model of the provider {choice.provider}",
-            hint="set OPENAI_API_KEY, or OPENAI_BASE_URL for another server that speaks its wire",
+            hint=f"set {KINDS[choice.provider].how or 'OPENAI_BASE_URL, and name openai as the provider'}",
         )
     session = await stack.enter_async_context(
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), cookie_jar=aiohttp.DummyCookieJar())
     )
-    return OpenAiProvider(session, base_url or DEFAULT_BASE_URL, key, OpenAiLimits())
+    return operators_providers(accounts, session, ProviderLimits())[choice.provider]

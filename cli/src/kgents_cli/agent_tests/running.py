@@ -14,11 +14,14 @@ from uuid import uuid4
 from agent_runtime_service.gateway.providers import Provider
 from agent_worker.failures import RunFailed
 from agent_worker.loop import AgentLoop
+from agent_worker.team import finish_as_team
+from agent_worker.window import TokenGauge
 from kgents_cli.agent_tests.door import ScenarioDoor, TurnRecord, open_door
 from kgents_cli.agent_tests.mocked_tools import MockedTools
 from kgents_cli.agent_tests.models import ScriptedModel, open_real_model, real_choice, scripted_choice
 from kgents_cli.agent_tests.outcomes import CaseOutcome, Failure, FileOutcome
-from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.agent_spec import AgentSpec, ToolsSpec
+from kgents_shared.contracts.teams import tool_of
 from kgents_shared.contracts.worker import Message, ModelChoice, RunRequest, WorkerEvent
 from kgents_shared.scenarios.expectations import Seen, broken
 from kgents_shared.scenarios.files import Case, Scenarios, Turn
@@ -84,7 +87,7 @@ class _CaseRun:
         self._door = door
         self._choice = model
         self._real = real
-        self._tools = MockedTools(job.scenarios.tools_of(case), job.spec.tools)
+        self._tools = MockedTools(job.scenarios.tools_of(case), _with_members(job.spec))
         self._context: tuple[Message, ...] = ()
         self._conversation_id = uuid4()
         self.outcome = CaseOutcome(case.name)
@@ -132,12 +135,16 @@ class _CaseRun:
             llm=self._choice,
             max_steps=spec.limits.max_steps,
             deadline_s=spec.limits.timeout_s,
+            window_tokens=spec.memory.window_tokens,
         )
         self._door.runs[str(run_id)] = record
         door = self._door.worker_side.for_run(run_id, request.epoch)
         try:
             async with asyncio.timeout(spec.limits.timeout_s):
-                final = await AgentLoop(spec.system_prompt, request, door, _nobody_listens).finish()
+                if spec.team is not None:
+                    final = await finish_as_team(spec, spec.team, request, door, _nobody_listens, TokenGauge())
+                else:
+                    final = await AgentLoop(spec.system_prompt, request, door, _nobody_listens).finish()
         except RunFailed as failed:
             return "", (failed.code, failed.detail)
         except TimeoutError:
@@ -174,3 +181,11 @@ class _CaseRun:
 
 async def _nobody_listens(event: WorkerEvent) -> None:
     del event
+
+
+def _with_members(spec: AgentSpec) -> ToolsSpec:
+    """What may be called: of a team the members, too, each as `team.<name>`."""
+    if spec.team is None:
+        return spec.tools
+    members = [tool_of(member.agent) for member in spec.team.members]
+    return spec.tools.model_copy(update={"allow": [*spec.tools.allow, *members]})

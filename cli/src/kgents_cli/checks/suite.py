@@ -1,4 +1,4 @@
-"""Lint, then pytest with coverage of the tests' own processes."""
+"""Lint, then pytest; with coverage of the tests' own processes where that is asked for."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ LANGFLOW_OF_TESTS = Path(".kgents/tools/langflow/environment")
 """What flows run on in the tests, below the checkout: installed once, for every home that they make."""
 
 
-def run_suite(root: Path, pytest_args: Sequence[str], *, with_lint: bool) -> int:
+def run_suite(root: Path, pytest_args: Sequence[str], *, with_lint: bool, covered: bool = False) -> int:
     """What `kgents test` does; the exit code is lint's if that failed, else pytest's."""
     with _installed_meanwhile(root):
         if with_lint and (code := run_lint(root)) != 0:
@@ -27,7 +27,7 @@ def run_suite(root: Path, pytest_args: Sequence[str], *, with_lint: bool) -> int
             return code
         if pytest_args:
             return run_pytest(root, pytest_args)
-        return _run_covered(root)
+        return _run_all(root, covered=covered)
 
 
 @contextmanager
@@ -65,27 +65,32 @@ def run_pytest(
     return subprocess.run(command, cwd=root, env={**inherited, **(env or {})}, check=False).returncode
 
 
-def run_chaos(root: Path, pytest_args: Sequence[str]) -> int:
+def run_chaos(root: Path, pytest_args: Sequence[str], *, minutes: float | None = None, seed: int | None = None) -> int:
     """The fault tests with `KGENTS_CHAOS_FULL=1`; no time limit for each, since the full counts take long."""
-    return run_pytest(root, ["-m", "chaos", "--timeout=0", *pytest_args], {"KGENTS_CHAOS_FULL": "1"})
+    env = {"KGENTS_CHAOS_FULL": "1"}
+    if minutes is not None:
+        env["KGENTS_CHAOS_MINUTES"] = str(minutes)
+    if seed is not None:
+        env["KGENTS_CHAOS_SEED"] = str(seed)
+    return run_pytest(root, ["-m", "chaos", "--timeout=0", "-rP", *pytest_args], env)
 
 
-def _run_covered(root: Path) -> int:
-    """The whole suite, file by file on a process more than there are cores, each with servers of its own.
+def _run_all(root: Path, *, covered: bool) -> int:
+    """The whole suite, file by file on two processes more than there are cores, each with servers of its own.
 
-    One more, since tests wait: for a process to start or to end, for a time limit to pass.
+    Two more, since tests wait: for a process to start or to end, for a time limit to pass.
 
     Coverage is of the tests' own processes: what they start runs unmeasured, as it does for users.
     """
+    table = ["-p", "kgents_cli.checks.coverage_table"] if covered else []
     return run_pytest(
         root,
         [
-            "-p",
-            "kgents_cli.checks.coverage_table",
+            *table,
             "-n",
-            str(min(_MOST_PROCESSES, (os.cpu_count() or 1) + 1)),
+            str(min(_MOST_PROCESSES, (os.cpu_count() or 1) + 2)),
             "--dist=loadfile",
             "--no-loadscope-reorder",  # in the order of `testpaths`: xdist's own would leave the longest for the end
         ],
-        covered=True,
+        covered=covered,
     )

@@ -43,23 +43,21 @@ def list_agents(as_json: bool) -> None:
       kgents agents list
       kgents agents list --json
     """
-    from kgents_cli.client import ApiClient, agent_name
-    from kgents_cli.faults import as_called
-    from kgents_cli.terminal import harmless
+    from kgents_cli.client import agent_name
+    from kgents_cli.listing import show_list
 
-    with ApiClient() as api:
-        items = list(api.pages("/agents", {"limit": 200}))
-    if as_json:
-        click.echo(json.dumps(items))
-        return
-    if not items:
-        click.echo(as_called("No agents yet. Make one with: kgents create --config FILE"), err=True)
-        return
-    names = [agent_name(item) for item in items]
-    width = max(len(name) for name in names)
-    for name, item in zip(names, items, strict=True):
-        description = harmless(item["draft"]["description"].partition("\n")[0])
-        click.echo(f"{name:{width}}  {item['status']:9}  {_version(item):10}  {description}".rstrip())
+    show_list(
+        "/agents",
+        {
+            "name": agent_name,
+            "status": lambda agent: agent["status"],
+            "version": lambda agent: agent["version"],
+            "description": lambda agent: agent["draft"]["description"].partition("\n")[0],
+        },
+        none_yet="No agents yet. Make one with: kgents create --config FILE",
+        as_json=as_json,
+        params={"limit": "200"},
+    )
 
 
 def _lane(instance: dict[str, Any]) -> str:
@@ -68,9 +66,11 @@ def _lane(instance: dict[str, Any]) -> str:
     return "" if lane == "stable" else f" ({'asked for by number' if lane.isdigit() else lane})"
 
 
-def _version(agent: dict[str, Any]) -> str:
-    version = agent["version"]
-    return "" if version is None else f"version {version}"
+def _used(instance: dict[str, Any]) -> str:
+    """What it takes of the machine, as far as its launcher knows."""
+    used = instance.get("usage") or {}
+    processor = "" if used.get("cpu_s") is None else f", {used['cpu_s']} s of a processor"
+    return processor + ("" if used.get("memory_mb") is None else f", {used['memory_mb']} MB")
 
 
 @command.command()
@@ -99,7 +99,8 @@ def get(agent: str, as_json: bool) -> None:
                     click.echo(
                         f"instance {instance['id']}: version {instance['version']}{_lane(instance)}, "
                         f"{instance['state']}, "
-                        f"process {instance.get('pid') or '-'}, {instance.get('restarts', 0)} restarts",
+                        f"process {instance.get('pid') or '-'}, {instance.get('restarts', 0)} restarts"
+                        f"{_used(instance)}",
                         err=True,
                     )
 
@@ -155,7 +156,7 @@ def publish(agent: str, tests: tuple[Path, ...], timeout: float, as_json: bool) 
             from kgents_cli.agent_tests.gate import require_tests_of_draft
 
             tested = require_tests_of_draft(api, agent, tests)
-        instance = publish_and_wait(api, agent, timeout, tested=tested)
+        instance = publish_and_wait(api, agent, timeout, tested=tested, warns=True)
     click.echo(json.dumps(instance) if as_json else f"{agent} version {instance['version']} is running.")
 
 

@@ -50,20 +50,24 @@ def list_credentials(as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--type", "kind", required=True, type=click.Choice(_TYPES), help="What it opens.")
+@click.option("--provider", metavar="NAME", help="Of llm_provider: whose key it is; no other provider is shown it.")
+@click.option("--base-url", metavar="URL", help="Of llm_provider: where the provider is, if not where it usually is.")
 @_JSON
-def create(name: str, kind: str, as_json: bool) -> None:
+def create(name: str, kind: str, provider: str | None, base_url: str | None, as_json: bool) -> None:
     """Store a secret and print its reference. The secret is asked for, or read from standard input.
 
     \b
     Examples:
       kgents credentials create openai --type llm_provider
+      kgents credentials create router --type llm_provider --provider openai-compatible --base-url https://llm.example/v1
       kgents credentials create github --type mcp < token.txt
     """
     from kgents_cli.client import ApiClient
     from kgents_cli.secret_input import ask_secret
 
+    place = {name: value for name, value in (("provider", provider), ("base_url", base_url)) if value is not None}
     with ApiClient() as api:
-        made = api.call("POST", _PATH, body={"name": name, "type": kind, "secret": ask_secret("Secret")})
+        made = api.call("POST", _PATH, body={"name": name, "type": kind, **place, "secret": ask_secret("Secret")})
     click.echo(json.dumps(made) if as_json else made["credential_ref"])
 
 

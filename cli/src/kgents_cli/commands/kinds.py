@@ -83,9 +83,9 @@ _KINDS = (
     ),
     _Kind(
         "team",
-        "A team is bots that work together. One of a single bot can be published.",
+        "A team is bots that answer together; with it its bots are published, each as an agent.",
         (
-            click.option("--mode", metavar="MODE", help="How they do: pipeline, route or coordinate."),
+            click.option("--mode", type=click.Choice(("pipeline", "route", "coordinate")), help="How they do."),
             click.option("--bot", "bots", multiple=True, metavar="NAME[:ROLE]", help="A member; repeat it."),
         ),
         "front --bot desk:answers",

@@ -167,7 +167,7 @@ def remove(name: str, yes: bool, as_json: bool) -> None:
     "--side-effect", type=click.Choice(_SIDE_EFFECTS),
     help="What a call does outside: an external one needs an approval each time.",
 )  # fmt: skip
-@click.option("--cost", metavar="AMOUNT", help="What one call costs; it is recorded with each.")
+@click.option("--cost", metavar="AMOUNT", help="What one call costs; it counts in budgets, in USD.")
 @click.option("--currency", default="USD", show_default=True, metavar="CODE", help="Of that cost.")
 @_JSON
 def set_(name: str, side_effect: str | None, cost: str | None, currency: str, as_json: bool) -> None:

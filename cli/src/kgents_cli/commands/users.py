@@ -1,4 +1,4 @@
-"""`kgents users list|create|disable|enable`."""
+"""`kgents users list|create|disable|enable|export|erase`."""
 
 import json
 
@@ -10,7 +10,7 @@ _PATH = "/admin/users"
 
 @click.group()
 def command() -> None:
-    """List, make, disable and enable people (administrators).
+    """List, make, disable and enable people (administrators); export or erase what is kept of you.
 
     \b
     Examples:
@@ -102,3 +102,32 @@ def _switch(person: str, *, disabled: bool) -> None:
     with ApiClient() as api:
         changed = api.call("PATCH", path_below(_PATH, person_id(api, person)), body={"disabled": disabled})
     click.echo(f"{changed['email']} is {'disabled' if disabled else 'enabled'}.")
+
+
+@command.command()
+@click.option("--out", required=True, metavar="FILE", help="Where to write it; - is standard output.")
+def export(out: str) -> None:
+    """Write everything that the platform keeps of you, as lines of JSON. Secrets are not in it.
+
+    \b
+    Examples:
+      kgents users export --out me.jsonl
+    """
+    from kgents_cli.personal_data import export_mine
+
+    export_mine(out)
+
+
+@command.command()
+@click.option("--confirm", metavar="ADDRESS", help="Your address, rather than being asked for it.")
+def erase(confirm: str | None) -> None:
+    """Have everything that the platform keeps of you erased, and your account closed. This can't be undone.
+
+    \b
+    Examples:
+      kgents users erase
+      kgents users erase --confirm ada@example.org
+    """
+    from kgents_cli.personal_data import erase_me
+
+    erase_me(confirm)

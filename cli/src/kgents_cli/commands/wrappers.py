@@ -13,7 +13,8 @@ _FIELDS = (
         "--config",
         type=FilePath(allow_dash=True),
         metavar="FILE",
-        help="What it puts over that agent's definition: system_prompt, llm, tools, limits; as TOML or JSON.",
+        help="What it puts over that agent's definition: system_prompt, llm, tools, limits; or where an agent runs "
+        "that is elsewhere: shell, protocol, url. As TOML or JSON.",
     ),
     click.option("--description", metavar="TEXT", help="What it is for, for people."),
     click.option("--version", metavar="X.Y.Z", help="Its own version."),

@@ -34,7 +34,7 @@ MEANINGS: Mapping[Code, str] = {
     "not_utf8": "The file is not UTF-8 text.",
     "part_missing": "A Ghost, Model or Bot that is referred to is in none of the files. Give its file too.",
     "prompt_made": "The prompt is made of several fields.",
-    "provider_not_supported": "The platform can't call this provider yet; the platform's own model answers.",
+    "provider_not_supported": "The platform can't call this provider; the platform's own model answers.",
     "register_server": "An MCP server must be registered under the name that is given.",
     "renamed": "The name is another one here.",
     "runs_elsewhere": "The agent itself is in another program, not in the file.",

@@ -29,7 +29,7 @@ _LOST = {
     "allow_delegation": "an agent can't hand work to another one yet",
     "function_calling_llm": "one model answers and calls tools",
     "mcps": "servers are registered with the platform, not named by address in an agent",
-    "memory": "every agent remembers its conversations; a memory beyond them isn't there yet",
+    "memory": "every agent remembers its conversations; what it keeps beyond them, it keeps with the tools `memory.*`",
     "knowledge_sources": "files and other sources can't be given to an agent yet",
     "embedder": "there is no knowledge that it would embed",
     "allow_code_execution": "an agent runs no code of its own; a tool can",

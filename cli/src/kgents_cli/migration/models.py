@@ -67,7 +67,7 @@ def _known_as(provider: str) -> str:
 def carry_model(fields: Fields, place: str, found: NamedModel) -> dict[str, Any]:
     """`provider` and `model` for `[llm]`, or nothing and a note of why the platform's own model answers instead."""
     instead = "the platform's own model answers instead"
-    hint = "set llm.provider and llm.model once the platform can call it"
+    hint = "set llm.provider and llm.model to one that it can, such as a server that speaks OpenAI's wire"
     shown = short_json(found.model or found.provider or "")
     if found.provider is None and found.model is None:
         return {}
@@ -75,7 +75,7 @@ def carry_model(fields: Fields, place: str, found: NamedModel) -> dict[str, Any]
         fields.lose(place, "model_unknown", f"whose model {shown!r} is can't be told from its name; {instead}", hint)
         return {}
     if found.provider not in CALLABLE:
-        fields.lose(place, "provider_not_supported", f"the platform can't call {found.provider} yet; {instead}", hint)
+        fields.lose(place, "provider_not_supported", f"the platform can't call {found.provider}; {instead}", hint)
         return {}
     if found.model is not None and _MODEL_NAME.fullmatch(found.model) is None:
         fields.lose(place, "model_unknown", f"{shown!r} is no model's name; {instead}", hint)

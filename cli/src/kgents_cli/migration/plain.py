@@ -40,7 +40,7 @@ _LOST = {
     "version": "versions are counted when an agent is published",
     "author": "an agent belongs to whoever makes it",
     "metadata": "an agent has no free labels",
-    "memory": "every agent remembers its conversations; a memory beyond them isn't there yet",
+    "memory": "every agent remembers its conversations; what it keeps beyond them, it keeps with the tools `memory.*`",
     "knowledge": "files and other sources can't be given to an agent yet",
     "knowledge_base": "files and other sources can't be given to an agent yet",
     "evaluations": "tests of an agent stand beside it, not in it",

@@ -23,7 +23,6 @@ from governance_service.approvals.states import (
     ApprovalStatus,
     Move,
 )
-from governance_service.clients import People
 from governance_service.errors import (
     AlreadyConsumed,
     AlreadyDecided,
@@ -37,6 +36,7 @@ from governance_service.errors import (
 from kgents_shared.auth import Principal
 from kgents_shared.contracts.approvals import ApprovalRequest, ConsumeApproval
 from kgents_shared.db import Database, PageRequest, new_id
+from kgents_shared.http.people import People
 
 DECIDE = "approvals:decide"
 _CLOCK = "the clock"

@@ -12,7 +12,14 @@ SCOPES: Mapping[str, str] = {
     "tools:write": "Register MCP servers, accept and delete their tools.",
     "tools:invoke": "Call tools oneself, without an agent.",
     "runs:read": "See runs.",
+    "runs:write": "Cancel runs.",
     "conversations:read": "Read conversations.",
+    "conversations:write": "Pin facts in conversations, reset and delete them.",
+    "models:read": "See models, what they cost and whether their providers answer.",
+    "models:write": "Say what models cost, and have local ones fetched.",
+    "budgets:read": "See budgets and what is left of them.",
+    "budgets:write": "Make and delete budgets of one's own agents, organisations and runs.",
+    "usage:read": "See what one's agents and runs took of models.",
     "approvals:read": "See what agents ask people for, and what was decided.",
     "approvals:decide": "Approve or reject what agents ask for.",
     "policies:read": "See policies, and try what they would decide.",
@@ -35,7 +42,16 @@ SCOPES: Mapping[str, str] = {
 }
 ALL_SCOPES: frozenset[str] = frozenset(SCOPES)
 _ADMIN_ONLY = frozenset(
-    {"users:read", "users:write", "roles:read", "roles:write", "vault:read", "vault:write", "platform:govern"}
+    {
+        "users:read",
+        "users:write",
+        "roles:read",
+        "roles:write",
+        "vault:read",
+        "vault:write",
+        "platform:govern",
+        "models:write",
+    }
 )
 _READS = frozenset(scope for scope in ALL_SCOPES - _ADMIN_ONLY if scope.endswith(":read"))
 
@@ -43,7 +59,8 @@ ROLE_SCOPES: dict[str, frozenset[str]] = {
     "admin": ALL_SCOPES,
     "developer": ALL_SCOPES - _ADMIN_ONLY,
     # Keeps what others made running: no definitions, no secrets.
-    "operator": _READS - {"credentials:read"} | {"deployments:write", "agents:invoke", "keys:write"},
+    "operator": _READS - {"credentials:read"}
+    | {"deployments:write", "agents:invoke", "runs:write", "conversations:write", "keys:write"},
     "viewer": _READS,
     # Sees what is asked of an agent, what it did and what it wants to do, and decides on that.
     "approver": frozenset(

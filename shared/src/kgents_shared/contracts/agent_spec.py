@@ -6,7 +6,15 @@ A field enters the spec with the part that enforces it; until then it is refused
 import re
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from kgents_shared.contracts.credentials import CredentialRef
@@ -15,8 +23,11 @@ from kgents_shared.contracts.path_table import RESERVED_AGENT_NAMES, parses_as_u
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_PROMPT_CHARS = 65_536
-Provider = Literal["openai", "echo"]
-Shell = Literal["Chat", "Langflow"]
+Provider = Literal["openai", "anthropic", "google", "ollama", "localai", "openai-compatible", "echo"]
+Shell = Literal["Chat", "Langflow", "Remote"]
+MemoryScope = Literal["agent", "user", "conversation", "organisation"]
+RemoteProtocol = Literal["a2a", "openai", "http"]
+TeamMode = Literal["pipeline", "route", "coordinate"]
 
 
 def storable(text: str) -> str:
@@ -45,6 +56,17 @@ ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200), Afte
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARS), AfterValidator(storable)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 MaxTokens = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+Money = Annotated[
+    str,
+    BeforeValidator(lambda given: str(given) if type(given) in (int, float) else given),
+    StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$"),
+]
+"""An amount in the platform's currency, as a decimal string; a number in TOML is taken as it is written."""
+RemoteUrl = Annotated[
+    str,
+    StringConstraints(pattern=r"^https?://[^\s/?#@\\]+([/?][^\s#\\]*)?$", max_length=2000),
+    AfterValidator(storable),
+]
 Description = Annotated[str, StringConstraints(max_length=2000), AfterValidator(storable)]
 AgentName = Annotated[
     str,
@@ -63,11 +85,28 @@ ToolGrant = Annotated[
 ]
 
 
+class FallbackSpec(Contract):
+    """A model that is asked where the ones before it can't answer."""
+
+    provider: Provider = Field(description="Who answers.")
+    model: ModelName | None = Field(default=None, description="The model. Absent, it is the provider's default.")
+    credential_ref: CredentialRef | None = Field(
+        default=None, description="Whose account is asked. Absent, it is the platform's."
+    )
+
+
+LlmFallbacks = Annotated[list[FallbackSpec], Field(max_length=5)]
+CacheSeconds = Annotated[int, Field(ge=1, le=604_800, strict=True)]
+Replicas = Annotated[int, Field(ge=1, le=32, strict=True)]
+
+
 class LlmSpec(Contract):
     """Which model answers. `provider` and `model` absent mean the platform's default when a run starts."""
 
     provider: Provider | None = Field(
-        default=None, description="Who answers: `openai` or any server that speaks its wire, or the built-in `echo`."
+        default=None,
+        description="Who answers: `openai`, `anthropic`, `google`, `ollama`, `localai`, any server that speaks "
+        "OpenAI's wire (`openai-compatible`, at the address of its credential), or the built-in `echo`.",
     )
     model: ModelName | None = Field(default=None, description="The model, as the provider calls it.")
     temperature: Temperature | None = Field(
@@ -80,6 +119,14 @@ class LlmSpec(Contract):
         default=None,
         description="Whose account is asked: a `cred_…` reference of type llm_provider. Absent, it is the platform's.",
     )
+    fallbacks: LlmFallbacks = Field(
+        default_factory=list[FallbackSpec],
+        description="Models that are asked, in this order, where the ones before can't answer.",
+    )
+    cache_s: CacheSeconds | None = Field(
+        default=None,
+        description="How long an answer of the model may be given again to the very same request. Absent, never.",
+    )
 
 
 class ToolsSpec(Contract):
@@ -90,6 +137,26 @@ class ToolsSpec(Contract):
     )
     deny: Annotated[list[ToolGrant], Field(max_length=100)] = Field(
         default_factory=list[str], description="Tools that it may not call although `allow` names them."
+    )
+
+
+class MemorySpec(Contract):
+    """What the agent remembers, and how much of a conversation its model is shown."""
+
+    scope: MemoryScope = Field(
+        default="agent",
+        description="Who shares what is remembered: everybody who talks to the `agent`, one `user`, one "
+        "`conversation`, or all agents of the `organisation`.",
+    )
+    semantic: bool = Field(default=True, description="Whether memories are found by meaning, too, or by words alone.")
+    window_tokens: Annotated[int, Field(ge=500, le=2_000_000, strict=True)] = Field(
+        default=16_000,
+        description="The most of a conversation that the model is shown; what is older is summarised.",
+    )
+    shared: bool = Field(
+        default=False,
+        description="Whether a user's conversations with the owner's agents that share have one set of pinned facts, "
+        "and each other's summaries.",
     )
 
 
@@ -107,6 +174,33 @@ class LimitsSpec(Contract):
     timeout_s: Annotated[int, Field(ge=1, le=3600, strict=True)] = Field(
         default=120, description="How long one message may take, tools included."
     )
+    cpu: Annotated[float, Field(ge=0.05, le=64, allow_inf_nan=False)] = Field(
+        default=1.0, description="Processors that its process may use, on average."
+    )
+    processes: Annotated[int, Field(ge=8, le=1024, strict=True)] = Field(
+        default=64, description="Processes and threads that it may have."
+    )
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = Field(
+        default=None, description="The most messages that it takes in a minute, from everybody. Absent, no bound."
+    )
+    max_tokens_per_day: Annotated[int, Field(ge=1, le=10**12, strict=True)] | None = Field(
+        default=None, description="The most tokens that it may use in a day (UTC). Absent, no bound."
+    )
+    max_cost_per_day: Money | None = Field(
+        default=None, description="The most money that its models and tools may cost in a day (UTC). Absent, no bound."
+    )
+
+
+class RemoteSpec(Contract):
+    """An agent that runs elsewhere."""
+
+    protocol: RemoteProtocol = Field(
+        description="How it is spoken to: `a2a`, `openai` (chat completions), or `http` (`{text}` in, `{text}` out)."
+    )
+    url: RemoteUrl = Field(description="Where it is: for `a2a` its agent card, for `openai` the base address.")
+    credential_ref: CredentialRef | None = Field(
+        default=None, description="What it is shown: a `cred_…` reference. Absent, nothing."
+    )
 
 
 class RuntimeSpec(Contract):
@@ -118,8 +212,13 @@ class RuntimeSpec(Contract):
     shell: Shell = Field(
         default="Chat",
         validate_default=True,
-        description="`Chat`: the platform's own loop of model and tools. `Langflow`: a flow, exported from Langflow.",
+        description="`Chat`: the platform's own loop of model and tools. `Langflow`: a flow, exported from Langflow. "
+        "`Remote`: an agent that runs elsewhere.",
     )
+    remote: RemoteSpec | None = Field(
+        default=None, validate_default=True, description="Where an agent of the shell `Remote` runs."
+    )
+    replicas: Replicas = Field(default=1, description="How many processes of it run side by side.")
 
     @field_validator("shell")
     @classmethod
@@ -127,9 +226,46 @@ class RuntimeSpec(Contract):
         flow = info.data.get("flow")
         if shell == "Langflow" and "flow" in info.data and flow is None:
             raise PydanticCustomError("flow_missing", "names no flow: send the flow itself, as Langflow exports it")
-        if shell == "Chat" and flow is not None:
+        if shell != "Langflow" and flow is not None:
             raise PydanticCustomError("flow_not_run", "runs no flow: choose 'Langflow', or leave the flow out")
         return shell
+
+    @field_validator("remote")
+    @classmethod
+    def _goes_with_shell(cls, remote: RemoteSpec | None, info: ValidationInfo) -> RemoteSpec | None:
+        shell = info.data.get("shell")
+        if shell == "Remote" and remote is None:
+            raise PydanticCustomError("remote_missing", "says nothing of where the agent runs: give protocol and url")
+        if shell is not None and shell != "Remote" and remote is not None:
+            raise PydanticCustomError("remote_not_run", "is for the shell 'Remote' alone: choose it, or leave this out")
+        return remote
+
+
+class MemberSpec(Contract):
+    """An agent of a team."""
+
+    agent: AgentName = Field(description="The agent's name; it belongs to whom the team belongs to.")
+    role: Annotated[Text, StringConstraints(max_length=500)] = Field(
+        default="", description="What it is there for; a team's own model chooses by it."
+    )
+
+
+def _each_once(members: list[MemberSpec]) -> list[MemberSpec]:
+    if len({member.agent for member in members}) != len(members):
+        raise PydanticCustomError("doubled_member", "must not name an agent twice")
+    return members
+
+
+class TeamSpec(Contract):
+    """Agents that answer together."""
+
+    mode: TeamMode = Field(
+        description="`pipeline`: each member gets what the one before it answered. `route`: the team's own model gives "
+        "the message to one of them. `coordinate`: the team's own model asks them as it needs to, and answers."
+    )
+    members: Annotated[list[MemberSpec], Field(min_length=1, max_length=16), AfterValidator(_each_once)] = Field(
+        description="The agents; a pipeline goes through them in this order."
+    )
 
 
 class AgentSpec(Contract):
@@ -143,8 +279,20 @@ class AgentSpec(Contract):
     )
     llm: LlmSpec = Field(default=LlmSpec(), description="Which model answers.")
     tools: ToolsSpec = Field(default=ToolsSpec(), description="Which tools it may call.")
-    limits: LimitsSpec = Field(default=LimitsSpec(), description="What one instance and one message may use.")
+    memory: MemorySpec = Field(default=MemorySpec(), description="What it remembers.")
+    limits: LimitsSpec = Field(default=LimitsSpec(), description="What it may use.")
     runtime: RuntimeSpec = Field(default=RuntimeSpec(), description="What executes it.")
+    team: TeamSpec | None = Field(default=None, description="The agents that it answers with, where it is a team.")
+
+    @field_validator("team")
+    @classmethod
+    def _can_work_together(cls, team: TeamSpec | None, info: ValidationInfo) -> TeamSpec | None:
+        runtime = info.data.get("runtime")
+        if team is not None and runtime is not None and runtime.shell != "Chat":
+            raise PydanticCustomError("team_not_run", "is for the shell 'Chat' alone: leave the other shell out")
+        if team is not None and any(member.agent == info.data.get("name") for member in team.members):
+            raise PydanticCustomError("own_member", "must not have the team itself among its members")
+        return team
 
     @model_validator(mode="before")
     @classmethod

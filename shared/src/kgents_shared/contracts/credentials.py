@@ -41,6 +41,28 @@ class ResolvedCredential(Contract):
         return {name: value.get_secret_value() for name, value in secret.items()}
 
 
+class LookUpCredentials(Contract):
+    """Body of `POST /internal/credentials/known`: which of these the owner has."""
+
+    owner_id: OwnerId
+    credential_refs: Annotated[tuple[CredentialRef, ...], Field(max_length=32)]
+
+
+class KnownCredential(Contract):
+    """What a credential is for. `has_address` says that it names a `base_url`."""
+
+    credential_ref: CredentialRef
+    type: CredentialType
+    provider: str | None = None
+    has_address: bool = False
+
+
+class KnownCredentials(Contract):
+    """Those that there are; their secrets aren't told."""
+
+    credentials: tuple[KnownCredential, ...]
+
+
 class KeepCredentialRequest(Contract):
     """Body of `PUT /internal/credentials`: what a service keeps for an owner, in place of what was under that name."""
 

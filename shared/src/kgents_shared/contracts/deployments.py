@@ -2,9 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from kgents_shared.contracts.model import Contract
+
+OUT_OF_MEMORY: Final = "it used more memory than its limit allows"
+"""Why an instance ended that was over `limits.memory_mb`."""
 
 
 class DeploymentState(StrEnum):

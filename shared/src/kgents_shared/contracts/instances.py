@@ -1,7 +1,10 @@
 """How a running instance is made known to the runtime (DESIGN §6)."""
 
-from typing import Final, Literal
+from datetime import datetime
+from typing import Annotated, Final, Literal
 from uuid import UUID
+
+from pydantic import Field
 
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.model import Contract
@@ -30,6 +33,18 @@ class InstanceRegistration(Contract):
     state: Literal["ready", "draining"] = "ready"
     lane: str = STABLE
     share: int = 0
+
+
+class AgentsAsked(Contract):
+    """Body of `POST /internal/agents/activity`."""
+
+    agent_ids: Annotated[list[UUID], Field(max_length=1000)]
+
+
+class AgentsActivity(Contract):
+    """When the newest run of each agent began; without those that had none."""
+
+    last_run_at: dict[UUID, datetime]
 
 
 class RegisteredInstance(InstanceRegistration):

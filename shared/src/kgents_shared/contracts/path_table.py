@@ -90,7 +90,7 @@ def load_path_table() -> PathTable:
     for name, row in services.items():
         larger = row.get("larger_bodies", {})
         routes += [Route(tuple(api.split("/")), name, True, larger.get(api)) for api in row["api"]]
-        routes += [Route(tuple(root[1:].split("/")), name, below_api=False) for root in row.get("root", ())]
+        routes += [Route(tuple(root[1:].split("/")), name, False, larger.get(root)) for root in row.get("root", ())]
     return PathTable(
         routes=tuple(routes),
         services={name: row["package"] for name, row in services.items()},

@@ -19,9 +19,10 @@ _LOCK_TIMEOUT = "5s"
 _one_at_a_time = threading.Lock()  # alembic's `context` is one for the whole process
 
 
-def run_env(metadata: MetaData) -> None:
+def run_env(metadata: MetaData, *, made_as_needed: str | None = None) -> None:
     """The whole of a service's `alembic/env.py`: migrate the schema of `metadata`.
 
+    Tables whose names begin with `made_as_needed` are the service's own to make; no migration knows them.
     The address comes from the caller's configuration (`sqlalchemy.url`), or from `<PREFIX>DATABASE_URL` which the
     service's env.py puts there for `alembic upgrade head` in an image.
     """
@@ -31,7 +32,7 @@ def run_env(metadata: MetaData) -> None:
     engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
     event.listen(engine, "connect", _leave_schema_path, insert=True)
     with engine.connect() as connection:
-        _migrate(connection, metadata)
+        _migrate(connection, metadata, made_as_needed)
     engine.dispose()
 
 
@@ -42,7 +43,7 @@ def _leave_schema_path(connection: Any, _: Any) -> None:
     connection.commit()
 
 
-def _migrate(connection: Connection, metadata: MetaData) -> None:
+def _migrate(connection: Connection, metadata: MetaData, made_as_needed: str | None) -> None:
     schema = metadata.schema
     # First the wait for another's migration, however long that takes; the bound is for locks that requests need too.
     connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": f"kgents.migrate.{schema}"})
@@ -50,7 +51,9 @@ def _migrate(connection: Connection, metadata: MetaData) -> None:
     connection.commit()
 
     def include_name(name: str | None, kind: str, _: Any) -> bool:
-        return name == schema if kind == "schema" else True
+        if kind == "schema":
+            return name == schema
+        return kind != "table" or made_as_needed is None or name is None or not name.startswith(made_as_needed)
 
     context.configure(
         connection=connection,

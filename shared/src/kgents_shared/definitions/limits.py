@@ -17,6 +17,9 @@ class SystemLimits:
     max_steps: int | None = None
     timeout_s: int | None = None
     max_tokens: int | None = None
+    cpu: float | None = None
+    processes: int | None = None
+    replicas: int | None = None
     providers: tuple[str, ...] | None = None
     flow_code: bool = False
 
@@ -28,18 +31,31 @@ def beyond_limits(spec: AgentSpec, limits: SystemLimits) -> list[FaultItem]:
         (("limits", "max_steps"), spec.limits.max_steps, limits.max_steps),
         (("limits", "timeout_s"), spec.limits.timeout_s, limits.timeout_s),
         (("llm", "max_tokens"), spec.llm.max_tokens, limits.max_tokens),
+        (("limits", "cpu"), spec.limits.cpu, limits.cpu),
+        (("limits", "processes"), spec.limits.processes, limits.processes),
+        (("runtime", "replicas"), spec.runtime.replicas, limits.replicas),
     )
     faults = [
         FaultItem(loc, f"is {value}, more than this platform gives", "over_system_limit", f"choose {most} or less")
         for loc, value, most in asked
         if value is not None and most is not None and value > most
     ]
-    provider = spec.llm.provider
-    if provider is not None and limits.providers is not None and provider not in limits.providers:
-        open_here = " or ".join(f"'{name}'" for name in limits.providers)
-        hint = f"choose {open_here}, or leave it out" if open_here else "leave it out"
-        faults.append(FaultItem(("llm", "provider"), "is closed on this platform", "provider_closed", hint))
-    return faults
+    return faults + _closed_providers(spec, limits.providers)
+
+
+def _closed_providers(spec: AgentSpec, open_here: tuple[str, ...] | None) -> list[FaultItem]:
+    if open_here is None:
+        return []
+    named: list[tuple[tuple[str | int, ...], str | None]] = [(("llm", "provider"), spec.llm.provider)]
+    for place, fallback in enumerate(spec.llm.fallbacks):
+        named.append((("llm", "fallbacks", place, "provider"), fallback.provider))
+    listed = " or ".join(f"'{name}'" for name in open_here)
+    hint = f"choose {listed}, or leave it out" if listed else "leave it out"
+    return [
+        FaultItem(loc, "is closed on this platform", "provider_closed", hint)
+        for loc, provider in named
+        if provider is not None and provider not in open_here
+    ]
 
 
 def refuse_beyond(spec: AgentSpec, limits: SystemLimits) -> None:

@@ -20,8 +20,8 @@ system_prompt = "You are helpful."
 This page is made of the sources by `python -m kgents_cli.checks.references --write`; `./kgents lint references`
 compares the two. Beside what each field takes there are
 [rules between fields, and warnings](errors.md#warnings-about-definitions), and an operator may set limits:
-`MANAGEMENT_MOST_MEMORY_MB`, `MANAGEMENT_MOST_STEPS`, `MANAGEMENT_MOST_TIMEOUT_S`, `MANAGEMENT_MOST_TOKENS` and
-`MANAGEMENT_PROVIDERS`.
+`MANAGEMENT_MOST_MEMORY_MB`, `MANAGEMENT_MOST_CPU`, `MANAGEMENT_MOST_PROCESSES`, `MANAGEMENT_MOST_REPLICAS`,
+`MANAGEMENT_MOST_STEPS`, `MANAGEMENT_MOST_TIMEOUT_S`, `MANAGEMENT_MOST_TOKENS` and `MANAGEMENT_PROVIDERS`.
 """
 
 # What a pattern says, for people.
@@ -32,7 +32,10 @@ _FORMS = {
     "deny": "`server.tool`, or many with `*`: `server.*`",
     "credential_ref": "`cred_…`, as `kgents credentials list` shows it",
     "flow": "`sha256:…`",
+    "max_cost_per_day": "an amount such as `5` or `0.25`, in the platform's currency",
+    "url": "`https://…` or `http://…`",
 }
+_PLAIN = {"table": "a table, see below", "boolean": "`true` or `false`"}
 EXAMPLES = (
     (
         "The least there is",
@@ -81,6 +84,19 @@ deny = ["files.write", "files.delete"]
 memory_mb = 512
 ''',
     ),
+    (
+        "A team: each member gets what the one before it answered",
+        '''name = "newsroom"
+system_prompt = "A draft is written and then edited."
+
+[team]
+mode = "pipeline"
+members = [
+    { agent = "writer", role = "writes the draft" },
+    { agent = "editor", role = "shortens it" },
+]
+''',
+    ),
 )  # fmt: skip
 
 
@@ -88,16 +104,34 @@ def agent_reference() -> str:
     """The page."""
     schema = agent_schema()
     tables = cast("dict[str, dict[str, Any]]", schema["$defs"])
-    own = {name: field for name, field in schema["properties"].items() if "$ref" not in field}
+    own = {name: field for name, field in schema["properties"].items() if _table_in(field) is None}
     parts = [_HEAD, "## At the top\n", *_rows(own, set(schema["required"]))]
     for name, field in schema["properties"].items():
-        if "$ref" in field:
-            table = tables[field["$ref"].rpartition("/")[2]]
-            parts += [f"## `[{name}]`\n", table["description"] + "\n", *_rows(table["properties"], set())]
+        if (ref := _table_in(field)) is not None:
+            parts += _table(tables, f"[{name}]", ref)
     parts.append("## Examples\n")
     for title, text in EXAMPLES:
         parts.append(f"{title}:\n\n```toml\n{text}```\n")
     return "\n".join(parts)
+
+
+def _table_in(field: dict[str, Any]) -> str | None:
+    """The table that a field is, whether or not it may be left out."""
+    return next((kind["$ref"] for kind in (field, *field.get("anyOf", ())) if "$ref" in kind), None)
+
+
+def _table(tables: dict[str, dict[str, Any]], heading: str, ref: str) -> Iterator[str]:
+    """A table of a definition, and those in it."""
+    table = tables[ref.rpartition("/")[2]]
+    yield f"## `{heading}`\n"
+    yield table["description"] + "\n"
+    yield from _rows(table["properties"], set(table.get("required", ())))
+    name = heading.strip("[]")
+    for inner, field in table["properties"].items():
+        is_list = field.get("type") == "array"
+        inside = field["items"] if is_list else next(iter(field.get("anyOf", ())), field)
+        if "$ref" in inside:
+            yield from _table(tables, f"[[{name}.{inner}]]" if is_list else f"[{name}.{inner}]", inside["$ref"])
 
 
 def _rows(fields: dict[str, dict[str, Any]], required: set[str]) -> Iterator[str]:
@@ -117,6 +151,8 @@ def _shown(default: object) -> str:
 
 
 def _quoted(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
@@ -126,13 +162,19 @@ def _takes(name: str, field: dict[str, Any]) -> str:
         return _takes(name, next(one for one in field["anyOf"] if one.get("type") != "null"))
     if "const" in field or "enum" in field:
         return " or ".join(f"`{_quoted(value)}`" for value in field.get("enum", [field.get("const")]))
-    kind = field["type"]
+    kind = field.get("type", "table")
     if kind == "array":
         return f"a list of up to {field['maxItems']}: {_takes(name, field['items'])}"
+    if kind in _PLAIN:
+        return _PLAIN[kind]
     if kind in {"integer", "number"}:
         word = "a whole number" if kind == "integer" else "a number"
         return f"{word} from {field['minimum']:,} to {field['maximum']:,}"
+    return _FORMS.get(name) or _takes_text(field)
+
+
+def _takes_text(field: dict[str, Any]) -> str:
     if "pattern" in field:
-        return _FORMS.get(name, "text of a form that the schema has")
+        return "text of a form that the schema has"
     least = f"{field['minLength']} to" if "minLength" in field else "up to"
     return f"text of {least} {field['maxLength']:,} characters" if "maxLength" in field else "text"

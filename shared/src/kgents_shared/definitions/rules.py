@@ -36,7 +36,13 @@ def contradictions(spec: AgentSpec) -> list[FaultItem]:
 
 def warnings_of(spec: AgentSpec, value: object = None) -> list[FaultItem]:
     """What is likely a mistake; `value` is the document that the spec came from."""
-    return [*_about_model(spec, value), *_about_tools(spec), *_about_limits(spec), *_about_texts(spec)]
+    return [
+        *_about_model(spec, value),
+        *_about_accounts(spec),
+        *_about_tools(spec),
+        *_about_limits(spec),
+        *_about_texts(spec),
+    ]
 
 
 def _about_model(spec: AgentSpec, value: object) -> Iterator[FaultItem]:
@@ -59,6 +65,19 @@ def _about_model(spec: AgentSpec, value: object) -> Iterator[FaultItem]:
     meant = _misspelt_model(llm.model)
     if meant is not None:
         yield FaultItem(("llm", "model"), "is no model's name that is known here", "unknown_model", meant)
+
+
+def _about_accounts(spec: AgentSpec) -> Iterator[FaultItem]:
+    named = [
+        (("llm",), spec.llm),
+        *((("llm", "fallbacks", number), one) for number, one in enumerate(spec.llm.fallbacks)),
+    ]
+    for place, choice in named:
+        if choice.provider == "openai-compatible" and choice.credential_ref is None:
+            msg = "has no address but a credential's, and none is named: it can't be asked"
+            yield FaultItem(
+                (*place, "provider"), msg, "provider_without_address", "name a credential in credential_ref"
+            )
 
 
 def _misspelt_model(model: str) -> str | None:

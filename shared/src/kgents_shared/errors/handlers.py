@@ -82,9 +82,13 @@ async def _on_api_error(_: Request, error: Exception) -> Response:
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
-    invalid = cast("RequestValidationError", error)
+    return problem_response(invalid_request(request, cast("RequestValidationError", error)))
+
+
+def invalid_request(request: Request, invalid: RequestValidationError) -> InvalidInput:
+    """What a route that can't read a request refuses it with."""
     faults = _body_faults(invalid) or faults_of(invalid.errors(), _body_model(request))
-    return problem_response(InvalidInput("The request has faults; each is listed in errors.", errors=faults))
+    return InvalidInput("The request has faults; each is listed in errors.", errors=faults)
 
 
 def _body_faults(invalid: RequestValidationError) -> list[FaultItem]:

@@ -13,12 +13,16 @@ from kgents_shared.errors.api_errors import FaultItem
 MOST_FAULTS = 100
 _TABLE_KINDS = frozenset({"model_type", "dict_type", "model_attributes_type"})
 _TIME_KINDS = frozenset({"datetime_parsing", "datetime_from_date_parsing"})
+_DATE_KINDS = frozenset({"date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"})
+# What pydantic says of a text that a validator has had before: the number of its "items".
+_TEXT_KINDS = {"too_short": "string_too_short", "too_long": "string_too_long"}
 _SENTENCES = {
     **dict.fromkeys(_TABLE_KINDS, "should be a table of fields"),
     "string_unicode": "must not contain a lone surrogate",
     "string_pattern_mismatch": "is not written as it has to be",
     "uuid_parsing": "is no id",
     **dict.fromkeys(_TIME_KINDS, "is no time"),
+    **dict.fromkeys(_DATE_KINDS, "is no day"),
     "timezone_aware": "says no time zone",
 }
 _TOOLS = 'name a tool as "server.tool", or many with "*": "server.*"'
@@ -31,11 +35,16 @@ _IN_WORDS = {
     ),
     r"^cred_[0-9a-f]{32}$": "write a reference that `kgents credentials list` shows",
     r"^[A-Z]{3}$": "write three capital letters, such as EUR",
+    r"^[0-9]{1,9}(\.[0-9]{1,6})?$": 'write an amount such as "2.50", with six decimals at most',
+    r"^https?://[^\s/?#@\\]+([/?][^\s#\\]*)?$": "write an address such as https://agents.example/helper",
+    r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}$": "take letters, digits, _ . : and -, as in favourite_tea or orders.open",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$": "take up to 64 letters, digits, . _ and -, with a letter or digit first",
 }
 _HINTS = {
     "string_pattern_mismatch": "it must match {pattern}",
     "uuid_parsing": "copy it whole",
     **dict.fromkeys(_TIME_KINDS, "write it as 2026-01-31T12:00:00Z"),
+    **dict.fromkeys(_DATE_KINDS, "write it as 2026-01-31"),
     "timezone_aware": "write it as 2026-01-31T12:00:00Z",
     "string_type": "write text in quotes",
     "int_type": "write a whole number, without quotes",
@@ -71,8 +80,12 @@ def faults_of(
     for error in islice(errors, MOST_FAULTS):
         loc: tuple[str | int, ...] = tuple(error["loc"])
         kind: str = error["type"]
+        msg: str = error["msg"]
+        if kind in _TEXT_KINDS and isinstance(error.get("input"), str):
+            kind = _TEXT_KINDS[kind]
+            msg = "is too short" if kind == "string_too_short" else "is too long"
         hint = _hint(kind, loc, model, extra_names) or _general_hint(kind, error.get("ctx", {}))
-        found.append(FaultItem(loc, _sentence(kind, loc, error["msg"]), kind, hint))
+        found.append(FaultItem(loc, _sentence(kind, loc, msg), kind, hint))
     return found
 
 

@@ -96,15 +96,34 @@ class EventBus:
 
         Raises `nats.errors.Error` or `OSError` while NATS is away, to be called again.
         """
-        await self.jetstream()
-        if self._client is None:
-            return
-        subscription = await self._client.subscribe(subject)
-        async for _ in subscription.messages:
-            told()
+        async with contextlib.aclosing(self.whispers(subject)) as heard:
+            async for _ in heard:
+                told()
 
     async def passing(self, subject: str) -> AsyncGenerator[CloudEvent]:
         """The events on `subject` from now on, for each process that listens; what comes while it is away is lost.
+
+        Raises `nats.errors.Error` or `OSError` while NATS is away, to be called again.
+        """
+        async with contextlib.aclosing(self.whispers(subject)) as heard:
+            async for data in heard:
+                try:
+                    yield CloudEvent.model_validate_json(data)
+                except ValidationError as error:
+                    _log.warning("event_not_understood", subject=subject, faults=error.error_count())
+
+    async def whisper(self, subject: str, data: bytes) -> None:
+        """Tell whoever listens on `subject` right now. It is kept nowhere, and lost while NATS is away.
+
+        Subjects that begin with `kgents.` are the stream's, and so kept: not for these.
+        """
+        if self._client is None or not self._client.is_connected:
+            return
+        with contextlib.suppress(NatsError):  # it was passing anyway
+            await self._client.publish(subject, data)
+
+    async def whispers(self, subject: str) -> AsyncGenerator[bytes]:
+        """What passes on `subject` from now on, as it is.
 
         Raises `nats.errors.Error` or `OSError` while NATS is away, to be called again.
         """
@@ -114,10 +133,7 @@ class EventBus:
         subscription = await self._client.subscribe(subject)
         try:
             async for message in subscription.messages:
-                try:
-                    yield CloudEvent.model_validate_json(message.data)
-                except ValidationError as error:
-                    _log.warning("event_not_understood", subject=subject, faults=error.error_count())
+                yield message.data
         finally:
             with contextlib.suppress(NatsError):
                 await subscription.unsubscribe()

@@ -83,6 +83,7 @@ def build_service_app(frame: ServiceFrame) -> FastAPI:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=[
+                "A2A-Version",
                 "Authorization",
                 "Content-Type",
                 "Idempotency-Key",

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -14,6 +15,7 @@ from kgents_shared.telemetry.correlation import CORRELATION_HEADER, correlation_
 _RENEW_BEFORE_S = 60
 _TOKEN_TIMEOUT_S = 10
 _CONNECTIONS = 100
+_LINE_BYTES = 256 * 1024
 
 
 class CallFailed(ApiError):
@@ -102,7 +104,7 @@ class ServiceClient:
         is_own = "Authorization" not in sent
         if is_own:
             sent["Authorization"] = f"Bearer {await self._tokens.token(self._audience)}"
-        try:
+        with self._faults_told():
             async with self._session.request(
                 method,
                 self._base_url + path,
@@ -120,6 +122,31 @@ class ServiceClient:
                         self._tokens.forget(self._audience)
                     self._raise_refusal(answer.status, body)
                 return body
+
+    async def lines(self, path: str, timeout_s: float = 600) -> AsyncGenerator[bytes]:
+        """The lines of a GET's answer, each with its end, as they come. Raises as `request_json` does."""
+        bearer = await self._tokens.token(self._audience)
+        headers = {CORRELATION_HEADER: correlation_id(), "Authorization": f"Bearer {bearer}"}
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        with self._faults_told():
+            async with self._session.get(
+                self._base_url + path, headers=headers, allow_redirects=False, timeout=timeout, read_bufsize=_LINE_BYTES
+            ) as answer:
+                if answer.status >= 300:
+                    self._raise_refusal(answer.status, await answer.json(content_type=None))
+                rest = b""
+                async for data in answer.content.iter_any():
+                    *whole, rest = (rest + data).split(b"\n")
+                    for line in whole:
+                        yield line + b"\n"
+                if rest:
+                    raise BadGateway(f"The {self._audience} service broke off in the middle of its answer.")
+
+    @contextmanager
+    def _faults_told(self) -> Generator[None]:
+        """A sibling that is away, or that answers what can't be read, as what it means to a caller."""
+        try:
+            yield
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable(
                 f"The {self._audience} service can't be reached right now.", code="sibling_away"

@@ -45,6 +45,7 @@ class ServiceSettings(BaseSettings):
     deployment_url: str = "http://deployment:8000"
     runtime_url: str = "http://runtime:8000"
     governance_url: str = "http://governance:8000"
+    nl_url: str = "http://nl:8000"
     cors_origins: list[str] = []
     trusted_proxies: list[IPvAnyNetwork] = []
     database_pool_size: int = 8

@@ -38,7 +38,7 @@ class CgroupTree:
         if (_ROOT / "cgroup.controllers").exists():
             return _find_unified(name, controllers)
         folders: dict[Controller, Path] = {}
-        own = _own_groups()
+        own = groups_of("self")
         for controller in controllers:
             if controller in own and _made_empty(folder := _ROOT / controller / own[controller] / name):
                 folders[controller] = folder
@@ -47,7 +47,7 @@ class CgroupTree:
     @staticmethod
     def sweep(prefix: str) -> None:
         """Removes trees called `<prefix>-<pid>-…` of processes that are gone, which could not do it themselves."""
-        own = set(_own_groups().values())
+        own = set(groups_of("self").values())
         hierarchies = [folder for folder in (_ROOT, *_ROOT.iterdir()) if folder.is_dir()] if _ROOT.is_dir() else []
         for hierarchy in hierarchies:
             for folder in {found for path in own for found in (hierarchy / path).glob(f"{prefix}-*-*")}:
@@ -66,25 +66,40 @@ class CgroupTree:
             _write(self.folders["pids"] / name / "pids.max", str(processes))
         return group
 
-    def limit(self, group: CgroupOfInstance, *, memory_mb: int, cpus: float | None = None) -> None:
+    def limit(
+        self, group: CgroupOfInstance, *, memory_mb: int, cpus: float | None = None, processes: int | None = None
+    ) -> None:
         """Sets what the group's processes may use together, before they run anything that isn't ours."""
+        if "pids" in self.folders and processes is not None:
+            _write(self._of(group, "pids") / "pids.max", str(processes))
         if "memory" in self.folders:
             self._limit_memory(self._of(group, "memory"), memory_mb * 1024 * 1024)
         if "cpu" in self.folders and cpus is not None:
-            folder, quota = self._of(group, "cpu"), int(cpus * _CPU_PERIOD_US)
-            if self.unified:
-                _write(folder / "cpu.max", f"{quota} {_CPU_PERIOD_US}")
-            else:
-                _write(folder / "cpu.cfs_period_us", str(_CPU_PERIOD_US))
-                _write(folder / "cpu.cfs_quota_us", str(quota))
+            self._limit_cpus(self._of(group, "cpu"), cpus)
+
+    def limit_all(self, *, memory_mb: int | None, cpus: float | None) -> None:
+        """Sets what all groups of the tree may use together."""
+        if "memory" in self.folders and memory_mb is not None:
+            self._limit_memory(self.folders["memory"], memory_mb * 1024 * 1024, ends_together=False)
+        if "cpu" in self.folders and cpus is not None:
+            self._limit_cpus(self.folders["cpu"], cpus)
 
     def _of(self, group: CgroupOfInstance, controller: Controller) -> Path:
         return next(item for item in group.folders if item.parent == self.folders[controller])
 
-    def _limit_memory(self, folder: Path, size: int) -> None:
+    def _limit_cpus(self, folder: Path, cpus: float) -> None:
+        quota = int(cpus * _CPU_PERIOD_US)
+        if self.unified:
+            _write(folder / "cpu.max", f"{quota} {_CPU_PERIOD_US}")
+        else:
+            _write(folder / "cpu.cfs_period_us", str(_CPU_PERIOD_US))
+            _write(folder / "cpu.cfs_quota_us", str(quota))
+
+    def _limit_memory(self, folder: Path, size: int, *, ends_together: bool = True) -> None:
         if self.unified:
             _write(folder / "memory.max", str(size))
-            _write(folder / "memory.oom.group", "1")  # half a sandbox is of no use to anyone
+            if ends_together:
+                _write(folder / "memory.oom.group", "1")  # half a sandbox is of no use to anyone
             with contextlib.suppress(OSError):  # kernels without swap accounting have no such file
                 _write(folder / "memory.swap.max", "0")
             return
@@ -129,7 +144,7 @@ class CgroupOfInstance:
 
 def _find_unified(name: str, controllers: Sequence[Controller]) -> CgroupTree | None:
     wanted = " ".join(f"+{controller}" for controller in controllers)
-    own = _own_groups().get("", "")
+    own = groups_of("self").get("", "")
     parents = [_ROOT / own]
     if own:
         parents.append((_ROOT / own).parent)  # systemd's DelegateSubgroup= leaves the delegated group one above
@@ -146,10 +161,10 @@ def _find_unified(name: str, controllers: Sequence[Controller]) -> CgroupTree | 
     return None
 
 
-def _own_groups() -> dict[str, str]:
-    """Controller → path of this process's group below the hierarchy's root; v2 is under the empty name."""
+def groups_of(process: int | Literal["self"]) -> dict[str, str]:
+    """Controller → path of a process's group below the hierarchy's root; v2 is under the empty name."""
     groups: dict[str, str] = {}
-    for line in _read(Path("/proc/self/cgroup")).splitlines():
+    for line in _read(Path(f"/proc/{process}/cgroup")).splitlines():
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
             groups[controller] = path.strip("/")

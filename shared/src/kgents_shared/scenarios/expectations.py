@@ -5,13 +5,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from kgents_shared.contracts.tool_patterns import matching
 from kgents_shared.contracts.worker import ToolCall
 from kgents_shared.scenarios.files import Call, Expectations
 
 _SHOWN_CHARS = 300
+# Where requests hold what the model is told, on all wires, and what in there isn't said to it.
+_SAID_IN = ("messages", "contents", "system", "systemInstruction")
+_NOT_SAID = frozenset(
+    {"role", "type", "id", "name", "tool_call_id", "tool_use_id", "tool_calls", "functionCall", "input"}
+)
 Found = Iterator[tuple[str, str]]
 
 
@@ -84,10 +89,23 @@ def _model(expected: Expectations, seen: Seen) -> Found:
     if expected.offered is not None and sorted(expected.offered) != sorted(seen.offered):
         wanted, offered = (", ".join(sorted(names)) or "no tool" for names in (expected.offered, seen.offered))
         yield "offered", f"expected {wanted}; the model was offered {offered}"
-    told = [str(message.get("content") or "") for request in seen.requests[-1:] for message in request["messages"]]
+    told = [text for request in seen.requests[-1:] for part in _SAID_IN for text in _texts(request.get(part))]
     for part in expected.model_saw:
         if not any(part in text for text in told):
             yield "model_saw", f"{_short(part)} is in no message that the model was given"
+
+
+def _texts(part: Any) -> Iterator[str]:
+    """What is said in a part of a request, whichever provider's wire it is on."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, list):
+        for item in cast("list[Any]", part):
+            yield from _texts(item)
+    elif isinstance(part, dict):
+        for name, value in cast("dict[str, Any]", part).items():
+            if name not in _NOT_SAID:
+                yield from _texts(value)
 
 
 def _bounds(expected: Expectations, seen: Seen) -> Found:

@@ -22,6 +22,7 @@ from typing import Self
 
 from aiohttp import web
 
+from kgents_shared.testing.dialects import Dialect, OpenAiDialect
 from kgents_shared.testing.model_answers import (
     Answer,
     Answering,
@@ -38,9 +39,8 @@ from kgents_shared.testing.model_answers import (
     rate_limited,
     server_error,
 )
-from kgents_shared.testing.model_requests import ModelRequest, fault_of, parse_object
-from kgents_shared.testing.model_sending import fault_response, send
-from kgents_shared.testing.model_wire import models_list
+from kgents_shared.testing.model_requests import ModelRequest, parse_object
+from kgents_shared.testing.model_sending import Asked, fault_response, send
 
 __all__ = [
     "Answer",
@@ -60,11 +60,13 @@ __all__ = [
     "server_error",
 ]
 
-_COMPLETIONS = "/v1/chat/completions"
+_OPENAI = OpenAiDialect()
 
 
 class ModelServer:
-    """OpenAI's `/v1/chat/completions` and `/v1/models` on a free port of this machine.
+    """OpenAI's `/v1/chat/completions` and `/v1/models` on a free port of this machine, or what other dialects have.
+
+    Of several `dialects` the first one is the server's own; the others stand beside it on paths of theirs.
 
     `api_key`, if given, is demanded as the bearer (401 otherwise). `keep` bounds `requests` (0: none).
     `stop()` and `start()` again take the same port, for tests of a model server that is down.
@@ -78,6 +80,7 @@ class ModelServer:
         models: tuple[str, ...] = ("fake-model",),
         api_key: str | None = None,
         keep: int | None = None,
+        dialects: tuple[Dialect, ...] = (_OPENAI,),
     ) -> None:
         self.host = host
         self.port = port
@@ -85,6 +88,7 @@ class ModelServer:
         self.api_key = api_key
         self.requests: deque[ModelRequest] = deque(maxlen=keep)
         self.in_flight = 0
+        self.dialects = dialects
         self._script: deque[ScriptItem] = deque()
         self._standing: Answering = default_answer
         self._numbers = itertools.count(1)
@@ -93,13 +97,13 @@ class ModelServer:
 
     @property
     def base_url(self) -> str:
-        """What OPENAI_BASE_URL takes: `http://127.0.0.1:<port>/v1`."""
-        return f"http://{self.host}:{self.port}/v1"
+        """What OPENAI_BASE_URL takes, `http://127.0.0.1:<port>/v1`, or the setting of another provider."""
+        return f"http://{self.host}:{self.port}{self.dialects[0].base_path}"
 
     @property
     def completions(self) -> list[ModelRequest]:
-        """The recorded requests that asked for a chat completion."""
-        return [request for request in self.requests if request.path == _COMPLETIONS]
+        """The recorded requests that asked for an answer."""
+        return [request for request in self.requests if self._dialect(request.path) is not None]
 
     def script(self, *items: ScriptItem) -> None:
         """Queue answers: each serves one completion, in order. A str is a Reply; a callable gets the request."""
@@ -119,15 +123,20 @@ class ModelServer:
         """Listen; on the earlier port if it listened before."""
         self._stopping.clear()
         app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_post(_COMPLETIONS, self._complete)
-        app.router.add_get("/v1/models", self._list_models)
+        for path in dict.fromkeys(dialect.list_path for dialect in self.dialects):
+            app.router.add_get(path, self._list_models)
         app.router.add_get("/health", _health)
+        self.add_routes(app)
+        app.router.add_post("/{anything:.*}", self._complete)
         app.router.add_route("*", "/{anything:.*}", self._unknown)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
         await runner.setup()
         await web.TCPSite(runner, self.host, self.port, backlog=1024).start()
         self._runner = runner
         self.port = int(runner.addresses[0][1])
+
+    def add_routes(self, app: web.Application) -> None:
+        """For servers that have more paths."""
 
     async def stop(self) -> None:
         """Close the listener and every connection, also those of requests that are never answered."""
@@ -144,53 +153,63 @@ class ModelServer:
         await self.stop()
 
     async def _complete(self, http: web.Request) -> web.StreamResponse:
-        request = await self._record(http)
-        refusal = self._refusal(request)
+        dialect = self._dialect(http.path)
+        if dialect is None:
+            return await self._unknown(http)
+        request = await self.record(http, dialect)
+        refusal = self._refusal(request, dialect)
         if refusal is not None:
-            return fault_response(refusal)
+            return fault_response(dialect, refusal)
         self.in_flight += 1
         try:
-            return await self._answer(http, request)
+            return await self._answer(http, request, dialect)
         finally:
             self.in_flight -= 1
 
-    async def _answer(self, http: web.Request, request: ModelRequest) -> web.StreamResponse:
+    async def _answer(self, http: web.Request, request: ModelRequest, dialect: Dialect) -> web.StreamResponse:
         answer = await self._choose(request)
         if isinstance(answer, NeverAnswers):
             await self._stopping.wait()
             return web.Response(status=503)
-        return await send(http, request, answer, next(self._numbers))
+        return await send(Asked(http, request, dialect, next(self._numbers)), answer)
+
+    def _dialect(self, path: str) -> Dialect | None:
+        return next((dialect for dialect in self.dialects if dialect.takes(path)), None)
 
     async def _list_models(self, http: web.Request) -> web.StreamResponse:
-        refusal = self._wrong_key(await self._record(http))
+        dialect = next(dialect for dialect in self.dialects if dialect.list_path == http.path)
+        refusal = self._wrong_key(await self.record(http), dialect)
         if refusal is not None:
-            return fault_response(refusal)
-        return web.json_response(models_list(self.models))
+            return fault_response(dialect, refusal)
+        return web.json_response(dialect.models(self.models))
 
     async def _unknown(self, http: web.Request) -> web.StreamResponse:
-        request = await self._record(http)
+        request = await self.record(http)
         message = f"Invalid URL ({request.method} {request.path})"
         fault = StatusFault(status=404, message=message, kind="invalid_request_error")
-        return fault_response(fault)
+        return fault_response(self.dialects[0], fault)
 
-    async def _record(self, http: web.Request) -> ModelRequest:
+    async def record(self, http: web.Request, dialect: Dialect | None = None) -> ModelRequest:
+        """Keep a request for assertions."""
         raw = await http.read()
         headers = {name.lower(): value for name, value in http.headers.items()}
         request = ModelRequest(http.method, http.path, headers, raw, parse_object(raw))
+        if dialect is not None:
+            request = dialect.read(request)
         self.requests.append(request)
         return request
 
-    def _wrong_key(self, request: ModelRequest) -> StatusFault | None:
-        if self.api_key is None or request.authorization == f"Bearer {self.api_key}":
+    def _wrong_key(self, request: ModelRequest, dialect: Dialect) -> StatusFault | None:
+        if self.api_key is None or dialect.key_of(request) == self.api_key:
             return None
         message = "Incorrect API key provided."
         return StatusFault(401, message, "invalid_request_error", "invalid_api_key")
 
-    def _refusal(self, request: ModelRequest) -> StatusFault | None:
-        wrong_key = self._wrong_key(request)
+    def _refusal(self, request: ModelRequest, dialect: Dialect) -> StatusFault | None:
+        wrong_key = self._wrong_key(request, dialect)
         if wrong_key is not None:
             return wrong_key
-        fault = fault_of(request)
+        fault = dialect.fault(request)
         return StatusFault(400, fault, "invalid_request_error") if fault is not None else None
 
     async def _choose(self, request: ModelRequest) -> Answer:

@@ -42,13 +42,18 @@ def completion(request: ModelRequest, reply: Reply, number: int) -> JsonObject:
 def sse_chunks(request: ModelRequest, reply: Reply, number: int) -> Iterator[bytes]:
     """The answer as server-sent events: a word, or half of a call's arguments each; [DONE] is the caller's."""
     yield _event(request, number, {"role": "assistant", "content": "" if not reply.tool_calls else None})
-    for piece in _PIECE.findall(reply.text):
+    for piece in pieces_of(reply.text):
         yield _event(request, number, {"content": piece})
     for index, call in enumerate(reply.tool_calls):
         yield from _tool_call_events(request, number, index, call)
     yield _event(request, number, {}, finish_reason(reply))
     if request.include_usage:
         yield _encode({**_chunk_head(request, number), "choices": [], "usage": usage(request, reply)})
+
+
+def pieces_of(text: str) -> list[str]:
+    """A text as it is streamed: word by word."""
+    return _PIECE.findall(text)
 
 
 def usage(request: ModelRequest, reply: Reply) -> JsonObject:

@@ -14,12 +14,13 @@ from tool_registry_service.canonical import canonical_hash
 
 @dataclass(frozen=True, slots=True)
 class BuiltinDefinition:
-    """A builtin tool as models and people see it."""
+    """A builtin tool as models and people see it; `keyed` as in `CallableTool`."""
 
     name: str
     description: str
     input_schema: dict[str, Any]
     side_effect: SideEffect
+    keyed: bool = False
 
     @property
     def shown(self) -> ToolDefinition:
@@ -78,5 +79,5 @@ def _callable(definition: BuiltinDefinition) -> CallableTool:
     return CallableTool(
         name=definition.name, kind="builtin", remote_name=definition.name, state="active",
         definition_hash=definition.definition_hash, side_effect=definition.side_effect,
-        input_schema=definition.input_schema,
+        input_schema=definition.input_schema, keyed=definition.keyed,
     )  # fmt: skip

@@ -2,8 +2,17 @@
 
 from typing import Final, Protocol
 
-from kgents_shared.contracts.asking import AskAgent, AskedAnswer
-from kgents_shared.contracts.memories import FoundMemories, Memory, MemorySearch, NewMemory
+from kgents_shared.contracts.asking import AskAgent, AskCapability, AskedAnswer
+from kgents_shared.contracts.memories import (
+    FoundMemories,
+    GottenMemory,
+    Memory,
+    MemoryByKey,
+    MemorySearch,
+    MemoryVersions,
+    NewMemory,
+    PutMemory,
+)
 from kgents_shared.errors import ApiError, Unavailable
 from kgents_shared.http.client import CallFailed, ServiceClient
 from tool_registry_service.errors import ConnectionLost, ToolCallFault
@@ -23,12 +32,32 @@ class Memories(Protocol):
         """Find texts; raises `ToolCallFault`."""
         ...
 
+    async def put(self, new: PutMemory) -> Memory:
+        """Have a key have a value; raises `ToolCallFault`."""
+        ...
+
+    async def get(self, asked: MemoryByKey) -> GottenMemory:
+        """What a key has, or had at a time; raises `ToolCallFault`."""
+        ...
+
+    async def history(self, asked: MemoryByKey) -> MemoryVersions:
+        """What a key has and had; raises `ToolCallFault`."""
+        ...
+
+    async def end(self, asked: MemoryByKey) -> GottenMemory:
+        """End a key's value, and tell what it was; raises `ToolCallFault`."""
+        ...
+
 
 class OtherAgents(Protocol):
     """Agents that can be asked."""
 
     async def ask(self, question: AskAgent) -> AskedAnswer:
         """Another agent's answer; raises `ToolCallFault`."""
+        ...
+
+    async def ask_capability(self, question: AskCapability) -> AskedAnswer:
+        """The answer of an agent that has a capability; raises `ToolCallFault`."""
         ...
 
 
@@ -47,10 +76,33 @@ class HttpRuntime:
         body = asked.model_dump(mode="json")
         return FoundMemories.model_validate(await self._post("/internal/memories/search", body))
 
+    async def put(self, new: PutMemory) -> Memory:
+        """`POST /internal/memories/put`."""
+        return Memory.model_validate(await self._post("/internal/memories/put", new.model_dump(mode="json")))
+
+    async def get(self, asked: MemoryByKey) -> GottenMemory:
+        """`POST /internal/memories/get`."""
+        return GottenMemory.model_validate(await self._post("/internal/memories/get", asked.model_dump(mode="json")))
+
+    async def history(self, asked: MemoryByKey) -> MemoryVersions:
+        """`POST /internal/memories/history`."""
+        body = asked.model_dump(mode="json")
+        return MemoryVersions.model_validate(await self._post("/internal/memories/history", body))
+
+    async def end(self, asked: MemoryByKey) -> GottenMemory:
+        """`POST /internal/memories/delete`."""
+        body = asked.model_dump(mode="json")
+        return GottenMemory.model_validate(await self._post("/internal/memories/delete", body))
+
     async def ask(self, question: AskAgent) -> AskedAnswer:
         """`POST /internal/agents/ask`."""
         body = question.model_dump(mode="json")
         return AskedAnswer.model_validate(await self._post("/internal/agents/ask", body, _ANSWER_WITHIN_S))
+
+    async def ask_capability(self, question: AskCapability) -> AskedAnswer:
+        """`POST /internal/capabilities/ask`."""
+        body = question.model_dump(mode="json")
+        return AskedAnswer.model_validate(await self._post("/internal/capabilities/ask", body, _ANSWER_WITHIN_S))
 
     async def _post(self, path: str, body: object, within_s: float = _KEPT_WITHIN_S) -> object:
         try:

@@ -109,5 +109,5 @@ class ScratchRepository:
 
     async def _one(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(query, values)  # pyright: ignore[reportArgumentType, reportCallIssue]
+            cursor = await connection.execute(query, values)  # pyright: ignore[reportArgumentType]
             return await cursor.fetchone()

@@ -26,7 +26,10 @@ async def list_tool_costs(
 
 @router.put("/{name}/cost")
 async def set_tool_cost(name: str, cost: Cost, principal: ToolsWrite, registry: RegistryDep) -> ToolCostView:
-    """Say what one call of a tool costs: it is recorded with every call that goes out from now on."""
+    """Say what one call of a tool costs: every call that goes out from now on is recorded with it.
+
+    In the platform's currency it counts in the budgets of the agents that call it.
+    """
     owner_id, tool = await _owned(principal, name, registry)
     row = ToolCost(
         owner_id=owner_id, tool=tool, amount=cost.amount, currency=cost.currency, updated_by=principal.subject,
@@ -34,6 +37,7 @@ async def set_tool_cost(name: str, cost: Cost, principal: ToolsWrite, registry: 
     )  # fmt: skip
     async with registry.costs([owner_id]) as costs:
         await costs.put(row)
+    registry.relay.wake()
     return _view(row)
 
 
@@ -43,8 +47,10 @@ async def remove_tool_cost(name: str, principal: ToolsWrite, registry: RegistryD
     owner_id, tool = named(principal, name)
     if owner_id is not None:
         async with registry.costs([owner_id]) as costs:
-            if await costs.remove(owner_id, tool):
-                return
+            is_removed = await costs.remove(owner_id, tool)
+        if is_removed:
+            registry.relay.wake()
+            return
     raise CostNotSet(f"Nobody said what {tool} costs.")
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kgents_shared.contracts.tools import ToolPrice
 from kgents_shared.db import PageRequest, foreign_cursor
 from tool_registry_service.costs.models import ToolCost
 
@@ -28,6 +29,12 @@ class CostRepository:
         """Forget what a tool costs; False where nothing was said."""
         query = delete(ToolCost).where(ToolCost.owner_id == owner_id, ToolCost.tool == tool).returning(ToolCost.tool)
         return (await self._session.execute(query)).first() is not None
+
+    async def prices(self) -> dict[str, ToolPrice]:
+        """What calls cost, by tool."""
+        query = select(ToolCost.tool, ToolCost.amount, ToolCost.currency).where(ToolCost.owner_id.in_(self._owner_ids))
+        rows = (await self._session.execute(query)).all()
+        return {tool: ToolPrice(amount=f"{amount:f}", currency=currency) for tool, amount, currency in rows}
 
     async def page(self, request: PageRequest) -> Sequence[ToolCost]:
         """`limit + 1` costs by tool."""

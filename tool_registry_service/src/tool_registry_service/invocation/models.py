@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, Float, Index, Integer, Numeric, Text, UniqueConstraint, text
+from sqlalchemy import JSON, Boolean, DateTime, Float, Index, Integer, Numeric, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kgents_shared.contracts.tools import SideEffect
@@ -18,13 +18,14 @@ class Invocation(Base):
     `principal` asked for it, through an agent's run or by themselves (then there is no agent). `outcome` is `running`,
     `waiting_approval`, `completed`, `tool_error`, or the name of what kept it from a result; `denied_by` says which
     rule. `runner` is the process that makes the call; `latency_ms` and `result_bytes` (before cutting) are null until
-    it ended. `cost` is what the tool's owner says that a call costs, in `cost_currency`.
+    it ended. `stop_asked`: its run was cancelled, and whoever makes it ends it. `cost` is what the tool's owner says
+    that a call costs, in `cost_currency`.
     """
 
     __tablename__ = "invocations"
     __table_args__ = (
         UniqueConstraint("owner_id", "idempotency_key"),
-        Index("ix_invocations_owner_id_run_id", "owner_id", "run_id"),
+        Index("ix_invocations_run_id", "run_id"),
         Index("ix_invocations_denied", "owner_id", "started_at", postgresql_where=text("outcome = 'denied'")),
         Index("ix_invocations_owner_id_id", "owner_id", "id"),
         Index("ix_invocations_started_at", "started_at"),
@@ -57,6 +58,7 @@ class Invocation(Base):
     denied_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     cost: Mapped[Decimal | None] = mapped_column(Numeric(18, 6))
     cost_currency: Mapped[str | None] = mapped_column(Text)
+    stop_asked: Mapped[bool] = mapped_column(Boolean, server_default=false())
     is_error: Mapped[bool | None]
     result: Mapped[str | None] = mapped_column(Text)
     result_bytes: Mapped[int | None] = mapped_column(Integer)

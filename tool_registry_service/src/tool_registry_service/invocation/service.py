@@ -28,6 +28,7 @@ from tool_registry_service.invocation.repository import (
 )
 from tool_registry_service.invocation.result_size import cut_to
 from tool_registry_service.invocation.results import result_fault
+from tool_registry_service.invocation.stopping import MAY_HAVE_ACTED, NEVER_MADE, CallsUnderWay
 from tool_registry_service.permissions.gate import Permissions
 
 _log = structlog.get_logger("kgents.tools.invocation")
@@ -35,6 +36,7 @@ _POLL_S = 0.05
 _GRACE_S = 5.0
 _REPEATABLE: Final = frozenset({"none", "read"})
 _ASKED_FOR: Final = "external"
+_WAITING: Final = "waiting_approval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,16 @@ class _Outcome:
     side_effect: SideEffect | None = None
     denied_by: dict[str, Any] | None = None
     waiting: ApprovalWait | None = None
+    awaited_run: UUID | None = None
     may_have_acted: bool = False
     went_out: bool = False
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a call is: the tool that it may have been sent to."""
+
+    sent_to: CallableTool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,7 @@ class InvocationParts:
     gates: Sequence[Gate]
     approval: ApprovalStep
     executors: Mapping[ToolKind, Executor]
+    under_way: CallsUnderWay
 
 
 class InvocationService:
@@ -84,6 +95,7 @@ class InvocationService:
         self._gates = parts.gates
         self._approval = parts.approval
         self._executors = parts.executors
+        self._under_way = parts.under_way
         self._limits = limits
         self._running: dict[tuple[str, str], tuple[str, asyncio.Task[InvokeToolAnswer]]] = {}
 
@@ -125,26 +137,32 @@ class InvocationService:
             stored = await self._rows.stored(call.owner_id, call.idempotency_key)
             if stored is None or stored.fingerprint != mark:
                 raise _key_reused()
-            if stored.outcome == "waiting_approval":
+            if stored.outcome == _WAITING:
                 if await self._rows.go_on(stored.id, runner):
-                    return await self._make(call, stored.id, runner, was_asked=True)
+                    return await self._make(call, stored.id, runner, was_asked=stored.approval_id is not None)
                 continue
             if stored.outcome != "running":
-                return InvokeToolAnswer(content=stored.result or "", is_error=bool(stored.is_error))
+                return InvokeToolAnswer(
+                    content=stored.result or "",
+                    is_error=bool(stored.is_error),
+                    effect_unknown=_is_unknown(stored.outcome),
+                    cost=stored.cost,
+                )
             # Calls that this process still makes are shared in `invoke`: its own row here is one that was cut off.
             if stored.runner == runner or not await self._presence.is_alive(stored.runner):
                 return await self._after_death(call, stored, runner)
             await asyncio.sleep(_POLL_S)
 
     async def _after_death(self, call: InvokeToolRequest, stored: StoredInvocation, runner: UUID) -> InvokeToolAnswer:
-        """The process that made the call is gone: only a tool without effects outside is called again.
+        """The process that made the call is gone: only a tool without effects outside is called again, or a keyed one.
 
         One with an effect on the world passes its approval again, which knows whether it may have been sent.
         """
         if not await self._rows.take_over(stored.id, from_runner=stored.runner, to_runner=runner):
             return await self._known(call, stored.fingerprint, runner)
         tool, was_asked = await self._lookup.tool(call.owner_id, call.name), stored.approval_id is not None
-        if tool is not None and (was_asked or tool.side_effect in _REPEATABLE or tool.side_effect == _ASKED_FOR):
+        may_go_again = tool is not None and (tool.keyed or tool.side_effect in _REPEATABLE)
+        if tool is not None and (may_go_again or was_asked or tool.side_effect == _ASKED_FOR):
             return await self._make(call, stored.id, runner, was_asked=was_asked)
         text = (
             f"The call of {call.name} was interrupted; whether it took effect is not known. "
@@ -156,9 +174,9 @@ class InvocationService:
         self, call: InvokeToolRequest, invocation_id: UUID, runner: UUID, *, was_asked: bool
     ) -> InvokeToolAnswer:
         began = time.monotonic()
-        outcome = await self._outcome(call, was_asked=was_asked)
-        if outcome.waiting is not None:
-            return await self._wait(call, invocation_id, runner, outcome.waiting, outcome.text)
+        outcome = await self._outcome_unless_stopped(call, invocation_id, was_asked=was_asked)
+        if outcome.outcome == _WAITING:
+            return await self._wait(call, invocation_id, runner, outcome)
         latency_ms = (time.monotonic() - began) * 1000
         _log.info(
             "tool_called", tool=call.name, agent_id=str(call.agent_id), run_id=str(call.run_id),
@@ -167,12 +185,19 @@ class InvocationService:
         return await self._finish(call, invocation_id, runner, outcome, latency_ms)
 
     async def _wait(
-        self, call: InvokeToolRequest, invocation_id: UUID, runner: UUID, waiting: ApprovalWait, so_far: str
+        self, call: InvokeToolRequest, invocation_id: UUID, runner: UUID, outcome: _Outcome
     ) -> InvokeToolAnswer:
-        if not await self._rows.wait(invocation_id, runner, waiting.approval_id, so_far or None):
+        """Let go of a call that waits: for a person, or for another agent's run that does."""
+        waiting, so_far = outcome.waiting, outcome.text or None
+        approval_id = None if waiting is None else waiting.approval_id
+        if not await self._rows.wait(invocation_id, runner, approval_id, outcome.side_effect, so_far):
             return await self._known(call, fingerprint(call.name, call.arguments), runner)
-        _log.info("tool_waits", tool=call.name, run_id=str(call.run_id), approval_id=str(waiting.approval_id))
-        return InvokeToolAnswer(content=f"{call.name} waits for a person's approval.", waiting=waiting)
+        _log.info(
+            "tool_waits", tool=call.name, run_id=str(call.run_id), approval_id=approval_id and str(approval_id),
+            awaited_run=outcome.awaited_run and str(outcome.awaited_run),
+        )  # fmt: skip
+        content = outcome.text if waiting is None else f"{call.name} waits for a person's approval."
+        return InvokeToolAnswer(content=content, waiting=waiting, awaited_run=outcome.awaited_run)
 
     async def _finish(
         self, call: InvokeToolRequest, invocation_id: UUID, runner: UUID, outcome: _Outcome, latency_ms: float
@@ -183,13 +208,28 @@ class InvocationService:
             outcome.outcome, outcome.is_error, text, size, latency_ms, outcome.side_effect, outcome.denied_by,
             went_out=outcome.went_out or outcome.outcome == "unknown",
         )  # fmt: skip
-        if not await self._rows.finish(invocation_id, runner, ending):
+        finished = await self._rows.finish(invocation_id, runner, ending)
+        if finished is None:
             # This process was taken for dead, and the call was given an ending: that one holds.
             _log.warning("tool_call_ended_late", invocation_id=str(invocation_id), outcome=outcome.outcome)
             return await self._known(call, fingerprint(call.name, call.arguments), runner)
-        return InvokeToolAnswer(content=text, is_error=outcome.is_error)
+        unknown = _is_unknown(outcome.outcome)
+        return InvokeToolAnswer(content=text, is_error=outcome.is_error, effect_unknown=unknown, cost=finished.cost)
 
-    async def _outcome(self, call: InvokeToolRequest, *, was_asked: bool) -> _Outcome:
+    async def _outcome_unless_stopped(
+        self, call: InvokeToolRequest, invocation_id: UUID, *, was_asked: bool
+    ) -> _Outcome:
+        """What comes of a call, or of one that was asked to stop: that depends on how far it was."""
+        progress = _Progress()
+        with self._under_way.making(invocation_id):
+            try:
+                return await self._outcome(call, progress, was_asked=was_asked)
+            except asyncio.CancelledError:
+                if not self._under_way.is_stopped(invocation_id):
+                    raise
+                return _stopped(progress.sent_to)
+
+    async def _outcome(self, call: InvokeToolRequest, progress: "_Progress", *, was_asked: bool) -> _Outcome:
         """What comes of a call. One that a person `was_asked` about needs their word, whatever its tool is said to do
         since: it may have been sent already.
         """
@@ -202,23 +242,24 @@ class InvocationService:
             if (refused := await gate.refusal(call, tool)) is not None:
                 return _refusal(refused, tool)
         if was_asked or tool.side_effect == _ASKED_FOR:
-            return await self._call_as_approved(call, tool)
-        return await self._call(call, tool)
+            return await self._call_as_approved(call, tool, progress)
+        return await self._call(call, tool, progress)
 
-    async def _call_as_approved(self, call: InvokeToolRequest, tool: CallableTool) -> _Outcome:
+    async def _call_as_approved(self, call: InvokeToolRequest, tool: CallableTool, progress: "_Progress") -> _Outcome:
         """Make the call where a person said so; where its answer is lost, they are asked whether it is sent again."""
         word = await self._approval.word(call, tool)
         while word.goes:
-            outcome = await self._call(call, tool)
+            outcome = await self._call(call, tool, progress)
             if not outcome.may_have_acted:
                 return outcome
             word = await self._approval.word(call, tool, word.number + 1)
         if word.refused is not None:
             return _refusal(word.refused, tool)
         so_far = lost(call.name) if word.number else ""
-        return _Outcome("waiting_approval", False, so_far, tool.side_effect, waiting=word.waiting)
+        return _Outcome(_WAITING, False, so_far, _ASKED_FOR, waiting=word.waiting)
 
-    async def _call(self, call: InvokeToolRequest, tool: CallableTool) -> _Outcome:
+    async def _call(self, call: InvokeToolRequest, tool: CallableTool, progress: "_Progress") -> _Outcome:
+        progress.sent_to = tool
         try:
             answer = await self._executors[tool.kind].call(tool, call)
         except DefinitionChanged as error:
@@ -238,6 +279,8 @@ class InvocationService:
             # Without an end the call would be made again whenever it is asked for.
             _log.exception("tool_call_broke", tool=call.name, run_id=str(call.run_id))
             return _broken(tool)
+        if answer.awaited_run is not None:
+            return _Outcome(_WAITING, False, answer.text, tool.side_effect, awaited_run=answer.awaited_run)
         if (fault := await result_fault(tool, answer)) is not None:
             return _Outcome("invalid_result", True, fault, tool.side_effect, went_out=True)
         outcome = "tool_error" if answer.is_error else "completed"
@@ -253,6 +296,10 @@ class InvocationService:
             await asyncio.gather(*late, return_exceptions=True)
 
 
+def _is_unknown(outcome: str) -> bool | None:
+    return True if outcome == "unknown" else None
+
+
 def _refusal(refused: Refused, tool: CallableTool | None) -> _Outcome:
     return _Outcome(refused.outcome, True, refused.text, tool and tool.side_effect, refused.denied_by)
 
@@ -264,6 +311,15 @@ def _broken(tool: CallableTool) -> _Outcome:
         return _Outcome("failed", True, said, tool.side_effect, may_have_acted=True)
     said = f"{said} Whether it took effect is not known."
     return _Outcome("unknown", True, said, tool.side_effect, may_have_acted=True)
+
+
+def _stopped(tool: CallableTool | None) -> _Outcome:
+    """The end of a call whose run was cancelled, once it was sent to `tool`."""
+    if tool is None:
+        return _Outcome("cancelled", True, NEVER_MADE)
+    if tool.side_effect in _REPEATABLE:
+        return _Outcome("cancelled", True, "The call was ended because its run was cancelled.", tool.side_effect)
+    return _Outcome("unknown", True, MAY_HAVE_ACTED, tool.side_effect)
 
 
 def _key_reused() -> IdempotencyKeyReused:

@@ -284,7 +284,7 @@ class McpConnection:
 
         async def send() -> T:
             sent_as.append(session.next_request)
-            return await session.send_request(request, answer, _FOREVER, progress_callback=progress)  # pyright: ignore[reportArgumentType, reportReturnType]
+            return await session.send_request(request, answer, _FOREVER, progress_callback=progress)  # pyright: ignore[reportArgumentType]
 
         task = asyncio.ensure_future(send())
         self.in_flight += 1

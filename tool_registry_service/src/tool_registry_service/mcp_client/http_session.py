@@ -18,7 +18,7 @@ import anyio
 import httpx
 import structlog
 from mcp.client.streamable_http import LAST_EVENT_ID, MCP_SESSION_ID, RequestContext, StreamableHTTPTransport
-from mcp.shared._httpx_utils import stream_within_origin  # pyright: ignore[reportPrivateUsage] -- redirects as the SDK
+from mcp.shared._httpx_utils import stream_within_origin  # redirects as the SDK
 from mcp.shared.message import SessionMessage
 from mcp.types import (
     INTERNAL_ERROR,

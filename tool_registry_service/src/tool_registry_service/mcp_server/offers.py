@@ -30,7 +30,7 @@ READS_RUNS = ("runs:read",)
 
 
 # What belongs to an agent or to its conversation; asking an agent is a tool for each agent here.
-_OF_AGENTS = frozenset({"memory", "files", "ask_agent"})
+_OF_AGENTS = frozenset({"memory", "files", "ask_agent", "ask_capability"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,17 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
 
 from kgents_shared.auth import OfOrganisation, owners_listed
+from kgents_shared.contracts.tools import RecordedCall, RecordedCalls
 from kgents_shared.db import Page, PageQuery, make_page
 from tool_registry_service.costs.schemas import Cost
-from tool_registry_service.dependencies import RegistryDep, ToolsRead
+from tool_registry_service.dependencies import RegistryDep, RuntimeOnly, ToolsRead
 from tool_registry_service.errors import InvocationNotFound
 from tool_registry_service.invocation.models import Invocation
-from tool_registry_service.records.repository import InvocationFilter
+from tool_registry_service.records.repository import InvocationFilter, calls_of, empty_calls
 from tool_registry_service.records.schemas import InvocationView
 
 router = APIRouter(prefix="/api/v1/tools/invocations", tags=["tools"])
+internal_router = APIRouter(prefix="/internal/tools/calls", include_in_schema=False)
 
 
 def _filter(
@@ -54,6 +56,35 @@ async def get_invocation(invocation_id: UUID, principal: ToolsRead, registry: Re
         if call is None:
             raise InvocationNotFound("There is no such call.")
         return _view(call)
+
+
+@internal_router.get("")
+async def calls_of_runs(
+    run_id: Annotated[list[UUID], Query(min_length=1, max_length=100)], _: RuntimeOnly, registry: RegistryDep
+) -> RecordedCalls:
+    """What is known of the calls of some runs, whose traces the runtime shows to their owners."""
+    async with registry.database.reading() as session:
+        return RecordedCalls(calls=tuple(map(_recorded, await calls_of(session, run_id))))
+
+
+@internal_router.delete("", status_code=204)
+async def empty_calls_of_runs(
+    run_id: Annotated[list[UUID], Query(min_length=1, max_length=100)], _: RuntimeOnly, registry: RegistryDep
+) -> None:
+    """Forget what was said in the calls of some runs: somebody is erased whose words those were told."""
+    async with registry.database.transaction() as session:
+        await empty_calls(session, run_id)
+
+
+def _recorded(call: Invocation) -> RecordedCall:
+    if call.run_id is None:
+        raise ValueError("a call of a run has its id")
+    return RecordedCall(
+        run_id=call.run_id, tool_call_id=call.tool_call_id, outcome=call.outcome, side_effect=call.side_effect,
+        denied_by=call.denied_by, approval_id=call.approval_id, result_bytes=call.result_bytes,
+        latency_ms=call.latency_ms, cost=None if call.cost is None else f"{call.cost:f}",
+        cost_currency=call.cost_currency, started_at=call.started_at, ended_at=call.ended_at,
+    )  # fmt: skip
 
 
 def _view(call: Invocation) -> InvocationView:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kgents_shared.db import PageRequest, id_in
@@ -65,6 +65,18 @@ class RecordRepository:
             query = query.where(Invocation.id < id_in(request.after))
         query = query.order_by(Invocation.id.desc()).limit(request.limit + 1)
         return (await self._session.execute(query)).scalars().all()
+
+
+async def calls_of(session: AsyncSession, run_ids: Collection[UUID]) -> Sequence[Invocation]:
+    """The calls of some runs, whoever owns their tools, the oldest first."""
+    query = select(Invocation).where(Invocation.run_id.in_(run_ids)).order_by(Invocation.id)
+    return (await session.execute(query)).scalars().all()
+
+
+async def empty_calls(session: AsyncSession, run_ids: Collection[UUID]) -> None:
+    """Forget what was said in the calls of some runs, whoever owns their tools."""
+    said = update(Invocation).where(Invocation.run_id.in_(run_ids)).values(arguments={}, result=None)
+    await session.execute(said)
 
 
 async def forget_calls(session: AsyncSession, *, before: datetime, at_most: int) -> int:

@@ -105,10 +105,14 @@ async def resolve_tools(asked: ResolveToolsRequest, _: RuntimeOnly, registry: Re
 
     async with registry.tools([asked.owner_id]) as tools:
         found = await tools.resolve(is_allowed)
+    async with registry.costs([asked.owner_id]) as costs:
+        prices = await costs.prices()
     builtin = [one.shown for one in registry.builtin.definitions if is_allowed(one.name)]
     # A builtin tool's name is nobody else's, also where somebody had it before.
     taken = {tool.name for tool in builtin}
-    return ResolvedTools(tools=(*(tool for tool in found if tool.name not in taken), *builtin))
+    tools_of_model = (*(tool for tool in found if tool.name not in taken), *builtin)
+    known = {tool.name: prices[tool.name] for tool in tools_of_model if tool.name in prices}
+    return ResolvedTools(tools=tools_of_model, prices=known)
 
 
 @internal_router.get("/known")

@@ -117,5 +117,5 @@ class WasmReader:
 
     async def _one(self, query: str, key: UUID) -> tuple[Any, ...] | None:
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(query, (key,))  # pyright: ignore[reportArgumentType, reportCallIssue]
+            cursor = await connection.execute(query, (key,))  # pyright: ignore[reportArgumentType]
             return await cursor.fetchone()

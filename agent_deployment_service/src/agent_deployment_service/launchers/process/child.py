@@ -53,7 +53,7 @@ class ChildTask:
         return cls(
             agent=body["agent"],
             instance=Path(body["folder"]),
-            limits=Limits(memory_mb=body["memory_mb"]),
+            limits=Limits(**body["limits"]),
             owner=Owner(body["uid"], body["gid"]),
             probe=body["op"] == "probe",
             config=config,

@@ -28,7 +28,7 @@ import setproctitle
 from agent_deployment_service.launchers.process import child, filesystem, landlock, wire
 from agent_deployment_service.launchers.process.code_trees import read_only_trees
 from agent_deployment_service.launchers.process.filesystem import Owner
-from agent_deployment_service.launchers.process.limits import MAX_PROCESSES
+from agent_deployment_service.launchers.process.limits import GROUP_PREFIX, MAX_PROCESSES, Pool
 from agent_deployment_service.launchers.process.namespaces import (
     Isolation,
     PidNamespaces,
@@ -38,9 +38,10 @@ from agent_deployment_service.launchers.process.namespaces import (
 from agent_deployment_service.launchers.process.sandbox import SandboxPlan
 from kgents_shared.contracts.worker import WorkerConfig
 from kgents_shared.isolation import kernel, seccomp
-from kgents_shared.isolation.cgroups import CgroupOfInstance, CgroupTree
+from kgents_shared.isolation.cgroups import CgroupOfInstance, CgroupTree, Controller
 
 _SPARE_AFTER_MS: Final = 200  # whoever was just launched has the processor to itself first
+_CONTROLLERS: Final[tuple[Controller, ...]] = ("memory", "pids", "cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Arguments:
     number: int
     door: Path | None
     import_paths: tuple[str, ...]
+    pool: Pool
 
     @classmethod
     def parse(cls, text: str) -> Arguments:
@@ -72,6 +74,7 @@ class Arguments:
             number=told["number"],
             door=Path(door) if door else None,
             import_paths=tuple(told["import_paths"]),
+            pool=Pool(**told["pool"]),
         )
 
 
@@ -90,7 +93,9 @@ class _Child:
 class ForkServer:
     """Takes requests from the launcher, forks, and reports which child ended and how. Keeps one spare child ready."""
 
-    def __init__(self, channel: socket.socket, plan: SandboxPlan, number: int, serve: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, channel: socket.socket, plan: SandboxPlan, number: int, pool: Pool, serve: Callable[[bytes], None]
+    ) -> None:
         self._channel = channel
         self._plan = plan
         self._serve = serve
@@ -100,7 +105,9 @@ class ForkServer:
         self._pid_namespaces = None if plan.isolation is Isolation.NONE else PidNamespaces()
         self._uids = list(worker_uids(number)) if plan.isolation is Isolation.ROOT else []
         self._next_uid = 0
-        self._cgroups = CgroupTree.find(_cgroup_name(plan.staging))
+        self._cgroups = CgroupTree.find(_cgroup_name(plan.staging), _CONTROLLERS)
+        if self._cgroups is not None:
+            self._cgroups.limit_all(memory_mb=pool.memory_mb, cpus=pool.cpus)
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -150,7 +157,7 @@ class ForkServer:
             self._keep_spare(None)
             owner = self._owner(Path(request.body["folder"]))
             if item.group and self._cgroups:
-                self._cgroups.limit(item.group, memory_mb=int(request.body["memory_mb"]))
+                self._cgroups.limit(item.group, **request.body["limits"])
             item.instance_id, item.uid = instance_id, owner.uid
             wire.send(item.channel, {**request.body, "uid": owner.uid, "gid": owner.gid}, request.descriptors)
             item.channel.close()
@@ -247,7 +254,7 @@ class ForkServer:
 
 def _cgroup_name(staging: Path) -> str:
     """The same for each server of one run folder, so that the next one clears what a killed one left."""
-    return f"kgents-{hashlib.sha256(os.fsencode(staging)).hexdigest()[:12]}"
+    return f"{GROUP_PREFIX}{hashlib.sha256(os.fsencode(staging)).hexdigest()[:12]}"
 
 
 def _wake(*_: object) -> None:
@@ -305,7 +312,7 @@ def main() -> None:
     def serve(data: bytes) -> None:
         worker.serve(WorkerConfig.model_validate_json(data))
 
-    server = ForkServer(channel, plan, arguments.number, serve)
+    server = ForkServer(channel, plan, arguments.number, arguments.pool, serve)
     gc.collect()
     gc.freeze()  # children then share these pages for good: the collector doesn't write to them
     wire.send(channel, {"event": "ready", "pid": _host_pid(), "isolation": str(isolation)})

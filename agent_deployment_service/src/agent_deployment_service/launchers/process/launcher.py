@@ -8,8 +8,8 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -27,10 +27,12 @@ from agent_deployment_service.launchers.process.instance import (
     wait_for_health,
 )
 from agent_deployment_service.launchers.process.keeper import ForkServerKeeper
+from agent_deployment_service.launchers.process.limits import Limits
 from agent_deployment_service.launchers.process.link import ForkServerLink, ServerCommand
 from agent_deployment_service.launchers.process.logs import AgentLogs, LogPipe
 from agent_deployment_service.launchers.process.namespaces import Isolation
-from agent_deployment_service.launchers.process.shells import ProcessLauncherOptions
+from agent_deployment_service.launchers.process.shells import CHAT, LANGFLOW, ProcessLauncherOptions, server_of
+from agent_deployment_service.launchers.process.usage import usage_of
 from agent_deployment_service.launchers.protocol import (
     AlreadyLaunchedError,
     ExitReason,
@@ -40,12 +42,15 @@ from agent_deployment_service.launchers.protocol import (
     LaunchRequest,
     ProcessRow,
     Protection,
+    Usage,
 )
+from kgents_shared.contracts.agent_spec import AgentSpec
+from kgents_shared.contracts.deployments import OUT_OF_MEMORY
 from kgents_shared.contracts.worker import WorkerConfig
 
 _SANDBOX_SECONDS: Final = 10.0
 _KILL_SECONDS: Final = 5.0
-_PROBE_MEMORY_MB: Final = 256
+_PROBE_LIMITS: Final = Limits(memory_mb=256)
 
 _log = structlog.get_logger(__name__)
 
@@ -63,7 +68,7 @@ class ProcessLauncher:
         self._workers: dict[UUID, WorkerProcess] = {}
         self._exits: asyncio.Queue[InstanceExit] = asyncio.Queue()
         self._chat = self._keeper(options.chat())
-        self._keepers = {"Chat": self._chat}
+        self._keepers = {CHAT: self._chat}
         self._closing = False
 
     async def start(self) -> None:
@@ -102,14 +107,16 @@ class ProcessLauncher:
             require_isolation=self._options.require_isolation,
         )
 
-    def _keeper_of(self, shell: str) -> ForkServerKeeper:
-        """The one whose children run agents of the shell; that of flows is started when the first one is launched."""
+    def _keeper_of(self, spec: AgentSpec) -> ForkServerKeeper:
+        """The one whose children run such agents; those that not all need are started with their first agent."""
         if self._closing:
             raise LaunchError("the launcher is closing")
-        if shell not in self._keepers:
-            self._keepers[shell] = self._keeper(self._options.langflow())
-            self._keepers[shell].start()
-        return self._keepers[shell]
+        kind = server_of(spec)
+        if kind not in self._keepers:
+            command = self._options.langflow() if kind == LANGFLOW else self._options.providers()
+            self._keepers[kind] = self._keeper(command)
+            self._keepers[kind].start()
+        return self._keepers[kind]
 
     def _on_lost(self, keeper: ForkServerKeeper) -> None:
         for worker in [worker for worker in self._workers.values() if worker.keeper is keeper]:
@@ -120,8 +127,8 @@ class ProcessLauncher:
     # -- instances ------------------------------------------------------------------------------------------------
 
     async def why_not(self, shell: str) -> str | None:
-        """Chat agents run everywhere; flows where their environment is installed and the machine can isolate them."""
-        if shell == "Chat":
+        """Flows run where their environment is installed and the machine can isolate them, all else everywhere."""
+        if shell != "Langflow":
             return None
         try:
             self._options.langflow()
@@ -134,13 +141,13 @@ class ProcessLauncher:
         """Starts a worker in a sandbox of its own; it exists, shut in, when this returns."""
         if request.instance_id in self._workers:
             raise AlreadyLaunchedError(f"instance {request.instance_id} runs already")
-        keeper = self._keeper_of(request.spec.runtime.shell)
+        keeper = self._keeper_of(request.spec)
         link = await keeper.ready()
         _refuse_without_walls(link, request.spec.runtime.shell)
         worker = self._new_worker(request, keeper)
         config = self._config(request, isolated=link.isolation is not Isolation.NONE)
         try:
-            told = await self._send_launch(link, "launch", worker, request.spec.limits.memory_mb, config)
+            told = await self._send_launch(link, "launch", worker, _limits(request), config)
             worker.identity = ProcessIdentity.of(int(told["pid"]))
             worker.launched = replace(worker.launched, pid=int(told["pid"]))
             if worker.gone.is_set():
@@ -181,7 +188,7 @@ class ProcessLauncher:
         return config.model_dump_json().encode()
 
     async def _send_launch(
-        self, link: ForkServerLink, operation: str, worker: WorkerProcess, memory_mb: int, config: bytes
+        self, link: ForkServerLink, operation: str, worker: WorkerProcess, limits: Limits, config: bytes
     ) -> dict[str, Any]:
         status = StatusPipe()
         config_file = sealed_file(config)
@@ -190,7 +197,7 @@ class ProcessLauncher:
             "id": str(worker.launched.instance_id),
             "agent": worker.launched.agent_name,
             "folder": str(worker.folder),
-            "memory_mb": memory_mb,
+            "limits": asdict(limits),
         }
         try:
             await link.send(body, (config_file, worker.log.writer, status.writer))
@@ -213,7 +220,7 @@ class ProcessLauncher:
         worker = WorkerProcess(launched, self._chat, folder, log)
         worker.log.open()
         try:
-            told = await self._send_launch(link, "probe", worker, _PROBE_MEMORY_MB, b"")
+            told = await self._send_launch(link, "probe", worker, _PROBE_LIMITS, b"")
         finally:
             worker.clear()
         missing: dict[str, str] = told["missing"]
@@ -228,7 +235,7 @@ class ProcessLauncher:
             return
         code: int | None = report.get("code")
         if report.get("out_of_memory"):
-            self._ended(worker, ExitReason.OUT_OF_MEMORY, code, "it used more memory than its limit allows")
+            self._ended(worker, ExitReason.OUT_OF_MEMORY, code, OUT_OF_MEMORY)
         else:
             self._ended(worker, ExitReason.EXITED, code, str(report.get("error") or _describe(code)))
 
@@ -274,6 +281,22 @@ class ProcessLauncher:
     def running(self) -> Sequence[Launched]:
         """All instances that were launched and have not ended."""
         return [worker.launched for worker in self._workers.values() if worker.announced]
+
+    async def usage(self, instance_ids: Collection[UUID]) -> Mapping[UUID, Usage]:
+        """As the kernel counts them."""
+        return await asyncio.to_thread(self._usage, instance_ids)
+
+    def _usage(self, instance_ids: Collection[UUID]) -> dict[UUID, Usage]:
+        found: dict[UUID, Usage] = {}
+        for instance_id in instance_ids:
+            worker = self._workers.get(instance_id)
+            pid = None if worker is None else worker.launched.pid
+            if worker is None or pid is None:
+                continue
+            used = usage_of(pid)
+            if used is not None:
+                found[instance_id] = used
+        return found
 
     async def logs(self, agent_id: UUID, tail: int) -> list[str]:
         """From the agent's log files."""
@@ -325,8 +348,13 @@ class ProcessLauncher:
         self._record.write(item for item in (*servers, *living) if item is not None)
 
 
+def _limits(request: LaunchRequest) -> Limits:
+    asked = request.spec.limits
+    return Limits(memory_mb=asked.memory_mb, cpus=asked.cpu, processes=asked.processes)
+
+
 def _refuse_without_walls(link: ForkServerLink, shell: str) -> None:
-    if link.isolation is Isolation.NONE and shell != "Chat":
+    if link.isolation is Isolation.NONE and shell == "Langflow":
         raise LaunchError(f"a {shell} agent can't run here: this machine can't isolate it")
 
 

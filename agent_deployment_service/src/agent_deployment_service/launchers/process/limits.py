@@ -9,7 +9,9 @@ from typing import Final
 
 _MEGABYTE: Final = 1024 * 1024
 MAX_PROCESSES: Final = 64
-"""Processes and threads of one sandbox together."""
+"""Processes and threads of a sandbox that isn't told otherwise."""
+GROUP_PREFIX: Final = "kgents-"
+"""How the names of the fork servers' control groups begin."""
 MAX_OPEN_FILES: Final = 4096
 MAX_FILE_MB: Final = 64
 _ADDRESS_HEADROOM_MB: Final = 1024
@@ -17,14 +19,28 @@ _ADDRESS_HEADROOM_MB: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one instance may use."""
+    """What one instance may use. `cpus` are kept by a control group alone."""
 
     memory_mb: int
+    cpus: float = 1.0
+    processes: int = MAX_PROCESSES
 
     @property
     def scratch_mb(self) -> int:
         """Size of the scratch folder, which counts as memory."""
         return max(4, min(MAX_FILE_MB, self.memory_mb // 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What all children of one fork server may use together; None is whatever the machine has. Kept by control groups
+    alone."""
+
+    memory_mb: int | None = None
+    cpus: float | None = None
+
+
+NO_POOL: Final = Pool()
 
 
 def apply_limits(limits: Limits) -> None:
@@ -45,10 +61,10 @@ def apply_limits(limits: Limits) -> None:
             _lower(getattr(resource, name), 0)
 
 
-def limit_processes() -> None:
+def limit_processes(most: int) -> None:
     """Bounds processes and threads. Only in a user namespace or with a user id of the worker's own: the kernel counts
     by both, and a limit set before the namespace is made would count all of its siblings too."""
-    _lower(resource.RLIMIT_NPROC, MAX_PROCESSES)
+    _lower(resource.RLIMIT_NPROC, most)
 
 
 def _lower(kind: int, value: int) -> None:

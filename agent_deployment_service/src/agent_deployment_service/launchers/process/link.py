@@ -10,13 +10,14 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from agent_deployment_service.launchers.process import wire
 from agent_deployment_service.launchers.process.filesystem import SCRATCH_INSIDE
 from agent_deployment_service.launchers.process.identity import ProcessIdentity
+from agent_deployment_service.launchers.process.limits import NO_POOL, Pool
 from agent_deployment_service.launchers.process.namespaces import Isolation
 from agent_deployment_service.launchers.protocol import LaunchError
 from kgents_shared import langflow_environment
@@ -30,7 +31,7 @@ _READ_BYTES: Final = 64 * 1024
 class ServerCommand:
     """How a fork server is started. `passed_environment` names the only variables that it may inherit; `root` is where
     it builds what its children see. `python` is that of another environment than the platform's own; no two servers of
-    a launcher have the same `number`, 0 or 1."""
+    a launcher have the same `number`, 0 to 2."""
 
     worker_module: str
     run_dir: Path
@@ -43,6 +44,7 @@ class ServerCommand:
     number: int = 0
     python: Path | None = None
     ready_seconds: float = 30.0
+    pool: Pool = NO_POOL
 
     def words(self, channel: int, *, isolate: bool) -> list[str]:
         """The command line."""
@@ -56,6 +58,7 @@ class ServerCommand:
             "number": self.number,
             "door_dir": str(self.door_dir) if self.door_dir else None,
             "import_paths": [str(path) for path in self.import_paths],
+            "pool": asdict(self.pool),
         }
         told = json.dumps(arguments)
         if self.python is None:

@@ -24,7 +24,7 @@ _FIRST_UID: Final = 0x70000000
 _UID_COUNT: Final = 0x10000
 _SMALL_FIRST_UID: Final = 60_000
 _SMALL_UID_COUNT: Final = 4_000
-_FORK_SERVERS: Final = 2
+_FORK_SERVERS: Final = 3
 """Of one launcher, each with ids of its own to give: none knows which ids the other's workers have."""
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
@@ -68,7 +68,7 @@ def _try_unshare(flags: int) -> bool:
 
 
 def worker_uids(server: int = 0) -> range:
-    """Ids that workers of a root's fork server, the first or the second, may be given: unused on any host, and mapped
+    """Ids that workers of a root's fork server, one of three, may be given: unused on any host, and mapped
     here. Empty if there are none."""
     try:
         lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()

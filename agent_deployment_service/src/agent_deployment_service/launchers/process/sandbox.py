@@ -126,7 +126,7 @@ def _wall_off(plan: SandboxPlan, instance: Path, owner: Owner, limits: Limits, a
     else:
         kernel.drop_bounding_set(plan.last_capability)
         kernel.lock_securebits()
-    limit_processes()
+    limit_processes(limits.processes)
     kernel.drop_capabilities()
 
 

@@ -57,6 +57,7 @@ def observe(before: dict[str, str], group: CgroupOfInstance | None, *, isolated:
         or (isolated and resource.getrlimit(resource.RLIMIT_NPROC)[1] == MAX_PROCESSES),
         "memory_control_group": "memory" in controllers,
         "process_control_group": "pids" in controllers,
+        "processor_control_group": "cpu" in controllers,
         "dies_with_the_server": _parent_death_signal() == signal.SIGKILL,
         "not_dumpable": kernel.prctl(kernel.PR_GET_DUMPABLE) == 0,
     }

@@ -14,6 +14,9 @@ from kgents_shared.contracts.credentials import (
     ForgetCredentialRequest,
     KeepCredentialRequest,
     KeptCredential,
+    KnownCredential,
+    KnownCredentials,
+    LookUpCredentials,
     ResolveCredentialRequest,
     ResolvedCredential,
 )
@@ -26,6 +29,7 @@ CredentialsRead = Annotated[Principal, Depends(require("credentials:read"))]
 CredentialsWrite = Annotated[Principal, Depends(require("credentials:write"))]
 OfType = Annotated[CredentialType | None, Query(alias="type", description="this type alone")]
 ResolvingService = Annotated[Principal, Depends(require_service(*sorted(SERVICES)))]
+ManagementCalls = Annotated[Principal, Depends(require_service("management"))]
 KeepingService = Annotated[Principal, Depends(require_service(*sorted(KEEPING_SERVICES)))]
 
 
@@ -97,6 +101,24 @@ async def resolve_credential(
         resolved = await parts.credentials.resolve(work, body, service=service.subject)
     response.headers["Cache-Control"] = "no-store"
     return resolved
+
+
+@internal_router.post("/known")
+async def known_credentials(body: LookUpCredentials, _: ManagementCalls, parts: PartsDep) -> KnownCredentials:
+    """Which of the references are credentials of the owner, and what those are for."""
+    async with parts.storage.transaction() as work:
+        found = await parts.credentials.known(work, body.owner_id, body.credential_refs)
+    return KnownCredentials(
+        credentials=tuple(
+            KnownCredential(
+                credential_ref=ref_of(record.id),
+                type=record.type,
+                provider=record.provider,
+                has_address=record.base_url is not None,
+            )
+            for record in found
+        )
+    )
 
 
 @internal_router.put("", responses=refusals(409))

@@ -131,6 +131,11 @@ class CredentialRepository:
             return None
         return CredentialRecord(*row[: len(_COLUMNS)]), Sealed(*row[len(_COLUMNS) :])
 
+    async def of_owner(self, owner_id: str, ids: Collection[UUID]) -> Sequence[CredentialRecord]:
+        """Those of the ids that are the owner's."""
+        wanted = select(*_COLUMNS).where(Credential.owner_id == owner_id, Credential.id.in_(ids))
+        return [CredentialRecord(*row) for row in await self._session.execute(wanted)]
+
     async def page(
         self, owners: Owners, request: PageRequest, after: UUID | None, type_: CredentialType | None
     ) -> Sequence[CredentialRecord]:

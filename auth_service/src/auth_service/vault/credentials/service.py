@@ -87,6 +87,10 @@ class Credentials:
             raise no_such_credential()
         return record
 
+    async def known(self, work: Work, owner_id: str, refs: Collection[str]) -> Sequence[CredentialRecord]:
+        """Those of the references that are the owner's."""
+        return await work.credentials.of_owner(owner_id, {id_of(ref) for ref in refs})
+
     async def page(
         self, work: Work, owners: Collection[str], request: PageRequest, type_: CredentialType | None
     ) -> Sequence[CredentialRecord]:

@@ -1,4 +1,4 @@
-"""The siblings that this service asks, as Protocols with an HTTP implementation."""
+"""Who may what at this moment, whatever their tokens say: the auth service, asked by its siblings."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,11 +6,11 @@ from typing import Protocol
 from kgents_shared.contracts.standing import Standing
 from kgents_shared.http.client import CallFailed, ServiceClient
 
-NOBODY = Standing(active=False)
+_NOBODY = Standing(active=False)
 
 
 class People(Protocol):
-    """Who may what at this moment: the auth service."""
+    """Who may what at this moment."""
 
     async def standing(self, subject: str) -> Standing:
         """What a person may now; not active for whom there is not. Raises `Unavailable` where it can't be known."""
@@ -29,6 +29,6 @@ class HttpPeople:
             found = await self.client.request_json("GET", f"/internal/people/{subject}/standing", timeout_s=5)
         except CallFailed as failed:
             if failed.far_status in (404, 422):
-                return NOBODY
+                return _NOBODY
             raise
         return Standing.model_validate(found)

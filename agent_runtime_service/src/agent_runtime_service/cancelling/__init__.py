@@ -1,0 +1,1 @@
+"""Ending runs before their time, whoever drives them."""

@@ -1,0 +1,1 @@
+"""Agents by what they can do: which there are, which of them is asked, and what became of it."""

@@ -1,0 +1,1 @@
+"""From texts to vectors that are near where the texts mean alike."""

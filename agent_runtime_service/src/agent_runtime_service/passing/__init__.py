@@ -1,0 +1,1 @@
+"""Conversations that are deleted once they are answered: responses with `store: false`."""

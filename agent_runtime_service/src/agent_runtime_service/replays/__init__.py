@@ -1,0 +1,1 @@
+"""Repeating a run against another version or model, and comparing what came of both."""

@@ -1,0 +1,1 @@
+"""What was spent: sums over the ledger."""

@@ -1,0 +1,1 @@
+"""What happened in a run, step by step, as its owner reads it."""

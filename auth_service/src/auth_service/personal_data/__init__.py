@@ -1,0 +1,1 @@
+"""Giving out and erasing everything that the platform keeps of a person."""

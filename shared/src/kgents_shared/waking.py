@@ -1,0 +1,17 @@
+"""Waiting for something that is told, and looking now and then all the same."""
+
+import asyncio
+
+
+async def woken(event: asyncio.Event, within_s: float) -> bool:
+    """Wait until the event is set, or that many seconds; whether it was set, and then it isn't any more.
+
+    Not `asyncio.wait_for`: on Python 3.11 that loses a cancellation that comes together with the event.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    event.clear()
+    return True
