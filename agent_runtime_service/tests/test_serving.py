@@ -36,7 +36,7 @@ async def test_the_api_and_the_door_are_served_until_sigterm(make_settings: Call
             sys.executable, "-m", "agent_runtime_service", env=environment, stderr=asyncio.subprocess.PIPE
         )
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=PLAIN) as client:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=PLAIN) as client:
 
                 async def serves() -> None:
                     health = (await client.get("/health")).json()

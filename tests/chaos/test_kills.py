@@ -99,4 +99,4 @@ async def test_nothing_acknowledged_is_lost_and_nothing_done_twice_when_processe
             await invariants.every_end_is_told_once(platform)
             said = sum(len(talk.acknowledged) for talk in talks)
             print(f"seed {SEED}: {len(kills)} kills, {said} messages, {len(errands.begun)} runs with an effect")  # noqa: T201 -- for `./kgents chaos`
-        await eventually(lambda: not platform.leftovers(), timeout=15, describe="no process is left behind")
+        await eventually(lambda: not platform.leftovers(), describe="no process is left behind")

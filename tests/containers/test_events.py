@@ -56,7 +56,7 @@ async def drained(outbox: Outbox) -> None:
 
 
 async def test_the_server_syncs_each_message_to_its_disk(container_nats: NatsInContainer) -> None:
-    async with httpx.AsyncClient(verify=PLAIN) as client:
+    async with httpx.AsyncClient(timeout=60, verify=PLAIN) as client:
         said = (await client.get(f"{container_nats.monitor_url}/jsz", params={"config": "true"})).json()
     assert said["config"]["sync_always"] is True
 

@@ -66,7 +66,7 @@ class RunningPlatform:
     async def _is_healthy(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
             raise RuntimeError(f"the host ended: {self.output.read_text()[-2000:]}")
-        async with httpx.AsyncClient(verify=PLAIN) as client:
+        async with httpx.AsyncClient(timeout=60, verify=PLAIN) as client:
             try:
                 answer = await client.get(f"{self.url}/health", timeout=5)
             except httpx.TransportError:
@@ -152,7 +152,7 @@ class RunningPlatform:
         """An access token of the first-boot admin."""
         admin = json.loads((self.home / "secrets" / "admin.json").read_text())
         body = {"email": admin["email"], "password": admin["password"]}
-        async with httpx.AsyncClient(base_url=self.url, verify=PLAIN) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=60, verify=PLAIN) as client:
             answer = await client.post("/api/v1/auth/login", json=body, timeout=30)
         answer.raise_for_status()
         return str(answer.json()["access_token"])

@@ -40,7 +40,7 @@ class Registry:
 @pytest.fixture
 async def registry(platform: RunningPlatform) -> AsyncGenerator[Registry]:
     port = (platform.home / "run" / "private.port").read_text().strip()
-    async with httpx.AsyncClient(base_url=platform.url, verify=PLAIN) as visitor:
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60, verify=PLAIN) as visitor:
         token = await service_token(platform, visitor, "tools", "governance")
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=PLAIN) as inside:
         yield Registry(inside, token)

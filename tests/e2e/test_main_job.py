@@ -56,7 +56,7 @@ async def test_an_agent_answers_through_the_model_server_and_remembers(client: h
 
 
 async def test_without_a_token_nothing_answers(platform: RunningPlatform):
-    async with httpx.AsyncClient(base_url=platform.url, verify=PLAIN) as stranger:
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60, verify=PLAIN) as stranger:
         answer = await stranger.post("/agents/any/message", json={"text": "Hello"})
         assert answer.status_code == 401
         assert answer.json()["code"] == "token_required"

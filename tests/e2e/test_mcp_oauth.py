@@ -27,7 +27,7 @@ async def test_a_person_authorizes_a_server_in_a_browser_and_an_agent_calls_its_
         path = f"/api/v1/mcp-servers/{server['id']}"
         begun = await person.post(f"{path}/authorize", json={})
         assert begun.status_code == 200, begun.text
-        async with httpx.AsyncClient(follow_redirects=True, verify=PLAIN) as browser:
+        async with httpx.AsyncClient(follow_redirects=True, timeout=60, verify=PLAIN) as browser:
             came_back = await browser.get(begun.json()["authorization_url"])
         assert str(came_back.url).startswith(f"http://localhost:{platform.port}/api/v1/mcp-servers/oauth/callback?")
         assert came_back.json()["tools"] == len(guarded.mcp.tools)

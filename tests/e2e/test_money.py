@@ -44,7 +44,7 @@ async def test_a_price_a_budget_and_what_was_spent_by_the_command_line(
         known = (row["name"], row["calls"] - row["failed_calls"], row["cost"])
         return known == (name, len(good), f"{0.01 * len(good):.2f}")
 
-    await eventually(is_summed, describe="the calls are written down", timeout=15)
+    await eventually(is_summed, describe="the calls are written down")
     [mine] = [found for found in await kgents("budgets", "list") if found["id"] == budget["id"]]
     assert mine["spent"]["cost"] == f"{0.01 * len(good):.2f}"
     await kgents("tools", "set", "memory.search", "--cost", "0.03")

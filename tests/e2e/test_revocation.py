@@ -41,7 +41,7 @@ async def is_refused_everywhere(visitor: httpx.AsyncClient, bearer: str) -> None
     async def refused() -> None:
         assert set((await answers(visitor, bearer)).values()) == {401}
 
-    await eventually(refused, timeout=10, describe="every service refuses the bearer")
+    await eventually(refused, describe="every service refuses the bearer")
 
 
 async def test_who_logs_out_is_refused_by_every_service(platform: RunningPlatform, visitor: httpx.AsyncClient):

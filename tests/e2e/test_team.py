@@ -155,7 +155,7 @@ async def test_who_is_not_in_the_team_finds_nothing_and_who_leaves_is_out_within
     async def refused() -> None:
         assert {(await team.bob.http.get(route)).status_code for route in routes} == {401}
 
-    await eventually(refused, timeout=10)
+    await eventually(refused)
     await team.bob.refresh()
     for route in routes:
         assert (await team.bob.http.get(route)).status_code == 404, route

@@ -224,7 +224,7 @@ async def test_a_tool_that_comes_later_is_offered_to_the_next_run(
         assert (await client.post(f"/agents/{name}/message", json={"text": "Hello"})).status_code == 200
         return model.completions[-1].tool_names == [f"{name}_count"]
 
-    await eventually(offered, timeout=10, interval=0.2, describe="the tool is offered")
+    await eventually(offered, interval=0.2, describe="the tool is offered")
 
 
 async def test_a_model_that_is_all_hostile_gets_nothing_done_and_no_secret_out(

@@ -64,7 +64,7 @@ async def test_an_attestation_is_verified_by_whoever_holds_it_until_it_is_revoke
     await posted(client, PROFILES, {"name": "attested", "agent_id": agent["id"], "capabilities": ["booking"]})
     said = {"type": "capability", "statement": "It books rooms.", "capabilities": ["booking"]}
     made = await posted(client, f"{PROFILES}/attested/attest", said)
-    async with httpx.AsyncClient(base_url=platform.url, verify=PLAIN) as visitor:
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60, verify=PLAIN) as visitor:
         claims = await verified(visitor, made["jws"])
         assert (claims["jti"], claims["agent"]["version"]) == (made["id"], 1)
         assert claims["attestation"]["statement"] == "It books rooms."
@@ -94,7 +94,7 @@ async def test_by_the_command_line_alone_as_the_page_says(platform: RunningPlatf
     assert "careful 1.0.0 is running" in printed[1]
     assert "careful: ready" in printed[2]
     assert "Anybody there?" in printed[3]
-    async with httpx.AsyncClient(base_url=platform.url, verify=PLAIN) as visitor:
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60, verify=PLAIN) as visitor:
         claims = await verified(visitor, printed[5].strip())
         assert claims["attestation"]["statement"] == "It echoes."
         place = claims["status"]["uri"].partition("/api/")[2]

@@ -160,7 +160,7 @@ class AuthorizationServer:
 
 async def agree(authorization_url: str) -> dict[str, str]:
     """Open an authorization's address as a browser does; what comes back to the platform."""
-    async with httpx.AsyncClient(verify=PLAIN) as browser:
+    async with httpx.AsyncClient(timeout=60, verify=PLAIN) as browser:
         answer = await browser.get(authorization_url)
     assert answer.status_code == 302, answer.text
     return dict(httpx.URL(answer.headers["Location"]).params)

@@ -23,7 +23,7 @@ async def token_mailed_to(auth: RunningAuth, address: str, mails: int = 1) -> st
     async def has_come() -> bool:
         return len(mails_to(auth, address)) >= mails
 
-    await eventually(has_come, timeout=10, describe="the mail comes")
+    await eventually(has_come, describe="the mail comes")
     found = re.search(r"^    (\S{43})$", mails_to(auth, address)[-1], re.MULTILINE)
     assert found is not None
     return found[1]

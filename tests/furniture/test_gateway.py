@@ -136,7 +136,7 @@ async def running_gateway(folder: Path, program: str, away: str = "") -> AsyncGe
     config.write_text(text, encoding="utf-8")
     process = await asyncio.create_subprocess_exec(program, "-p", str(folder), "-c", str(config), "-g", "daemon off;")
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=PLAIN) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=PLAIN) as client:
 
             async def is_up() -> bool:
                 return (await client.get("/health")).status_code == 200

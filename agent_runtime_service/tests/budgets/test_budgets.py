@@ -81,7 +81,7 @@ async def test_a_hundred_messages_on_two_fronts_take_no_more_than_the_budget(
             budget = await told(one, kept["id"])
             return budget["reserved"]["tokens"] == 0 and budget["spent"]["tokens"] == 100 * len(model.completions)
 
-        await eventually(settled, describe="all is settled, and nothing is held any more", timeout=15)
+        await eventually(settled, describe="all is settled, and nothing is held any more")
     assert await spent_of(one, database_url) == 100 * len(model.completions) <= 3000
 
 

@@ -75,7 +75,7 @@ async def _stage(settings: RuntimeSettings, issuer: TokenIssuer, nursery: Worker
         async with RuntimeProcess(settings, issuer, door) as front:
             worker = Worker(Path(folder), door, owner, spec)
             await worker.start(nursery)
-            async with httpx.AsyncClient(base_url=front.url, verify=PLAIN) as client:
+            async with httpx.AsyncClient(base_url=front.url, timeout=60, verify=PLAIN) as client:
                 answer = await client.put(
                     f"/internal/instances/{worker.instance_id}",
                     content=worker.registration().model_dump_json(),

@@ -146,7 +146,7 @@ async def test_the_synchronous_client_and_langchains_work_too(runtime: Runtime, 
     model.script(Reply("Hello, whole."), Reply("Hello, in pieces."))
     assert await asyncio.to_thread(asked) == ["Hello, whole.", "Hello, in pieces."]
 
-    async with httpx.AsyncClient(verify=PLAIN) as http:
+    async with httpx.AsyncClient(timeout=60, verify=PLAIN) as http:
         chat = ChatOpenAI(model="helper", base_url=base_url, api_key=SecretStr(key), http_async_client=http)
         model.script(Reply("From LangChain."), Reply("Streamed to LangChain."))
         answer = await chat.ainvoke([SystemMessage("Be brief."), HumanMessage("Hello")])

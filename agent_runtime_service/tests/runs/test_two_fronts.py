@@ -94,7 +94,7 @@ async def stage(
             await worker.start(nursery)
             found = Stage((one, two), issuer, owner)
             for front in found.fronts:  # the second one learns of it sooner than from the table
-                async with httpx.AsyncClient(base_url=front.url, verify=PLAIN) as client:
+                async with httpx.AsyncClient(base_url=front.url, timeout=60, verify=PLAIN) as client:
                     answer = await client.put(
                         f"/internal/instances/{worker.instance_id}",
                         content=worker.registration().model_dump_json(),

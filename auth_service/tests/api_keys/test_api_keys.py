@@ -53,7 +53,7 @@ async def is_refused(auth: RunningAuth, key: str) -> None:
     async def refused() -> bool:
         return (await me(auth, key)).status_code == 401
 
-    await eventually(refused, timeout=5, describe="the key is refused")
+    await eventually(refused, describe="the key is refused")
 
 
 async def test_a_key_is_a_bearer_like_a_token(auth: RunningAuth, person: Person):

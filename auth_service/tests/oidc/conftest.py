@@ -58,7 +58,7 @@ def auth(service: RunningAuth, acme: OidcState) -> RunningAuth:
 @pytest.fixture(scope="module")
 async def outside() -> AsyncGenerator[httpx.AsyncClient]:
     """What browsers go to issuers with; made once, since making one reads every authority's certificate."""
-    async with httpx.AsyncClient(verify=PLAIN) as client:
+    async with httpx.AsyncClient(timeout=60, verify=PLAIN) as client:
         yield client
 
 

@@ -219,7 +219,7 @@ async def test_what_happens_is_told_by_ids_alone(auth: RunningAuth, acme: OidcSt
             found.extend(text for text in texts if word in text)
             return len(found) >= times
 
-        await eventually(has_come, timeout=10, retry_on=(TimeoutError,))
+        await eventually(has_come, retry_on=(TimeoutError,))
         return found
 
     texts = await told("user.registered", shown["id"], 1)

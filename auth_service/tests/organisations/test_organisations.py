@@ -84,7 +84,7 @@ async def test_the_next_token_names_the_organisation_and_a_refusal_comes_within_
     async def is_refused() -> bool:
         return (await bob.ask("GET", PATH)).status_code == 401
 
-    await eventually(is_refused, timeout=5)
+    await eventually(is_refused)
     assert "organisations" not in await bob.refresh()
     assert (await bob.ask("GET", f"{PATH}/{slug}")).status_code == 404
     assert (await ada.ask("GET", f"{PATH}/{slug}/members")).json()["items"][0]["user_id"] == ada.id
@@ -101,7 +101,7 @@ async def test_an_api_key_opens_what_its_owner_is_in_now(auth: RunningAuth):
     async def is_kept() -> bool:
         return (await auth.client.post(path, json=body, headers=key)).status_code == 201
 
-    await eventually(is_kept, timeout=5)
+    await eventually(is_kept)
 
 
 async def test_what_an_organisation_keeps_is_its_members_alone(auth: RunningAuth):

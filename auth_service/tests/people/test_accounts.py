@@ -30,7 +30,7 @@ async def refused(auth: RunningAuth, token: str) -> None:
     async def is_refused() -> bool:
         return (await auth.client.get("/api/v1/users/me", headers=bearer(token))).status_code == 401
 
-    await eventually(is_refused, timeout=5, describe="the token is refused")
+    await eventually(is_refused, describe="the token is refused")
 
 
 async def can_log_in(auth: RunningAuth, address: str, password: str) -> bool:
@@ -123,7 +123,7 @@ async def test_an_unknown_address_is_answered_alike_and_gets_no_mail(auth: Runni
     async def is_dealt_with() -> bool:
         return await auth.rows("SELECT 1 FROM identity.mail_requests WHERE email = :email", email=nobody) == []
 
-    await eventually(is_dealt_with, timeout=10)
+    await eventually(is_dealt_with)
     assert mails_to(auth, nobody) == []
 
 
@@ -143,7 +143,7 @@ async def test_the_owner_hears_of_a_second_registration(auth: RunningAuth):
     async def has_come() -> bool:
         return any("again" in text for text in mails_to(auth, address))
 
-    await eventually(has_come, timeout=10)
+    await eventually(has_come)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ async def test_the_mail_can_be_sent_again(strict: RunningAuth):
     async def first_is_worthless() -> bool:
         return len(mails_to(strict, address)) == 2
 
-    await eventually(first_is_worthless, timeout=10)
+    await eventually(first_is_worthless)
     answer = await strict.client.post("/api/v1/auth/email/verify", json={"token": first})
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "invalid_token")
 

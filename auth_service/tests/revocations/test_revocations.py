@@ -35,7 +35,7 @@ async def refused(auth: RunningAuth, token: str) -> None:
     async def is_refused() -> bool:
         return await status(auth, token) == 401
 
-    await eventually(is_refused, timeout=5, describe="the token is refused")
+    await eventually(is_refused, describe="the token is refused")
 
 
 async def test_a_revoked_subjects_tokens_are_refused_and_new_ones_are_not(auth: RunningAuth):

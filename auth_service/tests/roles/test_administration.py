@@ -59,7 +59,7 @@ async def is_refused(who: Caller) -> None:
     async def refused() -> bool:
         return (await who.asks("GET", "/api/v1/users/me")).status_code == 401
 
-    await eventually(refused, timeout=5, describe="the token is refused")
+    await eventually(refused, describe="the token is refused")
 
 
 async def test_a_role_is_made_given_changed_taken_and_deleted(admin: Caller, person: Caller):

@@ -116,7 +116,7 @@ async def test_requests_are_kept_with_their_headers_and_bodies(model: ModelServe
 async def test_a_demanded_key_is_checked_on_every_route():
     async with (
         ModelServer(api_key="sk-right") as model,
-        httpx.AsyncClient(base_url=model.base_url, verify=PLAIN) as http,
+        httpx.AsyncClient(base_url=model.base_url, timeout=60, verify=PLAIN) as http,
     ):
         for headers in ({}, {"Authorization": "Bearer sk-wrong"}):
             answers = [
@@ -270,7 +270,7 @@ async def test_the_process_tells_its_address_answers_and_stops_on_sigterm():
     try:
         assert process.stdout is not None
         told = json.loads(await asyncio.wait_for(process.stdout.readline(), timeout=30))
-        async with httpx.AsyncClient(base_url=told["base_url"], verify=PLAIN) as http:
+        async with httpx.AsyncClient(base_url=told["base_url"], timeout=60, verify=PLAIN) as http:
             models = (await http.get("/models")).json()
             assert [entry["id"] for entry in models["data"]] == ["a", "b"]
             answer = (await http.post("/chat/completions", json=body())).json()

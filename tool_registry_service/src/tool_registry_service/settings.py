@@ -66,7 +66,8 @@ class ToolsSettings(ServiceSettings):
     `ssrf_allowed_hosts` lists hosts (`name` or `name:port`, as they stand in a server's URL) that may have loopback
     or private addresses. `stdio_allowed` maps a name to a command; a registration names the name. `stdio_hidden`
     lists folders that stdio servers must not see; `stdio_proxy_max_bytes` bounds one connection each way of those that
-    have a proxy. `denied` lists tool patterns that no agent may call.
+    have a proxy; `stdio_start_timeout_s` is for a process to start and to say what it is, which `connect_timeout_s`
+    is for servers elsewhere. `denied` lists tool patterns that no agent may call.
     `calls_kept_days`: recorded calls are forgotten then, but for those that somebody may still have to look at.
     `calls_per_person`: those without an agent that one person may have under way in a process.
     `mcp_…` are of `/mcp`: sessions that a process keeps, open streams and requests under way of one person, and how
@@ -87,6 +88,7 @@ class ToolsSettings(ServiceSettings):
     stdio_proxy_max_bytes: int = Field(default=67_108_864, ge=65_536)
     denied: Words = Field(default_factory=list[str])
     connect_timeout_s: float = Field(default=15, gt=0)
+    stdio_start_timeout_s: float = Field(default=40, gt=0)
     call_timeout_s: float = Field(default=30, gt=0)
     idle_close_s: float = Field(default=300, gt=0)
     definitions_age_s: float = Field(default=300, gt=0)

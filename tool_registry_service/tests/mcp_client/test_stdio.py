@@ -126,7 +126,7 @@ async def test_a_server_dies_with_the_process_that_started_it(tmp_path: Path, at
     await eventually(sleeping, timeout=30, describe="the server runs")
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
-    await eventually(lambda: not sleeping(), timeout=10, describe="the server ended with its parent")
+    await eventually(lambda: not sleeping(), describe="the server ended with its parent")
 
 
 def script(folder: Path, text: str) -> StdioProcess:

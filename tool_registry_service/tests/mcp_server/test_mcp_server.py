@@ -112,7 +112,7 @@ async def test_what_was_called_before_is_denied_and_gone_like_anything(
 
 
 async def test_without_a_bearer_a_client_is_led_to_where_there_are_some(reached: ReachedRegistry) -> None:
-    async with httpx.AsyncClient(base_url=reached.url, verify=PLAIN) as visitor:
+    async with httpx.AsyncClient(base_url=reached.url, timeout=60, verify=PLAIN) as visitor:
         for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Host": "evil.example"}):
             refused = await visitor.post("/mcp", json=INITIALIZE, headers=HEADERS | headers)
             assert refused.status_code == 401
@@ -179,7 +179,7 @@ async def test_a_client_hears_that_the_list_has_changed(reached: ReachedRegistry
 
 
 async def test_streams_are_bounded_and_end_with_their_bearer(reached: ReachedRegistry) -> None:
-    async with httpx.AsyncClient(verify=PLAIN) as http:
+    async with httpx.AsyncClient(timeout=60, verify=PLAIN) as http:
         session, issuer = await reached.begin(), reached.registry.issuer
         headers = {**HEADERS, **issuer.person(reached.registry.owner, sid="s-1"), "Mcp-Session-Id": session}
         async with http.stream("GET", f"{reached.url}/mcp", headers=headers, timeout=30) as stream:
@@ -195,7 +195,7 @@ async def test_streams_end_when_the_server_is_about_to_stop(reached: ReachedRegi
     headers["Mcp-Session-Id"] = await reached.begin()
     ending: asyncio.Event = reached.registry.app.state.ending
     async with (
-        httpx.AsyncClient(verify=PLAIN) as http,
+        httpx.AsyncClient(timeout=60, verify=PLAIN) as http,
         http.stream("GET", f"{reached.url}/mcp", headers=headers) as stream,
     ):
         ending.set()
@@ -282,7 +282,7 @@ async def test_a_session_may_be_ended_and_its_stream_with_it(
 ) -> None:
     session = await reached.begin()
     headers = {**HEADERS, **reached.registry.issuer.person(reached.registry.owner), "Mcp-Session-Id": session}
-    async with httpx.AsyncClient(verify=PLAIN) as http:
+    async with httpx.AsyncClient(timeout=60, verify=PLAIN) as http:
         async with http.stream("GET", f"{reached.url}/mcp", headers=headers, timeout=30) as stream:
             assert (await http.delete(f"{reached.url}/mcp", headers=headers)).status_code == 200
             await stream.aread()

@@ -123,6 +123,14 @@ async def test_a_server_that_says_nothing_is_not_waited_for_without_end(database
     assert answer.json()["detail"] == "The server mute can't be used: it did not answer within 0.3 s"
 
 
+async def test_a_process_has_a_time_of_its_own_to_start(database_url: str) -> None:
+    allowed = {"slow": {"command": "/bin/sleep", "args": ["600"]}}
+    async with running_registry(database_url, stdio_allowed=allowed, stdio_start_timeout_s=0.4) as registry:
+        answer = await registry.ask("POST", SERVERS, {"name": "slow", "transport": "stdio", "command": "slow"})
+    assert answer.status_code == 502
+    assert answer.json()["detail"] == "The server slow can't be used: it did not answer within 0.4 s"
+
+
 async def test_a_process_that_does_not_speak_mcp_is_not_registered(database_url: str) -> None:
     allowed = {"cat": {"command": "/bin/echo", "args": ["hello"]}}
     async with running_registry(database_url, stdio_allowed=allowed) as registry:

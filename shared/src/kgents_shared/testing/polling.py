@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 async def eventually(
     check: Callable[[], T | Awaitable[T]],
-    timeout: float = 10.0,  # noqa: ASYNC109 - the deadline belongs to the polling, and its end is an AssertionError
+    timeout: float = 60.0,  # noqa: ASYNC109 - the deadline belongs to the polling, and its end is an AssertionError
     interval: float = 0.02,
     describe: str = "",
     retry_on: tuple[type[Exception], ...] = (),

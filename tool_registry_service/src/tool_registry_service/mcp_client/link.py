@@ -205,6 +205,11 @@ class ServerLink:
         self._sessions.append(held)
         return held
 
+    @property
+    def _connect_within_s(self) -> float:
+        is_process = self.target.transport == "stdio"
+        return self._settings.stdio_start_timeout_s if is_process else self._settings.connect_timeout_s
+
     async def _open(self) -> _Held:
         await self._wait_out()
         try:
@@ -214,7 +219,7 @@ class ServerLink:
             raise
         connection = await heavy_imports.connection(
             transport,
-            connect_timeout_s=self._settings.connect_timeout_s,
+            connect_timeout_s=self._connect_within_s,
             on_list_changed=self._changed.set if self._listener is not None else None,
         )
         held = _Held(connection)
