@@ -92,6 +92,47 @@ def test_too_little_that_is_covered_fails_the_run_and_is_told_before_the_last_wo
     assert "1 passed in" in last
 
 
+_FAILS_BESIDE_OTHERS = (
+    "import os, pathlib\n"
+    "def test_calm(): pass\n"
+    "def test_crowded():\n"
+    "    pathlib.Path('tries').open('a').write('x')\n"
+    "    assert 'PYTEST_XDIST_WORKER' not in os.environ\n"
+)
+
+
+@pytest.fixture
+def crowded(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a test that passes, and one that fails beside others."""
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        monkeypatch.delenv(name)  # of the run that this test is in
+    (workspace / "pytest.ini").write_text("[pytest]\naddopts = --disable-plugin-autoload -p xdist.plugin\n")
+    (workspace / "test_it.py").write_text(_FAILS_BESIDE_OTHERS)
+    return workspace
+
+
+def test_what_fails_beside_others_is_tried_once_alone_and_named(crowded: Path, capfd: pytest.CaptureFixture[str]):
+    assert suite.run_suite(crowded, (), with_lint=False) == 0
+    said = capfd.readouterr().out
+    assert "1 failed, 1 passed in" in said
+    assert said.splitlines()[-1] == "Passed only when nothing ran beside them: test_it.py::test_crowded"
+    assert (crowded / "tries").read_text() == "xx"
+
+
+def test_what_fails_alone_too_fails_the_run(crowded: Path, capfd: pytest.CaptureFixture[str]):
+    (crowded / "test_it.py").write_text(_FAILS_BESIDE_OTHERS + "    assert False\n")
+    assert suite.run_suite(crowded, (), with_lint=False) == 1
+    said = capfd.readouterr().out
+    assert "1 failed in" in said.splitlines()[-1]
+    assert (crowded / "tries").read_text() == "xx"
+
+
+def test_where_much_fails_nothing_is_tried_again(crowded: Path, capfd: pytest.CaptureFixture[str]):
+    (crowded / "test_it.py").write_text("".join(f"def test_{n}(): assert False\n" for n in range(6)))
+    assert suite.run_suite(crowded, (), with_lint=False) == 1
+    assert "6 failed in" in capfd.readouterr().out.splitlines()[-1]
+
+
 def test_chaos_runs_the_fault_tests_alone_and_in_full(workspace: Path, capfd: pytest.CaptureFixture[str]):
     assert suite.run_chaos(workspace, ["-v"]) == 0
     assert "test_fault PASSED" in capfd.readouterr().out

@@ -22,8 +22,9 @@ from kgents_shared.testing.polling import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 _NOT_PASSED_ON = ("OPENAI_", "ANTHROPIC_", "GOOGLE_", "OLLAMA_", "LOCALAI_", "KGENTS_")
-_START_S = 60.0
-_STOP_S = 30.0
+_START_S = 180.0
+_STOP_S = 90.0
+_COMMAND_S = 180.0
 
 
 def free_port() -> int:
@@ -113,7 +114,7 @@ class RunningPlatform:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=_COMMAND_S,
             check=False,
         )
 
@@ -176,5 +177,5 @@ async def publish_agent(client: httpx.AsyncClient, name: str, **spec: Any) -> di
             return False
         return any(instance["state"] == "ready" for row in listed.json()["items"] for instance in row["instances"])
 
-    await eventually(ready, timeout=30, describe=f"{name} is ready", retry_on=(httpx.TransportError,))
+    await eventually(ready, timeout=_START_S, describe=f"{name} is ready", retry_on=(httpx.TransportError,))
     return cast("dict[str, Any]", answer.json())
