@@ -16,6 +16,8 @@ from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 from kgents_shared.personal_data.endpoints import personal_data_router
 
+_personal_data_router = personal_data_router(PERSONAL_DATA)
+
 
 def create_app(settings: DeploymentSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
     """The app; settings come from the environment where none are given. Nothing is opened before its lifespan."""
@@ -31,7 +33,7 @@ def create_app(settings: DeploymentSettings | None = None, *, identity: Identity
                 processes_router,
                 shells_router,
                 wanted_router,
-                personal_data_router(PERSONAL_DATA),
+                _personal_data_router,
             ],
             identity=identity,
         )

@@ -25,6 +25,8 @@ from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 from kgents_shared.personal_data.endpoints import personal_data_router
 
+_personal_data_router = personal_data_router(PERSONAL_DATA, delete_agents)
+
 
 def create_app(settings: ManagementSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
     """The app; settings come from the environment where none are given. Nothing is opened before its lifespan."""
@@ -49,7 +51,7 @@ def create_app(settings: ManagementSettings | None = None, *, identity: Identity
                 kinds_router,
                 desired_router,
                 templates_router,
-                personal_data_router(PERSONAL_DATA, delete_agents),
+                _personal_data_router,
             ],
             identity=identity,
             max_body_bytes=MAX_FLOW_BYTES,

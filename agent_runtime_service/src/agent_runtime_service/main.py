@@ -39,6 +39,8 @@ from kgents_shared.personal_data.endpoints import personal_data_router
 # Messages bring images, which base64 makes a third larger.
 _MAX_BODY_BYTES = 8 * 1024 * 1024
 
+_personal_data_router = personal_data_router(PERSONAL_DATA, end_and_drop)
+
 
 def create_app(settings: RuntimeSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
     """The app; settings come from the environment where none are given. Nothing is opened before its lifespan."""
@@ -53,7 +55,7 @@ def create_app(settings: RuntimeSettings | None = None, *, identity: IdentitySou
                 messages_router,
                 conversations_router,
                 context_router,
-                personal_data_router(PERSONAL_DATA, end_and_drop),
+                _personal_data_router,
                 runs_router,
                 traces_router,
                 replays_router,

@@ -7,18 +7,19 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from pydantic import SecretStr
 
 from kgents_shared.auth import Principal, require
 from kgents_shared.auth import revocations as feed_module
 from kgents_shared.http.app import ServiceFrame, build_service_app
+from kgents_shared.http.routing import Router
 from kgents_shared.http.settings import ServiceSettings
 from kgents_shared.testing.polling import eventually
 from tests.external.running_auth import ISSUER, TOOLS_SECRET, RunningAuth
 from tests.external.running_runtime import serving
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/who")

@@ -15,6 +15,8 @@ from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 from kgents_shared.personal_data.endpoints import personal_data_router
 
+_personal_data_router = personal_data_router(PERSONAL_DATA)
+
 
 def create_app(settings: GovernanceSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
     """The app; settings come from the environment where none are given. Nothing is opened before its lifespan."""
@@ -29,7 +31,7 @@ def create_app(settings: GovernanceSettings | None = None, *, identity: Identity
                 policies_router,
                 internal_approvals_router,
                 internal_policies_router,
-                personal_data_router(PERSONAL_DATA),
+                _personal_data_router,
             ],
             identity=identity,
         )

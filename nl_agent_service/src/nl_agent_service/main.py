@@ -14,6 +14,8 @@ from nl_agent_service.settings import NlSettings
 
 _MAX_BODY_BYTES = 64 * 1024
 
+_personal_data_router = personal_data_router(PERSONAL_DATA)
+
 
 def create_app(settings: NlSettings | None = None, *, identity: IdentitySource | None = None) -> FastAPI:
     """The app; settings come from the environment where none are given. Nothing is opened before its lifespan."""
@@ -23,7 +25,7 @@ def create_app(settings: NlSettings | None = None, *, identity: IdentitySource |
             title="Kgents agents out of plain language",
             settings=settings or NlSettings.model_validate({}),
             lifespan=lifespan,
-            routers=[drafts_router, personal_data_router(PERSONAL_DATA)],
+            routers=[drafts_router, _personal_data_router],
             identity=identity,
             max_body_bytes=_MAX_BODY_BYTES,
         )

@@ -8,13 +8,14 @@ from typing import Annotated
 import httpx
 import psycopg
 import pytest
-from fastapi import APIRouter, Body, Depends, FastAPI, Request
+from fastapi import Body, Depends, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from kgents_shared.auth import Principal, require, require_service
 from kgents_shared.errors import Conflict, TooManyRequests, Unavailable
 from kgents_shared.http.app import ServiceFrame, build_service_app
+from kgents_shared.http.routing import Router
 from kgents_shared.http.settings import ServiceSettings
 from kgents_shared.testing.tokens import TokenIssuer
 
@@ -34,7 +35,7 @@ class Thing(BaseModel):
     llm: Inner | None = None
 
 
-router = APIRouter()
+router = Router()
 
 
 @router.post("/things")

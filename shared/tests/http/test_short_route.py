@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from kgents_shared.auth import Principal, require
 from kgents_shared.errors import Conflict
 from kgents_shared.http.app import ServiceFrame, build_service_app
+from kgents_shared.http.routing import Router
 from kgents_shared.http.settings import ServiceSettings
 from kgents_shared.http.short_route import ShortRoute, shortened
 from kgents_shared.testing.tokens import TokenIssuer
@@ -35,7 +36,7 @@ def answer(name: str, body: Said, principal: Principal, request: Request) -> Res
     return Response(f"{principal.subject} {name} {body.text * body.times}", headers={"X-Way": way})
 
 
-short, long = APIRouter(route_class=ShortRoute), APIRouter()
+short, long = Router(route_class=ShortRoute), Router()
 
 
 @short.post("/short/{name}")

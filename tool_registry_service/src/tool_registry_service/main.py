@@ -25,6 +25,8 @@ from tool_registry_service.tools import endpoints as tools
 from tool_registry_service.wasm_tools import endpoints as wasm_tools
 from tool_registry_service.wasm_tools.parts import MAX_MODULE_BYTES
 
+_personal_data_router = personal_data_router(PERSONAL_DATA)
+
 
 def create_app(
     settings: ToolsSettings | None = None,
@@ -47,7 +49,7 @@ def create_app(
                 processes.router,
                 records.router,
                 records.internal_router,
-                personal_data_router(PERSONAL_DATA),
+                _personal_data_router,
                 costs.router,
                 permissions.router,
                 http_tools.router,

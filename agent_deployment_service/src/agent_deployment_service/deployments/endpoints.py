@@ -1,6 +1,6 @@
 """`/api/v1/agents/{agent}/{deployments,logs,restart}` and `/api/v1/deployments`."""
 
-from fastapi import APIRouter, status
+from fastapi import status
 
 from agent_deployment_service.dependencies import (
     AgentPath,
@@ -15,8 +15,9 @@ from agent_deployment_service.dependencies import (
 from agent_deployment_service.deployments.schemas import DeploymentView
 from kgents_shared.db import Cursor, Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1", tags=["deployments"])
+router = Router(prefix="/api/v1", tags=["deployments"])
 
 
 @router.get("/agents/{agent}/deployments")

@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from agent_deployment_service.dependencies import Deployments, ObserverCalls
 from kgents_shared.auth import Reference
 from kgents_shared.contracts.deployments import ObservedDeployment
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/internal/deployments", include_in_schema=False)
+router = Router(prefix="/internal/deployments", include_in_schema=False)
 _OwnerId = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 
 

@@ -1,11 +1,10 @@
 """`/internal/processes`: what the launcher runs, for `kgents server status` and `kgents doctor`."""
 
-from fastapi import APIRouter
-
 from agent_deployment_service.dependencies import SiblingCalls, TheLauncher
 from agent_deployment_service.deployments.schemas import ProcessesView, ProcessView, ProtectionView
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/internal", include_in_schema=False)
+router = Router(prefix="/internal", include_in_schema=False)
 
 
 @router.get("/processes")

@@ -1,12 +1,11 @@
 """`/internal/shells/{shell}`: which kinds of agents can run here, for the service that publishes them."""
 
-from fastapi import APIRouter
-
 from agent_deployment_service.dependencies import ManagementCalls, TheLauncher
 from kgents_shared.contracts.agent_spec import Shell
 from kgents_shared.contracts.deployments import ShellState
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/internal/shells", include_in_schema=False)
+router = Router(prefix="/internal/shells", include_in_schema=False)
 
 
 @router.get("/{shell}")

@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, status
+from fastapi import Path, status
 
 from agent_deployment_service.dependencies import OpenWanted, RuntimeCalls, TheReconciler
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/internal/agents", include_in_schema=False)
+router = Router(prefix="/internal/agents", include_in_schema=False)
 
 
 @router.put("/{agent_id}/versions/{number}", status_code=status.HTTP_204_NO_CONTENT)

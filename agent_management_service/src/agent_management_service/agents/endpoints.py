@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, status
+from fastapi import Query, status
 from fastapi.responses import JSONResponse, Response
 
 from agent_management_service.agents.listing import AgentFilter
@@ -21,8 +21,9 @@ from agent_management_service.listing import Sort
 from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
+router = Router(prefix="/api/v1/agents", tags=["agents"])
 DEFINITION_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

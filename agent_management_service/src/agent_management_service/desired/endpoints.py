@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import StringConstraints
 
 from agent_management_service.dependencies import DeploymentCalls, DeploymentOrRuntimeCalls, Transaction
@@ -13,9 +13,10 @@ from agent_management_service.publishing.schemas import MAX_VERSION
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.published_agent import PublishedAgent
 from kgents_shared.db import Cursor, Page, PageQuery, id_in, make_page
+from kgents_shared.http.routing import Router
 
 _OwnerId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
-router = APIRouter(prefix="/internal/agents", include_in_schema=False)
+router = Router(prefix="/internal/agents", include_in_schema=False)
 
 
 @router.get("/desired")

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import JSONResponse
 
 from agent_management_service.dependencies import AgentsRead, ThisAgent, Transaction
 from agent_management_service.publishing.schemas import MAX_VERSION
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/agents", tags=["flows"])
+router = Router(prefix="/api/v1/agents", tags=["flows"])
 
 
 @router.get("/{agent}/flow", response_class=JSONResponse)

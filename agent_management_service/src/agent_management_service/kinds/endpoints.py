@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, status
+from fastapi import Depends, Path, Query, status
 from fastapi.responses import Response
 
 from agent_management_service.agents.endpoints import DEFINITION_BODY, answer_response
@@ -50,6 +50,7 @@ from agent_management_service.listing import Sort
 from kgents_shared.auth import OfOrganisation, Principal, Reference, owner_of_new, owners_listed, referenced, require
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
 Having = Mapping[str, object]
 Show = Callable[[Kinds, Reference, Principal], Awaitable[KindView]]
@@ -78,16 +79,16 @@ class KindApi:
         return f"{self.group}/{self.kind.plural}"
 
 
-def kind_router(api: KindApi) -> APIRouter:
+def kind_router(api: KindApi) -> Router:
     """The routes that every kind has."""
-    router = APIRouter(prefix=api.path, tags=[api.tag])
+    router = Router(prefix=api.path, tags=[api.tag])
     _add_making(router, api)
     _add_reading(router, api)
     _add_changing(router, api)
     return router
 
 
-def _add_making(router: APIRouter, api: KindApi) -> None:
+def _add_making(router: Router, api: KindApi) -> None:
     kind, body = api.kind, Depends(api.read_body)
 
     @router.post(
@@ -112,7 +113,7 @@ def _add_making(router: APIRouter, api: KindApi) -> None:
         return answer_response(await work.once.do(key, make))
 
 
-def _add_reading(router: APIRouter, api: KindApi) -> None:
+def _add_reading(router: Router, api: KindApi) -> None:
     kind, this, filters = api.kind, Depends(reference_of(api.kind)), Depends(api.having)
 
     @router.get(
@@ -141,7 +142,7 @@ def _add_reading(router: APIRouter, api: KindApi) -> None:
         return await api.show(work.kinds, reference, principal)
 
 
-def _add_changing(router: APIRouter, api: KindApi) -> None:
+def _add_changing(router: Router, api: KindApi) -> None:
     kind, this, body = api.kind, Depends(reference_of(api.kind)), Depends(api.read_body)
 
     @router.put(
@@ -267,7 +268,7 @@ APIS = (
     ),
 )
 
-agents_router = APIRouter(prefix=PREFIX, tags=["kinds"])
+agents_router = Router(prefix=PREFIX, tags=["kinds"])
 _this_bot, _this_team = Depends(reference_of(Kind.BOT)), Depends(reference_of(Kind.TEAM))
 
 
@@ -324,7 +325,7 @@ async def import_bot(
     return answer_response(await work.once.do(key, take_apart))
 
 
-router = APIRouter()
+router = Router()
 for _api in APIS:
-    router.include_router(kind_router(_api))
-router.include_router(agents_router)
+    router.routes += kind_router(_api).routes
+router.routes += agents_router.routes

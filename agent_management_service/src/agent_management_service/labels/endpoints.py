@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, status
+from fastapi import Depends, Request, status
 
 from agent_management_service.dependencies import AgentsRead, AgentsWrite, ThisAgent, Transaction, json_document
 from agent_management_service.labels.schemas import Label, LabelChange, LabelName
 from kgents_shared.db import Page
 from kgents_shared.definitions.compile import compile_body
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/agents", tags=["labels"])
+router = Router(prefix="/api/v1/agents", tags=["labels"])
 _BODY = {
     "requestBody": {
         "required": True,

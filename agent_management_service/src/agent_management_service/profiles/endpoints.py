@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response, status
+from fastapi import Depends, Request, Response, status
 
 from agent_management_service.agents.endpoints import answer_response
 from agent_management_service.agents.models import AgentStatus
@@ -33,6 +33,7 @@ from kgents_shared.auth import OfOrganisation, Principal, Reference
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.db import Page, PageQuery, id_in, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
 PREFIX = "/api/v1/agents/profiles"
 
@@ -85,7 +86,7 @@ _API = KindApi(
 _this_profile = Depends(reference_of(Kind.PROFILE))
 AttestBody = Annotated[Attest, Depends(_attest_body)]
 RevokeBody = Annotated[Revoke, Depends(_revoke_body)]
-attestations_router = APIRouter(prefix=PREFIX, tags=["profiles"])
+attestations_router = Router(prefix=PREFIX, tags=["profiles"])
 
 
 @attestations_router.get("/attestations/{attestation_id}/status", responses=refusals(404))
@@ -160,6 +161,5 @@ def _shown(row: AttestationRow) -> dict[str, Any]:
     return attestation_view(row).model_dump(mode="json")
 
 
-router = APIRouter()
-router.include_router(attestations_router)
-router.include_router(kind_router(_API))
+router = Router()
+router.routes += [*attestations_router.routes, *kind_router(_API).routes]

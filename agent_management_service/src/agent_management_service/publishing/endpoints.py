@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, status
+from fastapi import status
 from fastapi.responses import Response
 
 from agent_management_service.agents.endpoints import answer_response
@@ -19,8 +19,9 @@ from agent_management_service.dependencies import (
 from agent_management_service.idempotency.service import Answer
 from kgents_shared.auth import Principal
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/agents", tags=["publishing"])
+router = Router(prefix="/api/v1/agents", tags=["publishing"])
 _ROLLBACK_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import Response
 
 from agent_management_service.agents.endpoints import DEFINITION_BODY
@@ -13,8 +13,9 @@ from agent_management_service.reloads.schemas import Reload
 from kgents_shared.errors import InvalidInput
 from kgents_shared.errors.handlers import problem_response
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/agents", tags=["reloads"])
+router = Router(prefix="/api/v1/agents", tags=["reloads"])
 Source = Annotated[
     str | None,
     Query(

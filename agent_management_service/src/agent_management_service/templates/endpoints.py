@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 
 from agent_management_service.dependencies import AgentsRead
 from agent_management_service.settings import ManagementSettings
@@ -12,8 +12,9 @@ from agent_management_service.templates.service import TemplateLibrary
 from kgents_shared.contracts.agent_spec import AgentName
 from kgents_shared.db import Cursor, Page, PageQuery, foreign_cursor, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/templates", tags=["templates"])
+router = Router(prefix="/api/v1/templates", tags=["templates"])
 
 
 def _library(request: Request) -> TemplateLibrary:

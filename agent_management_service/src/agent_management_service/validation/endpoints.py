@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 
 from agent_management_service.agents.endpoints import DEFINITION_BODY
@@ -13,9 +13,10 @@ from agent_management_service.validation.service import ValidationService
 from kgents_shared.auth import OfOrganisation, owner_of_new
 from kgents_shared.definitions.schema import agent_schema
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/agents", tags=["validation"])
-schemas_router = APIRouter(prefix="/api/v1/schemas", tags=["validation"])
+router = Router(prefix="/api/v1/agents", tags=["validation"])
+schemas_router = Router(prefix="/api/v1/schemas", tags=["validation"])
 
 
 def _validator(request: Request) -> ValidationService:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import Field
 
 from agent_management_service.dependencies import AgentsRead, ThisAgent, Transaction
@@ -12,9 +12,10 @@ from agent_management_service.versions.paging import number_before
 from agent_management_service.versions.schemas import Difference, Version
 from kgents_shared.db import Cursor, Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
 _Number = Annotated[int, Field(ge=1, le=MAX_VERSION)]
-router = APIRouter(prefix="/api/v1/agents", tags=["versions"])
+router = Router(prefix="/api/v1/agents", tags=["versions"])
 
 
 @router.get("/{agent}/versions")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends, Request, status
+from fastapi import Depends, Request, status
 from fastapi.responses import Response
 
 from agent_management_service.agents.endpoints import answer_response
@@ -18,6 +18,7 @@ from agent_management_service.wrappers.schemas import ChatWrapperBody, RemoteWra
 from agent_management_service.wrappers.service import observed_status
 from kgents_shared.auth import Reference
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
 _API = KindApi(
     kind=Kind.WRAPPER,
@@ -40,7 +41,7 @@ def _observer(request: Request) -> DeploymentObserver:
 
 
 Observer = Annotated[DeploymentObserver, Depends(_observer)]
-_own_router = APIRouter(prefix=_API.path, tags=["wrappers"])
+_own_router = Router(prefix=_API.path, tags=["wrappers"])
 
 
 @_own_router.post("/{wrapper}/deploy", response_model=Wrapper, responses=refusals(409, 415))
@@ -65,6 +66,5 @@ async def get_wrapper_status(
     return await observed_status(row, agent, observer)
 
 
-router = APIRouter()
-router.include_router(kind_router(_API))
-router.include_router(_own_router)
+router = Router()
+router.routes += [*kind_router(_API).routes, *_own_router.routes]

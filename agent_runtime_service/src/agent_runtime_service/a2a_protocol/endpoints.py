@@ -4,7 +4,7 @@ import json
 from typing import Any, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from agent_runtime_service.a2a_protocol.calls import CALL, Call
@@ -17,9 +17,10 @@ from agent_runtime_service.messages.finder import AgentFinder, meant_agent, mean
 from kgents_shared.auth import Principal
 from kgents_shared.contracts.instances import STABLE, InstanceRegistration
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(tags=["a2a"])
-rpc_router = APIRouter(include_in_schema=False)
+router = Router(tags=["a2a"])
+rpc_router = Router(include_in_schema=False)
 _PARSE_ERROR = -32700
 
 

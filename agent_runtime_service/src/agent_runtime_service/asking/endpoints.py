@@ -1,11 +1,10 @@
 """`POST /internal/agents/ask`: an agent's question to another agent, through the tool `ask_agent`."""
 
-from fastapi import APIRouter
-
 from agent_runtime_service.dependencies import AskingDep, ToolsCalls
 from kgents_shared.contracts.asking import AskAgent, AskedAnswer
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/internal/agents", include_in_schema=False)
+router = Router(prefix="/internal/agents", include_in_schema=False)
 
 
 @router.post("/ask")

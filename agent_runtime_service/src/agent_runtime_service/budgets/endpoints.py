@@ -2,14 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from agent_runtime_service.budgets.schemas import BudgetView, NewBudget
 from agent_runtime_service.dependencies import BudgetServiceDep, BudgetsRead, BudgetsWrite
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/budgets", tags=["budgets"])
+router = Router(prefix="/api/v1/budgets", tags=["budgets"])
 
 
 @router.get("")

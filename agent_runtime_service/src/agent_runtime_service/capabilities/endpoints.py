@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import StringConstraints
 
 from agent_runtime_service.capabilities.registry import CapabilityRegistry, KnownAgent
@@ -35,9 +35,10 @@ from kgents_shared.contracts.agent_spec import Capability
 from kgents_shared.contracts.asking import AskCapability, AskedAnswer
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/capabilities", tags=["capabilities"])
-internal_router = APIRouter(prefix="/internal/capabilities", include_in_schema=False)
+router = Router(prefix="/api/v1/capabilities", tags=["capabilities"])
+internal_router = Router(prefix="/internal/capabilities", include_in_schema=False)
 _MOST_CHARS = 64
 OfCapability = Annotated[Capability | None, Query(description="only what was sent to this capability")]
 OfAgent = Annotated[

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import StreamingResponse
 
 from agent_runtime_service.catalogue.schemas import HealthOfProviders, LocalModels, Models, PullModel
@@ -14,9 +14,10 @@ from agent_runtime_service.settings import RuntimeSettings
 from kgents_shared.contracts.providers import KnownProviders
 from kgents_shared.errors import ApiError
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/models", tags=["models"])
-internal_router = APIRouter(prefix="/internal/providers", include_in_schema=False)
+router = Router(prefix="/api/v1/models", tags=["models"])
+internal_router = Router(prefix="/internal/providers", include_in_schema=False)
 
 
 async def _bearer(request: Request) -> str:

@@ -1,11 +1,10 @@
 """`POST /internal/completions`: a service asks a model something, in its caller's name."""
 
-from fastapi import APIRouter
-
 from agent_runtime_service.dependencies import CompletionServiceDep, NlCalls
 from kgents_shared.contracts.completions import Completion, CompletionRequest
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/internal/completions", include_in_schema=False)
+router = Router(prefix="/internal/completions", include_in_schema=False)
 
 
 @router.post("")

@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from agent_runtime_service.context.schemas import ContextView, FactKey, FactRequest, FactView
 from agent_runtime_service.dependencies import ContextServiceDep, ConversationsRead, ConversationsWrite
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/conversations/{conversation_id}", tags=["conversations"])
+router = Router(prefix="/api/v1/conversations/{conversation_id}", tags=["conversations"])
 Key = Annotated[FactKey, Path(description="What the fact is called.")]
 
 

@@ -2,15 +2,14 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from agent_runtime_service.conversations.schemas import ConversationView, MessageView
 from agent_runtime_service.dependencies import AgentFinderDep, ConversationRepositoryDep, ConversationsRead
 from agent_runtime_service.errors import ConversationNotFound
 from agent_runtime_service.messages.finder import meant_agent
 from kgents_shared.db import Page, PageQuery, make_page
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1", tags=["conversations"])
+router = Router(prefix="/api/v1", tags=["conversations"])
 
 
 @router.get("/conversations")

@@ -2,14 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from agent_runtime_service.dependencies import AgentActivityDep, DeploymentCalls, InstanceServiceDep
 from kgents_shared.contracts.instances import AgentsActivity, AgentsAsked, InstanceRegistration, RegisteredInstance
 from kgents_shared.db import Page
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/internal/instances", include_in_schema=False)
-activity_router = APIRouter(prefix="/internal/agents", include_in_schema=False)
+router = Router(prefix="/internal/instances", include_in_schema=False)
+activity_router = Router(prefix="/internal/agents", include_in_schema=False)
 
 
 @router.put("/{instance_id}", status_code=204)

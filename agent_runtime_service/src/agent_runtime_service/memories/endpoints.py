@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from pydantic import AwareDatetime
 
 from agent_runtime_service.dependencies import (
@@ -37,9 +37,10 @@ from kgents_shared.contracts.memories import (
 )
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/agents", tags=["memory"])
-platform_router = APIRouter(prefix="/api/v1/memory", tags=["memory"])
+router = Router(prefix="/api/v1/agents", tags=["memory"])
+platform_router = Router(prefix="/api/v1/memory", tags=["memory"])
 Key = Annotated[MemoryKey, Path()]
 KeyOrId = Annotated[UUID | MemoryKey, Path()]
 AsOf = Annotated[AwareDatetime | None, Query()]

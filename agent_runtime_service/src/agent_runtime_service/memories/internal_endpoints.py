@@ -1,7 +1,5 @@
 """What the tools `memory.*` ask for, in an agent's name."""
 
-from fastapi import APIRouter
-
 from agent_runtime_service.dependencies import MemoryServiceDep, ToolsCalls
 from kgents_shared.contracts.memories import (
     FoundMemories,
@@ -13,8 +11,9 @@ from kgents_shared.contracts.memories import (
     NewMemory,
     PutMemory,
 )
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/internal/memories", include_in_schema=False)
+router = Router(prefix="/internal/memories", include_in_schema=False)
 
 
 @router.post("", status_code=201)

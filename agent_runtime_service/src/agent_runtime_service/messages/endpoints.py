@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from agent_runtime_service.dependencies import AgentsInvoke, may_invoke
 from agent_runtime_service.execution.retries import RetryPolicy
@@ -11,9 +11,10 @@ from agent_runtime_service.messages.schemas import MessageAnswer, MessageRequest
 from agent_runtime_service.messages.service import MessageService, RunTerms
 from agent_runtime_service.telemetry.traceparent import note_traceparent
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 from kgents_shared.http.short_route import ShortRoute, shortened
 
-router = APIRouter(prefix="/api/v1/agents", tags=["messages"], route_class=ShortRoute)
+router = Router(prefix="/api/v1/agents", tags=["messages"], route_class=ShortRoute)
 
 
 @router.post(

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response, status
+from fastapi import Query, Request, Response, status
 from pydantic import StringConstraints
 
 from agent_runtime_service.dependencies import AgentsInvoke, ConversationsRead, InstancesKnownDep, MultiAgentDep
@@ -27,8 +27,9 @@ from agent_runtime_service.multi_agent.schemas import (
 from kgents_shared.auth import OfOrganisation, owner_of_new
 from kgents_shared.db import Cursor, Page, PageQuery, foreign_cursor, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/multi_agent", tags=["multi-agent contexts"])
+router = Router(prefix="/api/v1/multi_agent", tags=["multi-agent contexts"])
 AsAgent = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=128)] | None,
     Query(description="only what this participant may see"),

@@ -3,7 +3,7 @@
 from typing import Annotated, cast
 
 import orjson
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from agent_runtime_service.dependencies import AgentsInvoke
@@ -23,8 +23,9 @@ from agent_runtime_service.openai_api.refusals import OpenAiRoute
 from agent_runtime_service.openai_api.spoken import refuse_waiting
 from agent_runtime_service.telemetry.traceparent import note_traceparent
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/v1", tags=["openai"], route_class=OpenAiRoute)
+router = Router(prefix="/v1", tags=["openai"], route_class=OpenAiRoute)
 
 
 async def _models(request: Request) -> ModelDirectory:

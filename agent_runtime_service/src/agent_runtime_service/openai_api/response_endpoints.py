@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from agent_runtime_service.dependencies import AgentsInvoke, CancellingDep, ConversationsWrite, RunsRead, RunsWrite
@@ -29,8 +29,9 @@ from agent_runtime_service.openai_api.response_schemas import DeletedResponse, R
 from agent_runtime_service.openai_api.service import ResponseService
 from agent_runtime_service.openai_api.spoken import refuse_waiting
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/v1/responses", tags=["openai"], route_class=OpenAiRoute)
+router = Router(prefix="/v1/responses", tags=["openai"], route_class=OpenAiRoute)
 
 
 async def _responses(request: Request) -> ResponseService:

@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import StringConstraints
 
 from agent_runtime_service.dependencies import ModelsRead, ModelsWrite, PriceServiceDep
 from agent_runtime_service.prices.schemas import NewPrice, PriceView
 from kgents_shared.contracts.agent_spec import Provider
 from kgents_shared.contracts.model import Contract
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/models", tags=["models"])
+router = Router(prefix="/api/v1/models", tags=["models"])
 # Names of models have slashes in them (`meta-llama/llama-4`), and `*` stands for every other model of the provider.
 ModelPath = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$"), Path()]
 

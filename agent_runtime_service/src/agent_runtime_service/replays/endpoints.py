@@ -3,14 +3,15 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from agent_runtime_service.dependencies import ReplayServiceDep, RunsRead, RunsReplay
 from agent_runtime_service.messages.answering import KEY_HEADER, given_key
 from agent_runtime_service.replays.schemas import Comparison, ReplayRequest, ReplayStarted
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
+router = Router(prefix="/api/v1/runs", tags=["runs"])
 
 
 @router.post("/{run_id}/replay", status_code=202, responses=refusals(409, 429, 502), openapi_extra=KEY_HEADER)

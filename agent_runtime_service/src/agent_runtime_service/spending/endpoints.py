@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from agent_runtime_service.dependencies import AgentFinderDep, UsageRead, UsageRepositoryDep
 from agent_runtime_service.messages.finder import meant_agent
@@ -11,8 +11,9 @@ from agent_runtime_service.spending.repository import UsageQuery
 from agent_runtime_service.spending.schemas import By, UsageSums
 from kgents_shared.errors import Forbidden
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/usage", tags=["usage"])
+router = Router(prefix="/api/v1/usage", tags=["usage"])
 _GOVERN: Final = "platform:govern"
 _DAYS: Final = 30
 

@@ -3,14 +3,15 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from agent_runtime_service.dependencies import RunsRead, TraceServiceDep
 from agent_runtime_service.traces.filtering import SpanFilter
 from agent_runtime_service.traces.schemas import SpanKind, TraceView
 from agent_runtime_service.traces.service import TraceRequest
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
+router = Router(prefix="/api/v1/runs", tags=["runs"])
 
 
 @router.get("/{run_id}/trace")

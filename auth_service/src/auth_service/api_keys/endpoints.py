@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response, status
+from fastapi import Depends, Response, status
 
 from auth_service.api_keys.repository import KeyRecord
 from auth_service.api_keys.schemas import ApiKeyView, MadeApiKey, NewApiKey
@@ -15,9 +15,10 @@ from kgents_shared.contracts.revocations import ResolveApiKey, ResolvedApiKey
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.errors import NotFound
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/users/me/api-keys", tags=["api-keys"])
-internal_router = APIRouter(prefix="/internal/api-keys", tags=["internal"])
+router = Router(prefix="/api/v1/users/me/api-keys", tags=["api-keys"])
+internal_router = Router(prefix="/internal/api-keys", tags=["internal"])
 KeysRead = Annotated[Principal, Depends(require("keys:read"))]
 KeysWrite = Annotated[Principal, Depends(require("keys:write"))]
 AnyService = Annotated[Principal, Depends(require_service(*sorted(load_path_table().services)))]

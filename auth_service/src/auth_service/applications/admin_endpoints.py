@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, status
+from fastapi import Depends, status
 
 from auth_service.applications import service
 from auth_service.applications.schemas import AnyClientView, ClientGrant
@@ -12,8 +12,9 @@ from auth_service.dependencies import PartsDep
 from auth_service.roles.schemas import ClientId
 from kgents_shared.auth import Principal, require
 from kgents_shared.db import Page, PageQuery, make_page
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/admin/clients", tags=["admin"])
+router = Router(prefix="/api/v1/admin/clients", tags=["admin"])
 # Of everybody's: so only for who may look after people too.
 AllClientsRead = Annotated[Principal, Depends(require("clients:read", "users:read"))]
 AllClientsWrite = Annotated[Principal, Depends(require("clients:write", "users:write"))]

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response, status
+from fastapi import Depends, Response, status
 
 from auth_service.applications import service
 from auth_service.applications.schemas import (
@@ -22,8 +22,9 @@ from auth_service.users import service as users
 from kgents_shared.auth import Principal, require
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/auth/clients", tags=["clients"])
+router = Router(prefix="/api/v1/auth/clients", tags=["clients"])
 ClientsRead = Annotated[Principal, Depends(require("clients:read"))]
 ClientsWrite = Annotated[Principal, Depends(require("clients:write"))]
 

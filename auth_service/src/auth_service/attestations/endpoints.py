@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from auth_service.dependencies import PartsDep
 from kgents_shared.auth import Principal, require_service
 from kgents_shared.contracts.attestations import SignAttestation, SignedAttestation
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-internal_router = APIRouter(prefix="/internal/attestations", tags=["internal"])
+internal_router = Router(prefix="/internal/attestations", tags=["internal"])
 ManagementCalls = Annotated[Principal, Depends(require_service("management"))]
 
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from auth_service.dependencies import PartsDep
 from auth_service.keys.metadata import server_metadata
 from auth_service.keys.rotation import CACHED_S
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/.well-known", tags=["discovery"])
+router = Router(prefix="/.well-known", tags=["discovery"])
 _MAX_AGE = f"public, max-age={CACHED_S}"
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response, status
+from fastapi import Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from auth_service.dependencies import Network, ReadyParts
@@ -11,8 +11,9 @@ from auth_service.oidc.service import LIFETIME_S, LoginRefused
 from auth_service.people.endpoints import token_pair
 from auth_service.people.schemas import TokenPair
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/auth/oidc", tags=["auth"])
+router = Router(prefix="/api/v1/auth/oidc", tags=["auth"])
 
 
 @router.get(

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, status
+from fastapi import Depends, Path, status
 
 from auth_service.dependencies import PartsDep
 from auth_service.organisations import service
@@ -19,9 +19,10 @@ from auth_service.users import service as users
 from kgents_shared.auth import Principal, require
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/organisations", tags=["organisations"])
-admin_router = APIRouter(prefix="/api/v1/admin/organisations", tags=["admin"])
+router = Router(prefix="/api/v1/organisations", tags=["organisations"])
+admin_router = Router(prefix="/api/v1/admin/organisations", tags=["admin"])
 OrganisationsRead = Annotated[Principal, Depends(require("organisations:read"))]
 OrganisationsWrite = Annotated[Principal, Depends(require("organisations:write"))]
 OrganisationsAdmin = Annotated[Principal, Depends(require("organisations:write", "users:write"))]

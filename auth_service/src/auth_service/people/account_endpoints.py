@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, status
+from fastapi import status
 
 from auth_service.dependencies import InPerson, Network, ReadyParts
 from auth_service.people.events import USER_LOGGED_OUT, UserChanged
@@ -10,8 +10,9 @@ from auth_service.people.passwords import MailedTokenRefused
 from auth_service.people.schemas import Accepted, Address, Logout, MailedToken, NewPassword, PasswordChange
 from auth_service.users import service as users
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+router = Router(prefix="/api/v1/auth", tags=["auth"])
 
 
 @router.post("/logout", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(404))

@@ -1,6 +1,6 @@
 """POST /auth/register, /auth/login, /auth/refresh."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from auth_service.dependencies import Network, ReadyParts
 from auth_service.people.schemas import Accepted, Login, Refresh, Registration, TokenPair
@@ -8,8 +8,9 @@ from auth_service.tokens.scopes import ScopeNotGranted
 from auth_service.tokens.service import RefreshRefused, TokenGrant
 from kgents_shared.errors import FaultItem, InvalidInput, Unauthenticated
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+router = Router(prefix="/api/v1/auth", tags=["auth"])
 
 
 @router.post("/register", status_code=202, responses=refusals(403, 429))

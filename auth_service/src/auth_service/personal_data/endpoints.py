@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, status
+from fastapi import Depends, status
 from fastapi.responses import StreamingResponse
 
 from auth_service.dependencies import InPerson, PartsDep
@@ -11,8 +11,9 @@ from auth_service.users import service as users
 from kgents_shared.auth import Principal, require
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1", tags=["users"])
+router = Router(prefix="/api/v1", tags=["users"])
 UsersRead = Annotated[Principal, Depends(require("users:read"))]
 
 

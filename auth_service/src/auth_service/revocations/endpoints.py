@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
 from auth_service.dependencies import PartsDep
 from kgents_shared.auth import Principal, require_service
 from kgents_shared.contracts.path_table import load_path_table
 from kgents_shared.contracts.revocations import RevocationPage
+from kgents_shared.http.routing import Router
 
-internal_router = APIRouter(prefix="/internal/revocations", tags=["internal"])
+internal_router = Router(prefix="/internal/revocations", tags=["internal"])
 AnyService = Annotated[Principal, Depends(require_service(*sorted(load_path_table().services)))]
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import Depends, Query, status
 
 from auth_service.dependencies import PartsDep
 from auth_service.roles import service
@@ -22,8 +22,9 @@ from kgents_shared.auth import ROLE_SCOPES, SCOPES, Principal, require
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.errors import FaultItem, InvalidInput
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
+router = Router(prefix="/api/v1/admin", tags=["admin"])
 RolesRead = Annotated[Principal, Depends(require("roles:read"))]
 RolesWrite = Annotated[Principal, Depends(require("roles:write"))]
 OfRole = Annotated[str | None, Query(max_length=63)]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from auth_service.dependencies import Network, ReadyParts
 from auth_service.machines.repository import ClientRecord
@@ -19,8 +19,9 @@ from auth_service.tokens.scopes import ScopeNotGranted
 from auth_service.tokens.service import PEOPLES_CLIENT, RefreshRefused, TokenGrant
 from auth_service.tokens.token_request import parse_form
 from kgents_shared.auth import TokenVerifier
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+router = Router(prefix="/api/v1/auth", tags=["auth"])
 _NOT_HERE = "The audience is none that this client may have."
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from auth_service.dependencies import Network, ReadyParts
 from auth_service.machines.repository import ClientRecord
@@ -17,8 +17,9 @@ from auth_service.tokens.service import PEOPLES_CLIENT, REFRESH_PREFIX
 from auth_service.tokens.token_request import parse_form
 from kgents_shared.auth import TokenVerifier
 from kgents_shared.auth.api_keys import PREFIX as API_KEY_PREFIX
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+router = Router(prefix="/api/v1/auth", tags=["auth"])
 
 
 @router.post("/introspect", openapi_extra=TOKEN_ABOUT, response_model_exclude_unset=True, responses=OAUTH_REFUSALS)

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import Depends, Query, status
 
 from auth_service.dependencies import PartsDep
 from auth_service.people.schemas import NewPerson, normalised
@@ -13,8 +13,9 @@ from auth_service.users.schemas import PersonChange, PersonView
 from kgents_shared.auth import Principal, require
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/admin/users", tags=["admin"])
+router = Router(prefix="/api/v1/admin/users", tags=["admin"])
 UsersRead = Annotated[Principal, Depends(require("users:read"))]
 UsersWrite = Annotated[Principal, Depends(require("users:write"))]
 _Word = Annotated[str | None, Query(max_length=320, pattern=r"^[^\x00]*$")]

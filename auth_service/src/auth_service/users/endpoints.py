@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 
 from auth_service.dependencies import InPerson, PartsDep
 from auth_service.users import service
@@ -10,9 +10,10 @@ from auth_service.users.schemas import ProfileChange, UserView
 from kgents_shared.auth import Principal, require, require_service
 from kgents_shared.contracts.standing import Standing
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/users", tags=["users"])
-internal_router = APIRouter(prefix="/internal/people", include_in_schema=False)
+router = Router(prefix="/api/v1/users", tags=["users"])
+internal_router = Router(prefix="/internal/people", include_in_schema=False)
 Anyone = Annotated[Principal, Depends(require())]
 StandingCalls = Annotated[Principal, Depends(require_service("governance", "runtime"))]
 Subject = Annotated[str, Path(max_length=200, description="a token's `sub`")]

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from governance_service.approvals.repository import ApprovalFilter
 from governance_service.approvals.schemas import ApprovalSummary, ApprovalView, Decision, summary_of, view_of
@@ -14,8 +14,9 @@ from governance_service.dependencies import Approvals, ApprovalsDecide, Approval
 from kgents_shared.auth import OfOrganisation, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/approvals", tags=["approvals"])
+router = Router(prefix="/api/v1/approvals", tags=["approvals"])
 Action = Annotated[
     str | None, Query(max_length=300, pattern=r"^[^\x00-\x1f]+$", description="`tool:<name>` or `repeat:<name>`")
 ]

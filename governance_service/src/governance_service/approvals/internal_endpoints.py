@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from governance_service.approvals.schemas import state_of
 from governance_service.dependencies import Approvals, RuntimeCalls, ToolsCalls, ToolsOrRuntimeCalls
@@ -17,8 +17,9 @@ from kgents_shared.contracts.approvals import (
     ConsumeApproval,
 )
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-internal_router = APIRouter(prefix="/internal/approvals", include_in_schema=False)
+internal_router = Router(prefix="/internal/approvals", include_in_schema=False)
 MOST_IDS = 200
 
 

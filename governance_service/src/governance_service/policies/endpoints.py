@@ -3,7 +3,6 @@
 from typing import Literal
 from uuid import UUID
 
-from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
 from governance_service.dependencies import Policies, PoliciesRead, PoliciesWrite
@@ -25,9 +24,10 @@ from governance_service.policies.service import TRIED, check_may_govern
 from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 from kgents_shared.policies.schema import schema_text
 
-router = APIRouter(prefix="/api/v1/governance/policies", tags=["policies"])
+router = Router(prefix="/api/v1/governance/policies", tags=["policies"])
 
 
 @router.get("")

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from governance_service.dependencies import Policies, ToolsCalls
 from kgents_shared.contracts.policies import PolicyPage
+from kgents_shared.http.routing import Router
 
-internal_router = APIRouter(prefix="/internal/policies", tags=["internal"])
+internal_router = Router(prefix="/internal/policies", tags=["internal"])
 
 
 @internal_router.get("")

@@ -2,19 +2,20 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, status
+from fastapi import status
 from fastapi.responses import JSONResponse, Response
 
 from kgents_shared.auth import OfOrganisation, owner_of_new
 from kgents_shared.http.openapi import refusals
 from kgents_shared.http.refs_only import RefsOnly
+from kgents_shared.http.routing import Router
 from nl_agent_service.clients import Caller
 from nl_agent_service.dependencies import Bearer, DraftRepositoryDep, DraftServiceDep, DraftsRead, DraftsWrite, Key
 from nl_agent_service.drafts.schemas import Drafting, DraftRequest, drafting_view
 from nl_agent_service.drafts.service import Asked
 from nl_agent_service.errors import DraftNotFound
 
-router = APIRouter(prefix="/api/v1/nl/agents", tags=["agents out of plain language"])
+router = Router(prefix="/api/v1/nl/agents", tags=["agents out of plain language"])
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, response_model=Drafting, responses=refusals(409, 429, 502, 504))

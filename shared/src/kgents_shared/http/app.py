@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
 
@@ -13,6 +13,7 @@ from kgents_shared.errors.handlers import install_error_handlers
 from kgents_shared.http.edge import EdgeMiddleware
 from kgents_shared.http.identity import Lifespan, asked_over_http, following
 from kgents_shared.http.openapi import describe_refusals
+from kgents_shared.http.routing import Router
 from kgents_shared.http.settings import ServiceSettings
 
 Probe = Callable[[], Awaitable[bool]]
@@ -24,6 +25,18 @@ class Health(BaseModel):
     status: str
     service: str
     parts: dict[str, bool]
+
+
+_health_router = Router(include_in_schema=False)
+
+
+@_health_router.get("/health")
+async def _health(request: Request, response: Response) -> Health:
+    state = request.app.state
+    parts = {name: await probe() for name, probe in state.health_probes.items()}
+    healthy = all(parts.values())
+    response.status_code = 200 if healthy else 503
+    return Health(status="ok" if healthy else "degraded", service=state.service_name, parts=parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,7 @@ class ServiceFrame:
     title: str
     settings: ServiceSettings
     lifespan: Lifespan
-    routers: Sequence[APIRouter]
+    routers: Sequence[Router]
     identity: IdentitySource | None = None
     max_body_bytes: int = 1_048_576
     larger_bodies: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -65,7 +78,6 @@ def build_service_app(frame: ServiceFrame) -> FastAPI:
         openapi_url="/openapi.json",
         separate_input_output_schemas=False,
         redirect_slashes=False,  # the redirect would lead to whatever host the request names
-        generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
     app.state.service_name = frame.name
@@ -73,9 +85,8 @@ def build_service_app(frame: ServiceFrame) -> FastAPI:
     app.state.health_probes = dict[str, Probe]()
     app.state.ending = asyncio.Event()
     install_error_handlers(app)
-    for router in frame.routers:
-        app.include_router(router)
-    app.include_router(_health_router(app))
+    for router in (*frame.routers, _health_router):
+        app.router.routes += router.routes
     describe_refusals(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -95,16 +106,3 @@ def build_service_app(frame: ServiceFrame) -> FastAPI:
         )
     app.add_middleware(EdgeMiddleware, max_body_bytes=frame.max_body_bytes, larger_bodies=frame.larger_bodies)
     return app
-
-
-def _health_router(app: FastAPI) -> APIRouter:
-    router = APIRouter(include_in_schema=False)
-
-    @router.get("/health")
-    async def health(response: Response) -> Health:
-        parts = {name: await probe() for name, probe in app.state.health_probes.items()}
-        healthy = all(parts.values())
-        response.status_code = 200 if healthy else 503
-        return Health(status="ok" if healthy else "degraded", service=app.state.service_name, parts=parts)
-
-    return router

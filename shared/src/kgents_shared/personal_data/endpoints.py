@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Request
+from fastapi import Depends, FastAPI, Path, Request
 from fastapi.responses import StreamingResponse
 
 from kgents_shared.auth import Principal, require_service
+from kgents_shared.http.routing import Router
 from kgents_shared.http.settings import ServiceSettings
 from kgents_shared.personal_data.tables import PersonalData
 
@@ -15,9 +16,9 @@ Subject = Annotated[str, Path(min_length=1, max_length=200, description="a token
 Before = Callable[[FastAPI, str], Awaitable[None]]
 
 
-def personal_data_router(data: PersonalData, before_erasing: Before | None = None) -> APIRouter:
+def personal_data_router(data: PersonalData, before_erasing: Before | None = None) -> Router:
     """The two routes; `before_erasing` does what has to be done by the service's own rules, and may be done again."""
-    router = APIRouter(prefix="/internal/people/{subject}/data", include_in_schema=False)
+    router = Router(prefix="/internal/people/{subject}/data", include_in_schema=False)
 
     @router.get("")
     async def give_out(subject: Subject, _: AuthCalls, request: Request) -> StreamingResponse:

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from kgents_shared.errors import ApiError
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 from tool_registry_service.authorization.models import PendingAuthorization
 from tool_registry_service.authorization.schemas import AuthorizationEnd, AuthorizationStart
 from tool_registry_service.authorization.state import state_hash
@@ -16,7 +17,7 @@ from tool_registry_service.errors import AuthorizationFailed, AuthorizationNotPe
 from tool_registry_service.mcp_servers.discovery import offer_from
 from tool_registry_service.mcp_servers.schemas import Empty
 
-router = APIRouter(prefix="/api/v1/mcp-servers", tags=["tools"])
+router = Router(prefix="/api/v1/mcp-servers", tags=["tools"])
 _GOOD_FOR = timedelta(minutes=10)
 Answer = Annotated[str | None, Query(max_length=4096)]
 

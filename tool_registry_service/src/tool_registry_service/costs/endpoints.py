@@ -2,17 +2,16 @@
 
 from datetime import UTC, datetime
 
-from fastapi import APIRouter
-
 from kgents_shared.auth import OfOrganisation, Principal, named, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
+from kgents_shared.http.routing import Router
 from tool_registry_service.costs.models import ToolCost
 from tool_registry_service.costs.schemas import Cost, ToolCostView
 from tool_registry_service.dependencies import RegistryDep, ToolsRead, ToolsWrite
 from tool_registry_service.errors import CostNotSet, ToolNotFound
 from tool_registry_service.registry import Registry
 
-router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
+router = Router(prefix="/api/v1/tools", tags=["tools"])
 
 
 @router.get("/costs")

@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import Header, Response
 
 from kgents_shared.auth import named
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 from tool_registry_service.dependencies import RegistryDep, ToolsInvoke
 from tool_registry_service.direct_calls.schemas import DirectCall, DirectCallAnswer
 from tool_registry_service.direct_calls.service import Asked
 from tool_registry_service.errors import ToolNotFound
 
-router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
+router = Router(prefix="/api/v1/tools", tags=["tools"])
 _Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$")]
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -13,6 +12,7 @@ from kgents_shared.errors import FaultItem, InvalidInput
 from kgents_shared.errors.refs_only import refuse_secrets
 from kgents_shared.http.openapi import refusals
 from kgents_shared.http.refs_only import RefsOnly
+from kgents_shared.http.routing import Router
 from kgents_shared.http.vault import CredentialUse
 from tool_registry_service.dependencies import RegistryDep, ToolsRead, ToolsWrite
 from tool_registry_service.http_tools.access import check_schemas
@@ -36,7 +36,7 @@ from tool_registry_service.tools.endpoints import view_of_tool
 from tool_registry_service.tools.schemas import Acceptance, ToolView
 
 _AGAIN = "send it, or: kgents tools refresh NAME FILE"
-router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
+router = Router(prefix="/api/v1/tools", tags=["tools"])
 
 
 @router.post("", status_code=201, responses=refusals(409))

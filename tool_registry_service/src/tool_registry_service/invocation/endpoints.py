@@ -1,11 +1,10 @@
 """What the runtime calls, on a run's behalf."""
 
-from fastapi import APIRouter
-
 from kgents_shared.contracts.tools import InvokeToolAnswer, InvokeToolRequest, StopCalls, StoppedCalls
+from kgents_shared.http.routing import Router
 from tool_registry_service.dependencies import RegistryDep, RuntimeOnly
 
-internal_router = APIRouter(prefix="/internal/tools", include_in_schema=False)
+internal_router = Router(prefix="/internal/tools", include_in_schema=False)
 
 
 @internal_router.post("/invoke", response_model_exclude_none=True)

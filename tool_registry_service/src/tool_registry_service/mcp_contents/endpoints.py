@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from kgents_shared.auth import Principal
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 from tool_registry_service.dependencies import RegistryDep, ToolsInvoke, ToolsRead
 from tool_registry_service.mcp_contents.schemas import (
     FilledPrompt,
@@ -18,7 +19,7 @@ from tool_registry_service.mcp_contents.schemas import (
 from tool_registry_service.mcp_contents.service import ContentService
 from tool_registry_service.registry import Registry
 
-router = APIRouter(prefix="/api/v1/mcp-servers/{server_id}", tags=["tools"])
+router = Router(prefix="/api/v1/mcp-servers/{server_id}", tags=["tools"])
 Uri = Annotated[str, Query(max_length=2000, pattern=r"^[a-zA-Z][a-zA-Z0-9+.-]*:[\x21-\x7e]+$")]
 
 

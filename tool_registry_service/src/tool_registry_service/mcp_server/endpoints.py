@@ -5,13 +5,14 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from kgents_shared.auth import Principal, require
 from kgents_shared.errors import Forbidden, Unauthenticated
+from kgents_shared.http.routing import Router
 from tool_registry_service.mcp_server.callers import Caller
 from tool_registry_service.mcp_server.door import McpDoor
 from tool_registry_service.mcp_server.offers import READS_AGENTS, READS_RUNS, READS_TOOLS
@@ -49,8 +50,8 @@ class _McpRoute(APIRoute):
         return checked
 
 
-router = APIRouter(tags=["mcp"])
-mcp_router = APIRouter(route_class=_McpRoute, include_in_schema=False)
+router = Router(tags=["mcp"])
+mcp_router = Router(route_class=_McpRoute, include_in_schema=False)
 
 
 @router.get(_METADATA)

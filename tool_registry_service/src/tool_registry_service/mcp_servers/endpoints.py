@@ -3,12 +3,11 @@
 from dataclasses import replace
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page, new_id
 from kgents_shared.http.openapi import refusals
 from kgents_shared.http.refs_only import RefsOnly
+from kgents_shared.http.routing import Router
 from tool_registry_service.dependencies import RegistryDep, ToolsRead, ToolsWrite
 from tool_registry_service.mcp_client.targets import ServerRow
 from tool_registry_service.mcp_servers.changing import as_stored, changed, waits_for_a_person
@@ -29,7 +28,7 @@ from tool_registry_service.tools.schemas import Acceptance, ToolChange, ToolView
 from tool_registry_service.wasm_tools.parts import WasmDep
 from tool_registry_service.wasm_tools.registration import offer_of_server, registered
 
-router = APIRouter(prefix="/api/v1/mcp-servers", tags=["tools"])
+router = Router(prefix="/api/v1/mcp-servers", tags=["tools"])
 _NOT_YET = "It has no tools before it is authorized (POST …/authorize, or kgents mcp authorize)."
 
 

@@ -4,13 +4,12 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from kgents_shared.contracts.model import Contract
+from kgents_shared.http.routing import Router
 from tool_registry_service.dependencies import RegistryDep, ToolsRead
 from tool_registry_service.mcp_client.stdio_servers import StdioReport
 
-router = APIRouter(prefix="/api/v1/mcp-servers", tags=["tools"])
+router = Router(prefix="/api/v1/mcp-servers", tags=["tools"])
 
 
 class ProcessLimits(Contract):

@@ -3,13 +3,14 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import AwareDatetime
 
 from kgents_shared.auth import OfOrganisation, Principal, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.errors import Forbidden
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 from tool_registry_service.dependencies import RegistryDep, ToolsRead, ToolsWrite
 from tool_registry_service.permissions.models import EVERYBODY, PermissionRule, ToolCapability
 from tool_registry_service.permissions.repository import DenialCount, DenialFilter, RuleFilter
@@ -23,7 +24,7 @@ from tool_registry_service.permissions.schemas import (
     RuleView,
 )
 
-router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
+router = Router(prefix="/api/v1/tools", tags=["tools"])
 GOVERN = "platform:govern"
 CapabilityName = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 OfSystem = Annotated[Literal["system", "owner"], Query(description="system: the platform's, an administrator's work")]

@@ -4,12 +4,13 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import AwareDatetime
 
 from kgents_shared.auth import OfOrganisation, owners_listed
 from kgents_shared.contracts.tools import RecordedCall, RecordedCalls
 from kgents_shared.db import Page, PageQuery, make_page
+from kgents_shared.http.routing import Router
 from tool_registry_service.costs.schemas import Cost
 from tool_registry_service.dependencies import RegistryDep, RuntimeOnly, ToolsRead
 from tool_registry_service.errors import InvocationNotFound
@@ -17,8 +18,8 @@ from tool_registry_service.invocation.models import Invocation
 from tool_registry_service.records.repository import InvocationFilter, calls_of, empty_calls
 from tool_registry_service.records.schemas import InvocationView
 
-router = APIRouter(prefix="/api/v1/tools/invocations", tags=["tools"])
-internal_router = APIRouter(prefix="/internal/tools/calls", include_in_schema=False)
+router = Router(prefix="/api/v1/tools/invocations", tags=["tools"])
+internal_router = Router(prefix="/internal/tools/calls", include_in_schema=False)
 
 
 def _filter(

@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
 from kgents_shared.auth import OfOrganisation, named, owners_listed
 from kgents_shared.contracts.tools import KnownTool, KnownTools, ResolvedTools, ResolveToolsRequest
 from kgents_shared.db import Page, PageQuery, make_page
+from kgents_shared.http.routing import Router
 from tool_registry_service.builtin_tools.builtin import BuiltinDefinition
 from tool_registry_service.builtin_tools.listing import wanted_of
 from tool_registry_service.calls import ToolKind
@@ -22,7 +23,7 @@ from tool_registry_service.tools.models import Tool, ToolState, ToolVersion
 from tool_registry_service.tools.repository import ToolFilter
 from tool_registry_service.tools.schemas import HttpRequestView, PendingDefinition, ToolVersionView, ToolView
 
-router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
+router = Router(prefix="/api/v1/tools", tags=["tools"])
 
 
 class ToolQuery:
@@ -51,7 +52,7 @@ class ToolQuery:
 
 
 Wanted = Annotated[ToolQuery, Depends()]
-internal_router = APIRouter(prefix="/internal/tools", include_in_schema=False)
+internal_router = Router(prefix="/internal/tools", include_in_schema=False)
 
 
 @router.get("")

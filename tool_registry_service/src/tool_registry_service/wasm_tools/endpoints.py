@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 
 from kgents_shared.auth import OfOrganisation, owner_of_new, owners_listed
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
 from kgents_shared.http.refs_only import RefsOnly
+from kgents_shared.http.routing import Router
 from tool_registry_service.dependencies import ToolsRead, ToolsWrite
 from tool_registry_service.wasm_tools.faults import WasmRefused
 from tool_registry_service.wasm_tools.models import WasmModule, WasmRow
@@ -24,7 +25,7 @@ from tool_registry_service.wasm_tools.schemas import (
 
 _BINARY, _TEXT = b"\0asm", (b"(", b";;")
 MODULES_PATH = "/api/v1/mcp-servers/modules"
-router = APIRouter(prefix="/api/v1/mcp-servers", tags=["tools"])
+router = Router(prefix="/api/v1/mcp-servers", tags=["tools"])
 _UPLOAD = {
     "requestBody": {
         "required": True,

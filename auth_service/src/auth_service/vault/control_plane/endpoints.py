@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from auth_service.dependencies import PartsDep
 from auth_service.vault.control_plane.repository import ConnectionRecord, SetupRecord
@@ -21,8 +21,9 @@ from auth_service.vault.credentials.service import ref_of
 from kgents_shared.auth import OfOrganisation, owner_of_new
 from kgents_shared.db import Page, PageQuery, make_page
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/cp", tags=["credentials"])
+router = Router(prefix="/api/v1/cp", tags=["credentials"])
 
 
 @router.put("/platform-credentials", responses=refusals(409))

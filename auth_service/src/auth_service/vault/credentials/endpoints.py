@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response, status
+from fastapi import Depends, Query, Response, status
 
 from auth_service.dependencies import PartsDep
 from auth_service.vault.credentials.repository import CredentialRecord, NewCredentialRow, UseRecord
@@ -22,9 +22,10 @@ from kgents_shared.contracts.credentials import (
 )
 from kgents_shared.db import Page, PageQuery, make_page, new_id
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/credentials", tags=["credentials"])
-internal_router = APIRouter(prefix="/internal/credentials", tags=["internal"])
+router = Router(prefix="/api/v1/credentials", tags=["credentials"])
+internal_router = Router(prefix="/internal/credentials", tags=["internal"])
 CredentialsRead = Annotated[Principal, Depends(require("credentials:read"))]
 CredentialsWrite = Annotated[Principal, Depends(require("credentials:write"))]
 OfType = Annotated[CredentialType | None, Query(alias="type", description="this type alone")]

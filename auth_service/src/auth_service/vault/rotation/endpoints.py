@@ -3,15 +3,16 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, status
+from fastapi import Depends, status
 from pydantic import BaseModel, ConfigDict
 
 from auth_service.dependencies import PartsDep
 from auth_service.vault.rotation.service import VaultStatus
 from kgents_shared.auth import Principal, require
 from kgents_shared.http.openapi import refusals
+from kgents_shared.http.routing import Router
 
-router = APIRouter(prefix="/api/v1/admin/vault", tags=["admin"])
+router = Router(prefix="/api/v1/admin/vault", tags=["admin"])
 VaultRead = Annotated[Principal, Depends(require("vault:read"))]
 VaultWrite = Annotated[Principal, Depends(require("vault:write"))]
 
