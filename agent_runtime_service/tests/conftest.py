@@ -12,6 +12,7 @@ from agent_runtime_service.settings import RuntimeSettings
 from kgents_shared.testing.model_server import ModelServer
 from kgents_shared.testing.tokens import TokenIssuer
 from tests.external.running_runtime import Runtime, running_runtime
+from tests.external.runtime_process import FrontNursery
 from tests.external.runtime_siblings import RuntimeSiblings
 from tests.external.worker_nursery import WorkerNursery
 
@@ -32,6 +33,12 @@ def issuer() -> TokenIssuer:
 @pytest.fixture(scope="session")
 async def nursery() -> AsyncGenerator[WorkerNursery]:
     async with WorkerNursery() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def front_nursery() -> AsyncGenerator[FrontNursery]:
+    async with FrontNursery() as running:
         yield running
 
 

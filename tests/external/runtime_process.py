@@ -1,54 +1,63 @@
-"""A runtime in a process of its own, to be killed: `python -m tests.external.runtime_process`, settings on stdin."""
+"""Runtimes in processes of their own, to be killed, out of one that has the runtime imported.
+
+`python -m tests.external.runtime_process` is that one. A front tells where it listens in a file beside its door.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any, Self
 
 from agent_runtime_service.settings import RuntimeSettings
 from kgents_shared.auth import StaticKeySource
 from kgents_shared.telemetry.logs import configure_logging
+from kgents_shared.testing.polling import eventually
 from kgents_shared.testing.tokens import TokenIssuer, only_keys
+from tests.external.nursery import Nursery, Request, fork_for_each_line, is_alive
+from tests.external.running_runtime import running_front
 
-ROOT = Path(__file__).resolve().parents[2]
+
+class FrontNursery(Nursery):
+    """What fronts are forked from."""
+
+    def __init__(self) -> None:
+        super().__init__("tests.external.runtime_process")
 
 
 class RuntimeProcess:
     """The test's side: `url` once it is started; `kill()` is `kill -9`; `start()` again takes the same door."""
 
-    def __init__(self, settings: RuntimeSettings, issuer: TokenIssuer, door_path: Path) -> None:
+    def __init__(self, nursery: FrontNursery, settings: RuntimeSettings, issuer: TokenIssuer, door_path: Path) -> None:
         values: dict[str, Any] = settings.model_dump(mode="json")
         for name in ("database_url", "nats_token", "client_secret", "openai_api_key"):
             secret = getattr(settings, name)
             values[name] = secret.get_secret_value() if secret is not None else None
-        self._request = {"settings": values, "jwks": issuer.jwks, "door": str(door_path)}
-        self._process: asyncio.subprocess.Process | None = None
+        self._nursery = nursery
+        self._url_path = door_path.with_suffix(".url")
+        self._request: Request = {
+            "settings": values, "jwks": issuer.jwks, "door": str(door_path), "url": str(self._url_path)
+        }  # fmt: skip
+        self._pid: int | None = None
         self.url = ""
 
     async def start(self) -> None:
         """Start the process and wait until it listens."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.external.runtime_process",
-            cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        self._process = process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(self._request).encode())
-        process.stdin.close()
-        line = await asyncio.wait_for(process.stdout.readline(), 60)
-        self.url = json.loads(line)["url"]
+        self._url_path.unlink(missing_ok=True)
+        self._pid = await self._nursery.fork(self._request)
+        await eventually(self._url_path.exists, describe="the front listens")
+        self.url = self._url_path.read_text("utf-8")
 
     async def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """End it that way and wait for its end."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(number)
-            await self._process.wait()
+        if self._pid is not None:
+            pid, self._pid = self._pid, None
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            await eventually(lambda: not is_alive(pid), describe="the front ends")
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -58,18 +67,22 @@ class RuntimeProcess:
         await self.kill()
 
 
-async def _serve(request: dict[str, Any]) -> None:
-    from tests.external.running_runtime import running_front  # noqa: PLC0415 -- the test's side needs none of it
-
+async def _serve(request: Request) -> None:
     configure_logging(as_json=True)
     settings = RuntimeSettings.model_validate(request["settings"])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with running_front(settings, only_keys(StaticKeySource(request["jwks"])), Path(request["door"])) as front:
-        sys.stdout.write(json.dumps({"url": front.url, "pid": os.getpid()}) + "\n")
-        sys.stdout.flush()
+        _tell(Path(request["url"]), front.url)
         await stop.wait()
 
 
+def _tell(path: Path, url: str) -> None:
+    """Whole, or not at all."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(url, "utf-8")
+    draft.rename(path)
+
+
 if __name__ == "__main__":
-    asyncio.run(_serve(json.load(sys.stdin)))
+    fork_for_each_line(lambda request: asyncio.run(_serve(request)))

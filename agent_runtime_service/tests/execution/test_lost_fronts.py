@@ -4,7 +4,7 @@ import asyncio
 import signal
 import tempfile
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from kgents_shared.testing.plain_http import PLAIN
 from kgents_shared.testing.polling import eventually
 from kgents_shared.testing.tokens import TokenIssuer
 from tests.external.running_runtime import Worker
-from tests.external.runtime_process import RuntimeProcess
+from tests.external.runtime_process import FrontNursery, RuntimeProcess
 from tests.external.runtime_siblings import Gate, RuntimeSiblings
 from tests.external.worker_nursery import WorkerNursery
 
@@ -58,21 +58,29 @@ class Stage:
         return found
 
 
+SetStage = Callable[[RuntimeSettings], AbstractAsyncContextManager[Stage]]
+
+
 @pytest.fixture
-async def stage(
-    make_settings: Callable[..., RuntimeSettings], issuer: TokenIssuer, nursery: WorkerNursery
-) -> AsyncGenerator[Stage]:
-    async with _stage(make_settings(), issuer, nursery) as opened:
+def set_stage(issuer: TokenIssuer, nursery: WorkerNursery, front_nursery: FrontNursery) -> SetStage:
+    return lambda settings: _stage(settings, issuer, nursery, front_nursery)
+
+
+@pytest.fixture
+async def stage(make_settings: Callable[..., RuntimeSettings], set_stage: SetStage) -> AsyncGenerator[Stage]:
+    async with set_stage(make_settings()) as opened:
         yield opened
 
 
 @asynccontextmanager
-async def _stage(settings: RuntimeSettings, issuer: TokenIssuer, nursery: WorkerNursery) -> AsyncGenerator[Stage]:
+async def _stage(
+    settings: RuntimeSettings, issuer: TokenIssuer, nursery: WorkerNursery, front_nursery: FrontNursery
+) -> AsyncGenerator[Stage]:
     owner = f"owner-{uuid4().hex}"
     spec = AgentSpec.model_validate({"name": "helper", "system_prompt": "Help.", "tools": {"allow": ["time.*"]}})
     with tempfile.TemporaryDirectory(prefix="kg") as folder:
         door = Path(folder) / "door.sock"
-        async with RuntimeProcess(settings, issuer, door) as front:
+        async with RuntimeProcess(front_nursery, settings, issuer, door) as front:
             worker = Worker(Path(folder), door, owner, spec)
             await worker.start(nursery)
             async with httpx.AsyncClient(base_url=front.url, timeout=60, verify=PLAIN) as client:
@@ -114,10 +122,7 @@ async def test_a_run_whose_front_was_killed_is_ended_by_the_next_one(stage: Stag
 
 
 async def test_a_budget_holds_over_the_death_of_a_front_that_was_spending_it(
-    make_settings: Callable[..., RuntimeSettings],
-    issuer: TokenIssuer,
-    nursery: WorkerNursery,
-    model: ModelServer,
+    make_settings: Callable[..., RuntimeSettings], set_stage: SetStage, model: ModelServer
 ):
     gate = Gate()
 
@@ -126,7 +131,7 @@ async def test_a_budget_holds_over_the_death_of_a_front_that_was_spending_it(
         return Reply("never heard", prompt_tokens=100, completion_tokens=100)
 
     model.answer_with(lambda _: Reply("Hello.", prompt_tokens=100, completion_tokens=100))
-    async with _stage(make_settings(budget_allotment_s=1.0), issuer, nursery) as stage:
+    async with set_stage(make_settings(budget_allotment_s=1.0)) as stage:
         new = {"scope": "user", "window": "total", "max_tokens": 7000}
         budget = (await stage.request("PUT", "/api/v1/budgets", json=new)).json()
         await stage.until_answered("Hello", "key-1")

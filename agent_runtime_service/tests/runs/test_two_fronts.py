@@ -26,7 +26,7 @@ from tests.external.running_runtime import (
     read_events,
     running_front,
 )
-from tests.external.runtime_process import RuntimeProcess
+from tests.external.runtime_process import FrontNursery, RuntimeProcess
 from tests.external.runtime_siblings import Gate
 from tests.external.worker_nursery import WorkerNursery
 
@@ -79,7 +79,10 @@ class Stage:
 
 @pytest.fixture
 async def stage(
-    make_settings: Callable[..., RuntimeSettings], issuer: TokenIssuer, nursery: WorkerNursery
+    make_settings: Callable[..., RuntimeSettings],
+    issuer: TokenIssuer,
+    nursery: WorkerNursery,
+    front_nursery: FrontNursery,
 ) -> AsyncGenerator[Stage]:
     owner = f"owner-{uuid4().hex}"
     spec = AgentSpec.model_validate({"name": "helper", "system_prompt": "Help.", "tools": {"allow": ["time.*"]}})
@@ -87,7 +90,7 @@ async def stage(
         doors = [Path(folder) / name for name in ("one.sock", "two.sock")]
         first, second = (make_settings(door_url=f"unix:{door}") for door in doors)
         async with (
-            RuntimeProcess(first, issuer, doors[0]) as one,
+            RuntimeProcess(front_nursery, first, issuer, doors[0]) as one,
             running_front(second, issuer.identity, doors[1]) as two,
         ):
             worker = Worker(Path(folder), doors[0], owner, spec)
