@@ -73,7 +73,8 @@ class Subject:
             self.issuer.issuer, IdentitySource(self.issuer.keys, self.feed, OneKey()), _SERVICE
         )
 
-    async def _read(self, position: int) -> RevocationPage:
+    async def _read(self, position: int, wait_s: float) -> RevocationPage:
+        del wait_s
         return self._page if position == 0 else self._page.model_copy(update={"items": []})
 
     def token(self, subject: str = "ada") -> str:

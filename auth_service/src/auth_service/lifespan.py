@@ -30,6 +30,7 @@ from auth_service.people.refreshing import Refreshing
 from auth_service.people.service import People
 from auth_service.personal_data.service import OWN, KeepsPersonalData, OwnData, PersonalDataService
 from auth_service.personal_data.siblings import SiblingData
+from auth_service.revocations.service import RevocationNews
 from auth_service.schema import SCHEMA
 from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
@@ -75,7 +76,9 @@ def lifespan_of(
                 provider = await stack.enter_async_context(identity_provider(settings, database, hasher))
                 secret = settings.client_secret.get_secret_value()
                 siblings = await stack.enter_async_context(ServiceSession(settings.auth_url, "auth", secret))
-                parts = _wire(settings, keys, pepper, database, provider, relay.wake, siblings)
+                storage = Storage(database, events_written=relay.wake, revoked=own.feed.wake)
+                news = RevocationNews(storage, app.state.ending)
+                parts = _wire(settings, keys, pepper, storage, provider, news, siblings)
                 app.state.parts = own.parts = parts
                 parts.key_rotation.give_file(key_file)
                 stack.push_async_callback(parts.oidc.close)
@@ -111,12 +114,11 @@ def _wire(
     settings: AuthSettings,
     keys: SigningKeys,
     pepper: Pepper,
-    database: Database,
+    storage: Storage,
     provider: IdentityProvider,
-    events_written: Callable[[], None],
+    news: RevocationNews,
     siblings: ServiceSession,
 ) -> Parts:
-    storage = Storage(database, events_written)
     failures = Failures(storage)
     access_tokens = AccessTokens(keys, settings.issuer, settings.access_token_ttl_s)
     sessions = Sessions(access_tokens, settings.refresh_token_ttl_s)
@@ -139,6 +141,7 @@ def _wire(
         storage=storage,
         limits=Limits(storage, settings, failures),
         failures=failures,
+        revocation_news=news,
         people=people,
         passwords=Passwords(storage, provider, people, sessions),
         post_office=PostOffice(storage, provider, mailer_of(settings), place=settings.issuer, verifies=verifies),

@@ -31,7 +31,7 @@ from auth_service.vault.control_plane.endpoints import router as control_plane_r
 from auth_service.vault.credentials.endpoints import internal_router as resolve_router
 from auth_service.vault.credentials.endpoints import router as credentials_router
 from auth_service.vault.rotation.endpoints import router as vault_router
-from kgents_shared.auth import IdentitySource, RevocationFeed
+from kgents_shared.auth import IdentitySource
 from kgents_shared.http.app import ServiceFrame, build_service_app
 from kgents_shared.http.service import ServiceDefinition
 
@@ -76,7 +76,7 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
                 vault_router,
                 personal_data_router,
             ],
-            identity=IdentitySource(own, RevocationFeed(own.revocations_after), own),
+            identity=IdentitySource(own, own.feed, own),
             max_body_bytes=_MAX_BODY_BYTES,
         )
     )

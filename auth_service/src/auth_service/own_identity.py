@@ -3,6 +3,7 @@
 from jose.backends.base import Key
 
 from auth_service.parts import Parts
+from kgents_shared.auth import RevocationFeed
 from kgents_shared.contracts.revocations import ResolvedApiKey, RevocationPage
 from kgents_shared.errors import Unavailable
 
@@ -12,6 +13,7 @@ class OwnIdentity:
 
     def __init__(self) -> None:
         self.parts: Parts | None = None
+        self.feed = RevocationFeed(self.revocations_after)
 
     async def key(self, kid: str) -> Key | None:
         """The public key of `kid`; the table is looked at for one that isn't known here yet."""
@@ -22,10 +24,10 @@ class OwnIdentity:
             found = await parts.keys.key(kid)
         return found
 
-    async def revocations_after(self, position: int) -> RevocationPage:
-        """See `RevocationRepository.after`."""
-        async with self._parts().storage.transaction() as work:
-            return await work.revocations.after(position)
+    async def revocations_after(self, position: int, wait_s: float) -> RevocationPage:
+        """See `RevocationNews.look`: it waits for nothing, others wait for it."""
+        del wait_s
+        return await self._parts().revocation_news.look(position)
 
     async def resolve(self, key: str) -> ResolvedApiKey | None:
         """See `ApiKeys.resolve`."""

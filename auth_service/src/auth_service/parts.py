@@ -16,6 +16,7 @@ from auth_service.people.passwords import Passwords
 from auth_service.people.refreshing import Refreshing
 from auth_service.people.service import People
 from auth_service.personal_data.service import PersonalDataService
+from auth_service.revocations.service import RevocationNews
 from auth_service.settings import AuthSettings
 from auth_service.storage import Storage
 from auth_service.tokens.exchange import Exchange
@@ -38,6 +39,7 @@ class Parts:
     storage: Storage
     limits: Limits
     failures: Failures
+    revocation_news: RevocationNews
     people: People
     passwords: Passwords
     post_office: PostOffice

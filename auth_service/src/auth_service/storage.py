@@ -52,6 +52,7 @@ class Work:
         self.control_plane = ControlPlaneRepository(session)
         self.erasures = ErasureRepository(session)
         self.has_told = False
+        self.has_revoked = False
 
     async def tell(self, event_type: str, subject: UUID | str, data: BaseModel) -> None:
         """Write an event about the thing `subject` to the outbox, on this transaction."""
@@ -62,15 +63,21 @@ class Work:
         """What must stand last in the transaction: its revocations."""
         position = await self.revocations.write()
         if position is not None:
+            self.has_revoked = True
             await self.tell(REVOCATION_MADE, str(position), RevocationMade(position=position))
 
 
 class Storage:
-    """Opens transactions. Each is committed when its block ends well; then the relay is told of its events."""
+    """Opens transactions. Each is committed when its block ends well; then who waits for such is told of its events
+    and its revocations.
+    """
 
-    def __init__(self, database: Database, events_written: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, events_written: Callable[[], None], revoked: Callable[[], None] = lambda: None
+    ) -> None:
         self._database = database
         self._events_written = events_written
+        self._revoked = revoked
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Work]:
@@ -81,3 +88,5 @@ class Storage:
             await work.finish()
         if work.has_told:
             self._events_written()
+        if work.has_revoked:
+            self._revoked()

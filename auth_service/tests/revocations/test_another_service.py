@@ -53,7 +53,9 @@ class Service:
 @pytest.fixture
 async def service(auth: RunningAuth) -> AsyncGenerator[Service]:
     async with AsyncExitStack() as listener:
+        listener.callback(auth.app.state.ending.clear)  # the next test's server is another
         server = await listener.enter_async_context(serving(auth.app, host="127.0.0.1", port=0, lifespan="off"))
+        listener.callback(auth.app.state.ending.set)  # as its host does before it stops
         port = server.servers[0].sockets[0].getsockname()[1]
         given: dict[str, Any] = {"database_url": "postgresql://x", "nats_url": "nats://x", "issuer": ISSUER}
         given |= {"client_secret": SecretStr(TOOLS_SECRET), "auth_url": f"http://127.0.0.1:{port}"}

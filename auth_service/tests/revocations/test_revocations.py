@@ -163,7 +163,8 @@ async def test_who_holds_a_row_and_who_revokes_its_person_never_wait_for_one_ano
 async def test_the_news_comes_over_nats_before_the_next_poll(
     auth: RunningAuth, nats_server: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    async def read(position: int) -> RevocationPage:
+    async def read(position: int, wait_s: float) -> RevocationPage:
+        del wait_s
         async with auth.parts.storage.transaction() as work:
             return await work.revocations.after(position)
 

@@ -15,3 +15,13 @@ async def woken(event: asyncio.Event, within_s: float) -> bool:
         return False
     event.clear()
     return True
+
+
+async def first_of(within_s: float, *events: asyncio.Event) -> None:
+    """Wait until one of the events is set, or that many seconds. None of them is cleared."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

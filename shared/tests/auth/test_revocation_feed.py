@@ -17,6 +17,7 @@ from kgents_shared.auth import (
     RevokedSet,
     TokenVerifier,
 )
+from kgents_shared.auth.revocations import WAIT_S
 from kgents_shared.contracts.revocations import Revocation, RevocationPage
 from kgents_shared.errors import Unauthenticated, Unavailable
 from kgents_shared.testing.polling import eventually
@@ -32,12 +33,14 @@ class Table:
         self.rows: list[Revocation] = []
         self.away: Exception | None = None
         self.asked: list[int] = []
+        self.waited_for: list[float] = []
 
     def revoke(self, kind: Any, subject: str, epoch: int = 0, expires_at: float = SOON) -> None:
         self.rows.append(Revocation(kind=kind, subject=subject, epoch=epoch, expires_at=expires_at))
 
-    async def page(self, position: int) -> RevocationPage:
+    async def page(self, position: int, wait_s: float) -> RevocationPage:
         self.asked.append(position)
+        self.waited_for.append(wait_s)
         if self.away is not None:
             raise self.away
         shown = self.rows[position : position + 2]
@@ -225,6 +228,17 @@ async def test_a_long_feed_is_read_to_its_end_before_anybody_is_let_in(table: Ta
     await feed.read_on()
     assert table.asked == [0, 2, 4]
     assert feed.refuses(principal(token_id="t4"))
+
+
+async def test_news_are_waited_for_by_who_knows_enough_to_let_anybody_in(
+    table: Table, feed: RevocationFeed, clock: Clock
+):
+    for _ in range(2):
+        await feed.read_on()
+    clock.now += 61
+    for _ in range(2):
+        await feed.read_on()
+    assert table.waited_for == [0, WAIT_S, 0, WAIT_S]
 
 
 async def test_a_database_that_was_put_back_is_read_from_its_beginning(table: Table, feed: RevocationFeed):

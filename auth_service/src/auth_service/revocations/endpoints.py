@@ -11,14 +11,20 @@ from kgents_shared.contracts.revocations import RevocationPage
 from kgents_shared.http.routing import Router
 
 internal_router = Router(prefix="/internal/revocations", tags=["internal"])
+_LONGEST_WAIT_S = 30
 AnyService = Annotated[Principal, Depends(require_service(*sorted(load_path_table().services)))]
 
 
 @internal_router.get("")
 async def list_revocations(
-    service: AnyService, parts: PartsDep, after: Annotated[int, Query(ge=0)] = 0
+    service: AnyService,
+    parts: PartsDep,
+    after: Annotated[int, Query(ge=0)] = 0,
+    wait_s: Annotated[float, Query(ge=0, le=_LONGEST_WAIT_S)] = 0,
 ) -> RevocationPage:
-    """What was revoked after a position, in order; 0 for all that still means something."""
+    """What was revoked after a position, in order; 0 for all that still means something.
+
+    Where there is nothing, it is waited for, up to `wait_s` seconds.
+    """
     del service
-    async with parts.storage.transaction() as work:
-        return await work.revocations.after(after)
+    return await parts.revocation_news.after(after, wait_s)

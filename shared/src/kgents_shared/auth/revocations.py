@@ -16,10 +16,12 @@ from kgents_shared.errors import Unavailable
 from kgents_shared.follower import Follower
 
 STALE_AFTER_S = 60.0
+WAIT_S = 10.0
 _SWEEP_EVERY_S = 60.0
 _CATCH_UP_S = 1.0
 
-ReadPage = Callable[[int], Awaitable[RevocationPage]]
+# After a position; where nothing comes after it, that is waited for so many seconds.
+ReadPage = Callable[[int, float], Awaitable[RevocationPage]]
 _Key = tuple[Literal["session", "token"], str]
 
 
@@ -86,7 +88,7 @@ class RevokedSet:
 
 
 class RevocationFeed:
-    """Follows the feed: `read(position)` gives what came after that position."""
+    """Follows the feed: `read(position, wait_s)` gives what came after that position, and may wait for it."""
 
     def __init__(self, read: ReadPage, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._read = read
@@ -143,9 +145,10 @@ class RevocationFeed:
     async def read_on(self) -> None:
         """Read all that is new. Raises what `read` raises."""
         asked_at = self._clock()
+        wait_s = WAIT_S if self.is_fresh else 0.0  # whoever knows too little doesn't wait for more
         more = True
         while more:
-            page = await self._read(self._position)
+            page = await self._read(self._position, wait_s)
             if page.position < self._position:  # the database was put back to an earlier state
                 self._position = 0
                 continue

@@ -27,12 +27,11 @@ class RemoteIdentity:
         self.session = ServiceSession(settings.auth_url, name, settings.client_secret.get_secret_value())
         self._auth_url = settings.auth_url
 
-    async def revocations_after(self, position: int) -> RevocationPage:
-        """One page of the feed. Raises ApiError where auth is away."""
+    async def revocations_after(self, position: int, wait_s: float) -> RevocationPage:
+        """One page of the feed, which auth waits for. Raises ApiError where auth is away."""
         client = self.session.client(self._auth_url, "auth")
-        found = await client.request_json(
-            "GET", "/internal/revocations", params={"after": str(position)}, timeout_s=_TIMEOUT_S
-        )
+        params = {"after": str(position), "wait_s": str(wait_s)}
+        found = await client.request_json("GET", "/internal/revocations", params=params, timeout_s=wait_s + _TIMEOUT_S)
         return RevocationPage.model_validate(found)
 
     async def resolve(self, key: str) -> ResolvedApiKey | None:
