@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ _REQUIRED_BY_ONE: dict[str, dict[str, Any]] = {
     "auth": {"signing_key_file": Path("/nonexistent/signing-key.pem")},
     "deployment": {"run_dir": Path("/nonexistent"), "logs_dir": Path("/nonexistent"), "door": "unix:/nonexistent"},
 }
+
+
+SNAPSHOT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
 
 @cache
@@ -31,3 +35,9 @@ def service_apps() -> dict[str, FastAPI]:
         )
         for name, definition in installed_services().items()
     }
+
+
+@cache
+def recorded_document() -> dict[str, Any]:
+    """The document of all services as it is recorded, which `test_openapi_snapshot` holds them to."""
+    return json.loads(SNAPSHOT.read_text("utf-8"))

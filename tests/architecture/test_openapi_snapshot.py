@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 from platform_host.openapi_document import merged_openapi
-from tests.architecture.service_apps import service_apps
-
-SNAPSHOT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
+from tests.architecture.service_apps import SNAPSHOT, service_apps
 
 
 def test_the_document_of_all_services_is_the_recorded_one():

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from fastapi.routing import iter_route_contexts
 
-from tests.architecture.service_apps import service_apps
+from tests.architecture.service_apps import recorded_document, service_apps
 
 ROLES = {"A": "admin", "D": "developer", "O": "operator", "V": "viewer", "P": "approver"}
 # Every service's own, for probes and for this table; neither says anything of anybody.
@@ -100,8 +100,7 @@ def routes() -> set[tuple[str, str]]:
 
 def ids_of(row: Row) -> set[str]:
     """The places of a route in which an id can stand: `path`, and the names of query parameters and fields."""
-    document = service_apps()[row.service].openapi()
-    operation: dict[str, Any] = document["paths"].get(row.path, {}).get(row.method.lower(), {})
+    document, operation = recorded_document(), _operation(row)
     found = {"path"} if "{" in row.path else set[str]()
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "query" and _is_id(parameter["name"], parameter["schema"]):
@@ -118,7 +117,7 @@ def has_object(row: Row) -> bool:
 
 def fields_of(row: Row) -> set[str]:
     """The names of the fields that a route's body may have."""
-    schemas: dict[str, Any] = service_apps()[row.service].openapi()["components"]["schemas"]
+    schemas: dict[str, Any] = recorded_document()["components"]["schemas"]
     found = set[str]()
     for content in _bodies_of(row).values():
         schema = content["schema"]
@@ -129,9 +128,11 @@ def fields_of(row: Row) -> set[str]:
 
 
 def _bodies_of(row: Row) -> dict[str, Any]:
-    paths: dict[str, Any] = service_apps()[row.service].openapi()["paths"]
-    operation: dict[str, Any] = paths.get(row.path, {}).get(row.method.lower(), {})
-    return operation.get("requestBody", {}).get("content", {})
+    return _operation(row).get("requestBody", {}).get("content", {})
+
+
+def _operation(row: Row) -> dict[str, Any]:
+    return recorded_document()["paths"].get(row.path, {}).get(row.method.lower(), {})
 
 
 def _is_id(name: str, schema: dict[str, Any]) -> bool:
