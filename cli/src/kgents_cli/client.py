@@ -2,7 +2,6 @@
 
 import json
 import os
-import ssl
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from kgents_cli.home import DEFAULT_PORT, Home
 from kgents_cli.problems import problem_error
 from kgents_cli.processes import find_server
 from kgents_cli.session import read_session
+from kgents_cli.tls import verification_for
 from kgents_cli.tokens import access_token
 
 
@@ -111,10 +111,8 @@ class ApiClient:
         self._env = env
         self.url = server_url(self._home, env)
         self._token = access_token(self._home, self.url, env=env)
-        # Reading the certificate authorities takes longer than most answers: only where there is TLS. Without them
-        # this trusts nobody.
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self.url.lower().startswith("http:") else True
-        self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(60, connect=10), verify=tls)
+        verify = verification_for(self.url)
+        self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(60, connect=10), verify=verify)
 
     def __enter__(self) -> Self:
         return self

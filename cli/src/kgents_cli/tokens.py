@@ -14,6 +14,7 @@ from kgents_cli.faults import ApiFault, BadInput, CliError, NotRunning
 from kgents_cli.home import Home
 from kgents_cli.problems import problem_error
 from kgents_cli.session import Session, keep_session, read_session, refreshing, write_private
+from kgents_cli.tls import verification_for
 
 # A token handed to a script should outlive the script's next few calls.
 _MARGIN_S = 120
@@ -71,7 +72,7 @@ def _renewed(home: Home, url: str, seen: Session) -> str:
 
 def _post(url: str, path: str, body: dict[str, str]) -> dict[str, Any]:
     try:
-        answer = httpx.post(f"{url}{path}", json=body, timeout=30)
+        answer = httpx.post(f"{url}{path}", json=body, timeout=30, verify=verification_for(url))
     except httpx.TransportError as fault:
         raise NotRunning(f"no server answers at {url}") from fault
     found = _json(answer)
