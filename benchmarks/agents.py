@@ -27,7 +27,7 @@ from agent_worker.door import Door
 from agent_worker.loop import AgentLoop
 from agent_worker.window import TokenGauge
 from benchmarks.command import parser_of, tell
-from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer, measured, started_platform
+from benchmarks.kgents_platform import KgentsPlatform, Started, UnexpectedAnswer, measured, started_platform
 from benchmarks.message_results import machine
 from benchmarks.report import Goal, Row, median, table
 from kgents_shared.contracts.agent_spec import AgentSpec
@@ -159,11 +159,11 @@ async def measure_isolation(effort: Effort, results: Results) -> None:
                 await launcher.close(2)
 
 
-async def measure_many(effort: Effort, results: Results) -> None:
+async def measure_many(effort: Effort, started: Started, results: Results) -> None:
     """Many agents published at once, all answering; then the platform started again with all of them."""
     results.agents = effort.agents
     names = [f"agent-{number}" for number in range(effort.agents)]
-    async with started_platform() as host:
+    async with started() as host:
         for agent in names:
             await host.create_agent(agent)
         results.platform_mb = memory_mb(host, results)
@@ -227,18 +227,18 @@ def rows(results: Results) -> list[Row]:
     ]  # fmt: skip
 
 
-async def run(effort: Effort) -> Results:
+async def run(effort: Effort, started: Started) -> Results:
     """Measure both. Raises StartFailed, UnexpectedAnswer."""
     results = Results(machine=machine())
     await measure_isolation(effort, results)
-    await measure_many(effort, results)
+    await measure_many(effort, started, results)
     return results
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, started: Started = started_platform) -> int:
     """Measure, print the table, write the files that were asked for."""
     chosen = parser_of("agents", "What isolation adds to a message, and many agents at once.").parse_args(arguments)
-    results = measured("agents", run(QUICK if chosen.quick else FULL))
+    results = measured("agents", run(QUICK if chosen.quick else FULL, started))
     if results is None:
         return 1
     tell(chosen, table(rows(results), (OURS, IN_PROCESS), OURS), results)

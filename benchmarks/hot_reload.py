@@ -20,7 +20,7 @@ import uvloop
 
 from benchmarks.child_process import end
 from benchmarks.command import parser_of, tell
-from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer, started_platform
+from benchmarks.kgents_platform import KgentsPlatform, Started, UnexpectedAnswer, started_platform
 from benchmarks.message_results import machine
 from benchmarks.report import Goal, Row, median, table
 
@@ -148,11 +148,11 @@ async def measure(host: KgentsPlatform, folder: Path, effort: Effort, results: R
             await measured.together(number)
 
 
-async def run(effort: Effort) -> Results:
-    """Start the platform, measure, end it. Raises StartFailed, UnexpectedAnswer."""
+async def run(effort: Effort, started: Started) -> Results:
+    """Measure, on a platform that is `started`. Raises StartFailed, UnexpectedAnswer."""
     results = Results(machine=machine(), agents=effort.agents)
     with tempfile.TemporaryDirectory(prefix="kgents-bench-") as sources:
-        async with started_platform() as host:
+        async with started() as host:
             await measure(host, Path(sources), effort, results)
     return results
 
@@ -168,7 +168,7 @@ def rows(results: Results) -> list[Row]:
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, started: Started = started_platform) -> int:
     """Run, print the table, write the files."""
     parser = parser_of("hot_reload", "From a save to the new version.")
     parser.add_argument("--reloads", type=int, help="how many reloads are measured one after the other")
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     effort = QUICK if chosen.quick else FULL
     if chosen.reloads:
         effort = replace(effort, reloads=chosen.reloads)
-    results = uvloop.run(run(effort))
+    results = uvloop.run(run(effort, started))
     tell(chosen, table(rows(results), [OURS], OURS), results)
     return 0
 

@@ -1,14 +1,15 @@
 """The real platform, in a folder of its own, used as a person uses it: the host's command, the CLI, the public API."""
 
 import asyncio
+import copy
 import os
 import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 import uvloop
@@ -42,8 +43,19 @@ class KgentsPlatform:
         self.log = home.with_name("kgents.log")
         self._environment = platform_environment(home, self.port, model_url) | dict(more or {})
         self._process: asyncio.subprocess.Process | None = None
-        self._client = httpx.AsyncClient(base_url=f"http://{HOST}:{self.port}", timeout=30)
+        self._client = self._new_client()
         self._headers: dict[str, str] = {}
+
+    def _new_client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=f"http://{HOST}:{self.port}", timeout=30)
+
+    @asynccontextmanager
+    async def in_this_loop(self) -> AsyncGenerator["KgentsPlatform"]:
+        """The same running platform, for an event loop that isn't the one it was started in, nor stops it."""
+        same = copy.copy(self)
+        async with self._new_client() as client:
+            same._client = client  # noqa: SLF001 -- of the same class
+            yield same
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -205,6 +217,14 @@ class KgentsPlatform:
         if answer.status_code not in expected:
             raise UnexpectedAnswer(f"POST {path} → {answer.status_code}: {answer.text[:1000]}")
         return answer
+
+
+class Started(Protocol):
+    """Where a benchmark has its platform from: as `started_platform`."""
+
+    def __call__(self, more: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[KgentsPlatform]:
+        """A platform that runs, with further settings of its environment."""
+        ...
 
 
 def measured(name: str, work: Coroutine[Any, Any, ResultsT]) -> ResultsT | None:

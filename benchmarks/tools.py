@@ -18,13 +18,16 @@ import uvloop
 from benchmarks.candidate import HOST
 from benchmarks.child_process import ROOT
 from benchmarks.command import parser_of, tell
-from benchmarks.kgents_platform import KgentsPlatform, UnexpectedAnswer, started_platform
+from benchmarks.kgents_platform import KgentsPlatform, Started, UnexpectedAnswer, started_platform
 from benchmarks.load.http_connection import HttpConnection
 from benchmarks.message_results import machine
 from benchmarks.report import Goal, Row, median, table
 
 OURS = "Kgents"
 BUILTIN, LOCAL = "a builtin tool", "a tool of a local MCP server"
+_SERVER = {"command": sys.executable, "args": ["-P", str(ROOT / "benchmarks" / "local_mcp_server.py")]}
+LOCAL_SERVER: Mapping[str, str] = {"TOOLS_STDIO_ALLOWED": json.dumps({"local": _SERVER})}
+"""The setting of a platform that lets the local MCP server be registered."""
 _ALONE, _TOGETHER = "one at a time", "16 at once"
 _CALLS: Mapping[str, tuple[str, dict[str, Any], str]] = {
     BUILTIN: ("time", {"zone": "UTC"}, "UTC"),
@@ -107,11 +110,10 @@ async def measure(host: KgentsPlatform, effort: Effort, results: Results) -> Non
         results.times_ms[f"{what}, {_TOGETHER}"] = [time_ms for times in spent for time_ms in times]
 
 
-async def run(effort: Effort) -> Results:
-    """Start the platform, measure, end it. Raises StartFailed, UnexpectedAnswer."""
+async def run(effort: Effort, started: Started) -> Results:
+    """Measure, on a platform that is `started`. Raises StartFailed, UnexpectedAnswer."""
     results = Results(machine=machine())
-    server = {"command": sys.executable, "args": ["-P", str(ROOT / "benchmarks" / "local_mcp_server.py")]}
-    async with started_platform({"TOOLS_STDIO_ALLOWED": json.dumps({"local": server})}) as host:
+    async with started(LOCAL_SERVER) as host:
         await measure(host, effort, results)
     return results
 
@@ -129,10 +131,10 @@ def rows(results: Results) -> list[Row]:
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, started: Started = started_platform) -> int:
     """Run, print the table, write the files."""
     chosen = parser_of("tools", "Calls of tools through the platform.").parse_args(arguments)
-    results = uvloop.run(run(QUICK if chosen.quick else FULL))
+    results = uvloop.run(run(QUICK if chosen.quick else FULL, started))
     tell(chosen, table(rows(results), [OURS], OURS), results)
     return 0
 

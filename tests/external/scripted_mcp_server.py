@@ -1,4 +1,4 @@
-"""The scripted MCP server over HTTP by the official library, as a process of its own: `scripted_mcp_server.py FOLDER`.
+"""The scripted MCP server over HTTP, by the official library: `python -m tests.external.scripted_mcp_server FOLDER`.
 
 It has the tools of the one over stdio, and writes its port to FOLDER, where `authorization` is the only header of that
 name that it answers.

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import os
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.external.nodejs import node, node_modules
 from tests.external.running_registry import SECRET
 from tests.external.wasm_modules import SAMPLES
 from tool_registry_service.wasm_tools.code_cache import CodeCache
+from tool_registry_service.wasm_tools.engine import CONFIGURATION
 
 _HOME = TOOLS / "wasm-samples"
 COMPILED = _HOME / "compiled"
@@ -68,13 +70,20 @@ def _run(words: list[str | Path], sample: str) -> None:
         raise RuntimeError(f"the {sample} sample can't be built: {answer.stderr[-2000:]}")
 
 
-async def compile_all() -> None:
-    """Compile both to what this machine runs, as a registry would (`tests/external/running_registry.py`)."""
-    COMPILED.mkdir(parents=True, exist_ok=True)
+def compile_all() -> None:
+    """Compile both to what this machine runs, as a registry would (`tests/external/running_registry.py`).
+
+    It takes seconds of every core: whoever comes while another process is at it waits for that.
+    """
+    samples = {hashlib.sha256(sample).hexdigest(): sample for sample in (python_sample(), javascript_sample())}
+    made_once(COMPILED, "\n".join((CONFIGURATION, *samples)), lambda: asyncio.run(_compile(samples)))
+
+
+async def _compile(samples: Mapping[str, bytes]) -> None:
     cache = CodeCache(COMPILED, SECRET.encode(), max_bytes=2**32, compile_timeout_s=600)
-    for sample in (python_sample(), javascript_sample()):
-        await cache.compiled(hashlib.sha256(sample).hexdigest(), sample)
+    for name, sample in samples.items():
+        await cache.compiled(name, sample)
 
 
 if __name__ == "__main__":
-    asyncio.run(compile_all())
+    compile_all()

@@ -17,7 +17,7 @@ from .conftest import WasmOwner
 @pytest.fixture(scope="module")
 async def registry(database_url: str) -> AsyncGenerator[RunningRegistry]:
     """A registry that finds both samples compiled."""
-    await asyncio.to_thread(asyncio.run, compile_all())
+    await asyncio.to_thread(compile_all)
     async with running_registry(database_url, wasm_cache_dir=COMPILED) as running:
         yield running
 
