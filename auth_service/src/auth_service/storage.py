@@ -90,3 +90,9 @@ class Storage:
             self._events_written()
         if work.has_revoked:
             self._revoked()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[Work]:
+        """For queries alone, each its own transaction."""
+        async with self._database.reading() as session:
+            yield Work(session)

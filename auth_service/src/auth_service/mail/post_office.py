@@ -17,6 +17,7 @@ from auth_service.mail.repository import Due, MailKind, Purpose
 from auth_service.people.identity_provider import Identity, IdentityProvider
 from auth_service.storage import Storage, Work
 from kgents_shared.errors import Unavailable
+from kgents_shared.waking import woken
 
 _LIFETIME_S: dict[Purpose, int] = {"reset": 1800, "verify": 86_400}
 _PURPOSES: dict[MailKind, Purpose | None] = {
@@ -25,7 +26,7 @@ _PURPOSES: dict[MailKind, Purpose | None] = {
     "verify": "verify",
     "reset": "reset",
 }
-_POLL_S = 1.0
+_IDLE_S = 5.0  # for what another process leaves behind
 _TOKEN_BYTES = 32
 _log = structlog.get_logger("auth.mail")
 
@@ -50,13 +51,9 @@ class PostOffice:
     async def run(self) -> None:
         """Send for ever; raises where the database is away, to be run again."""
         while True:
-            self._asked.clear()
             while await self.send_next():
                 pass
-            try:
-                await asyncio.wait_for(self._asked.wait(), _POLL_S)
-            except TimeoutError:
-                continue
+            await woken(self._asked, _IDLE_S)
 
     async def send_next(self) -> bool:
         """Send one mail whose time has come; whether there was one."""
@@ -68,7 +65,7 @@ class PostOffice:
                 await self._send(work, due)
             except Unavailable as error:
                 _log.warning("mail_put_off", kind=due.kind, attempts=due.attempts + 1, reason=str(error))
-                await work.mail.put_off(due)
+                asyncio.get_running_loop().call_later(await work.mail.put_off(due), self.wake)
             else:
                 await work.mail.done(due.id)
             return True

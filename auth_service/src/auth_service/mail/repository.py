@@ -53,11 +53,13 @@ class MailRepository:
         """The mail is on its way, or there is nobody to send it to."""
         await self._session.execute(delete(MailRequest).where(MailRequest.id == request_id))
 
-    async def put_off(self, due: Due) -> None:
-        """Try again later, each time later."""
-        pause = timedelta(seconds=min(2**due.attempts, _LONGEST_PAUSE_S))
+    async def put_off(self, due: Due) -> float:
+        """Try again later, each time later; in how many seconds."""
+        pause_s = min(2**due.attempts, _LONGEST_PAUSE_S)
+        pause = timedelta(seconds=pause_s)
         later = update(MailRequest).where(MailRequest.id == due.id)
         await self._session.execute(later.values(attempts=due.attempts + 1, next_try_at=func.now() + pause))
+        return pause_s
 
     async def keep_token(self, purpose: Purpose, identity: Identity, token_hash: bytes, lifetime_s: int) -> None:
         """Store a token that goes out; those sent before for the same purpose stop working."""

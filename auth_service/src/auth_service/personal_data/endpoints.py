@@ -42,7 +42,9 @@ async def erase_me(body: ErasureRequest, principal: InPerson, parts: PartsDep) -
     """
     async with parts.storage.transaction() as work:
         await users.profile(work, principal.subject)
-        return ErasureBegun(erasure_id=await parts.personal_data.begin(work, principal.subject, body.confirm))
+        erasure_id = await parts.personal_data.begin(work, principal.subject, body.confirm)
+    parts.personal_data.wake()
+    return ErasureBegun(erasure_id=erasure_id)
 
 
 @router.get("/admin/erasures", tags=["admin"])

@@ -17,13 +17,14 @@ from auth_service.storage import Storage, Work
 from auth_service.tokens.service import Sessions
 from auth_service.users.administration import person
 from kgents_shared.errors import ApiError, Conflict, FaultItem, InvalidInput
+from kgents_shared.waking import woken
 
 _log = structlog.get_logger("auth.erasing")
 OWN: Final = "auth"
 _ROUNDS: Final = 2
 # Longer than a sibling is waited for: what is left of a process that died is taken up after it.
 _LEASE: Final = timedelta(seconds=30)
-_IDLE_S: Final = 1.0
+_IDLE_S: Final = 5.0  # for what another process leaves behind
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 300.0
 
 
@@ -69,7 +70,8 @@ class PersonalDataService:
         self._storage = storage
         self._sessions = sessions
         self.services = services
-        self._again_after = timedelta(seconds=again_after_s)
+        self._again_after_s = again_after_s
+        self._due = asyncio.Event()
 
     async def export(self, subject: str) -> AsyncGenerator[bytes]:
         """Lines of JSON: `{"service", "table", "row"}`, the last one `{"complete", "missing"}`."""
@@ -101,21 +103,27 @@ class PersonalDataService:
         await work.users.set_disabled(user.id, disabled=True)
         return erasure_id
 
+    def wake(self) -> None:
+        """Say that there is something to erase."""
+        self._due.set()
+
     async def run(self) -> None:
         """Endless: do what is due, each share until it is done."""
         while True:
             async with self._storage.transaction() as work:
                 part = await work.erasures.next_due(_LEASE)
             if part is None:
-                await asyncio.sleep(_IDLE_S)
+                await woken(self._due, _IDLE_S)
                 continue
             why = await self._tried(part)
             async with self._storage.transaction() as work:
                 if why is None:
-                    await work.erasures.done(part, self._again_after)
+                    pause_s = self._again_after_s
+                    await work.erasures.done(part, timedelta(seconds=pause_s))
                 else:
-                    pause = min(_FIRST_PAUSE_S * 2 ** min(part.tries, 20), _LONGEST_PAUSE_S)
-                    await work.erasures.later(part, why, timedelta(seconds=pause))
+                    pause_s = min(_FIRST_PAUSE_S * 2 ** min(part.tries, 20), _LONGEST_PAUSE_S)
+                    await work.erasures.later(part, why, timedelta(seconds=pause_s))
+            asyncio.get_running_loop().call_later(pause_s, self.wake)
 
     async def _tried(self, part: DuePart) -> str | None:
         """None where the share is done, else what it waits for."""

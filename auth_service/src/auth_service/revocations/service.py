@@ -36,5 +36,5 @@ class RevocationNews:
         return await self._read(position)
 
     async def _read(self, position: int) -> RevocationPage:
-        async with self._storage.transaction() as work:
+        async with self._storage.reading() as work:
             return await work.revocations.after(position)
