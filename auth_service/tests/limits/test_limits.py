@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -48,10 +49,13 @@ async def test_a_stranger_who_guesses_is_stopped_and_the_owner_comes_in(auth: Ru
     email = await auth.register()
     async with coming_from(auth, address) as stranger, coming_from(auth, "203.0.113.9") as owner:
         answers: list[httpx.Response] = []
-        for _ in range(6):
+        began = time.monotonic()
+        for _ in range(2):
             answers += await asyncio.gather(*(guess(stranger, email) for _ in range(50)))
-        assert sum(answer.status_code == 401 for answer in answers) == GUESSES_AT_ONE.burst
-        assert sum(answer.status_code == 429 for answer in answers) == 300 - GUESSES_AT_ONE.burst
+        given_back = (time.monotonic() - began) / GUESSES_AT_ONE.every_s
+        heard = sum(answer.status_code == 401 for answer in answers)
+        assert GUESSES_AT_ONE.burst <= heard <= GUESSES_AT_ONE.burst + given_back
+        assert sum(answer.status_code == 429 for answer in answers) == 100 - heard
         assert (await guess(stranger, email, PASSWORD)).status_code == 429
         assert (await guess(owner, email, PASSWORD)).status_code == 200
 

@@ -53,7 +53,7 @@ class Forge:
         return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def forge(auth: RunningAuth) -> Forge:
     tokens = await auth.log_in()
     return Forge(auth, jwt.get_unverified_claims(tokens["access_token"])["sub"])
