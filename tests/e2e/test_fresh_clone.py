@@ -6,10 +6,12 @@ import asyncio
 import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from kgents_cli.processes import start_mark
 from kgents_shared.testing.model_server import ModelServer
 from tests.e2e.running_platform import ROOT, free_port
 
@@ -51,9 +53,22 @@ def tutorial_blocks(language: str) -> list[str]:
 
 
 @pytest.mark.timeout(600)
-def test_the_demo_runs_on_a_fresh_clone(clone: Path, tmp_path: Path):
-    output = run(clone, ["./kgents", "demo"], clean_environment(tmp_path / "home"))
-    assert "echo" in output
+def test_the_demo_on_a_fresh_clone_shows_the_whole_job_and_leaves_nothing(clone: Path, tmp_path: Path):
+    with tempfile.TemporaryDirectory(prefix="kd-", dir="/tmp") as folder:  # a longer one has no room for sockets' names
+        elsewhere = {"KGENTS_TOKEN": "of another server", "KGENTS_URL": "http://127.0.0.1:9"}
+        environment = clean_environment(tmp_path / "home", TMPDIR=folder, **elsewhere)
+        output = run(clone, ["./kgents", "demo"], environment)
+        assert list(Path(folder).iterdir()) == []
+    assert [line.partition(".")[0] for line in output.splitlines() if re.match(r"\d\.", line)] == list("1234567")
+    assert "no language model" in output
+    assert output.count("Hello, my name is Ada.") >= 3  # said, echoed, and found in the conversation again
+    assert "I was given 2 earlier messages" in output
+    assert "no process is left" in output
+    [killed] = re.findall(r"kill -9 (\d+)", output)
+    pids = {int(pid) for pid in re.findall(r"process (\d+)", output)}
+    assert int(killed) in pids
+    assert len(pids) >= 5  # a spare worker may stand ready, too
+    assert [pid for pid in pids if start_mark(pid) is not None] == []
 
 
 @pytest.mark.timeout(600)
