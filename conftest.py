@@ -60,6 +60,7 @@ class NatsServer:
 async def postgres_admin_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
     """A superuser's `postgresql://` URL of a fresh PostgreSQL that ends with the session."""
     async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        await _forgo_durability(server.url)
         yield server.url
 
 
@@ -94,6 +95,14 @@ def migrated_database(postgres_admin_url: str) -> MigratedDatabase:
 def identity_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of auth's key files. They go with its migrated database: what one key sealed, another can't open."""
     return tmp_path_factory.mktemp("keys")
+
+
+async def _forgo_durability(admin_url: str) -> None:
+    """What would survive a power cut is thrown away with the session, and writing it out is half of a commit."""
+    async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as admin:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            await admin.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        await admin.execute("SELECT pg_reload_conf()")
 
 
 async def _create_database(admin_url: str, definition: ServiceDefinition) -> str:

@@ -58,7 +58,7 @@ async def siblings() -> AsyncGenerator[RuntimeSiblings]:
 def make_settings(
     database_url: str, nats_server: Any, model: ModelServer, siblings: RuntimeSiblings, monkeypatch: pytest.MonkeyPatch
 ) -> MakeSettings:
-    """Settings for short tests: leases and waits of a second or so."""
+    """Settings for short tests: leases and waits of a second or so, and no more looking around than that takes."""
     for provider in ("OPENAI", "ANTHROPIC", "GOOGLE", "OLLAMA", "LOCALAI"):
         for name in ("BASE_URL", "API_KEY", "MODEL"):
             monkeypatch.delenv(f"{provider}_{name}", raising=False)
@@ -78,10 +78,11 @@ def make_settings(
             "openai_api_key": SecretStr("sk-canary-key"),
             "default_model": "fake-model",
             "lease_s": 1.5,
-            "recovery_every_s": 0.2,
-            "approvals_every_s": 0.1,
+            "recovery_every_s": 0.5,
+            "approvals_every_s": 0.4,
             "starting_wait_s": 0.3,
             "shutdown_patience_s": 2.0,
+            "hot_pool_size": 4,
         }
         return RuntimeSettings(**(values | changes))
 

@@ -150,6 +150,8 @@ class Worker:
 
     async def answers(self) -> bool:
         """Whether its health is good."""
+        if not self.socket_path.exists():  # asked often while it starts, and a client costs more than a look
+            return False
         transport = httpx.AsyncHTTPTransport(uds=str(self.socket_path), verify=PLAIN)
         async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
             return (await client.get("/health")).status_code == 200
