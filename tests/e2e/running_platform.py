@@ -22,6 +22,8 @@ from kgents_shared.testing.polling import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 _NOT_PASSED_ON = ("OPENAI_", "ANTHROPIC_", "GOOGLE_", "OLLAMA_", "LOCALAI_", "KGENTS_")
+# What a password's hash costs is for the auth service's own tests to check: here people log in by the dozen.
+_CHEAP_PASSWORDS = {"AUTH_ARGON2_MEMORY_KIB": "64", "AUTH_ARGON2_ROUNDS": "1"}
 _START_S = 180.0
 _STOP_S = 90.0
 _COMMAND_S = 180.0
@@ -44,6 +46,7 @@ class RunningPlatform:
             **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)},
             "KGENTS_HOME": str(home),
             "KGENTS_PORT": str(self.port),
+            **_CHEAP_PASSWORDS,
             **(environment or {}),
         }
         self.output = home.parent / f"{home.name}-host.log"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import cache
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
@@ -26,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from kgents_shared.testing.plain_http import PLAIN
-from tests.architecture.service_apps import service_apps
+from tests.architecture.service_apps import recorded_document, service_apps
 from tests.e2e.running_platform import RunningPlatform
 from tests.e2e.tenants import PASSWORD, Tenant, asked_approval, furnish, person, service_token
 from tests.external.scripted_mcp import scripted_server
@@ -56,14 +58,32 @@ def operations(service: str) -> dict[str, Operation]:
 
 
 def labels() -> list[tuple[str, str]]:
-    """(service, `METHOD path`) of every operation; what deletes comes last, so that there is something to read."""
+    """(service, `METHOD path`) of every public operation, by what is recorded: no document is made to collect tests.
+
+    What deletes comes last, so that there is something to read.
+    """
     found = [
-        (service, f"{method.upper()} {path}")
-        for service, document in documents().items()
-        for path, item in document["paths"].items()
-        for method in item
+        (operation["tags"][0], f"{method.upper()} {path}")
+        for path, item in recorded_document()["paths"].items()
+        for method, operation in item.items()
     ]
     return sorted(found, key=lambda one: (_METHODS.index(one[1].split()[0]), one))
+
+
+def inner_operations() -> Iterator[tuple[str, Operation]]:
+    """Those of the private listener that a document tells of."""
+    for service in documents():
+        for operation in operations(service).values():
+            if operation.path.startswith("/internal"):
+                yield service, operation
+
+
+def _without_cookies() -> requests.Session:
+    """One connection for all requests, and nothing else that goes from one to the next."""
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
 
 
 @dataclass
@@ -76,6 +96,19 @@ class Callers:
     administrator: str
     services: dict[str, str]
     more: list[str] = field(default_factory=list[str])
+    sending: requests.Session = field(default_factory=_without_cookies)
+
+    def ask(self, case: AnyCase, base_url: str, bearer: str) -> None:
+        """Send a case, and hold the answer to the document."""
+        if case.operation.label in ENDS_ITS_SESSION:
+            bearer = self.more.pop()
+        case.call_and_validate(
+            base_url=base_url,
+            session=self.sending,
+            headers={"Authorization": f"Bearer {bearer}"},
+            checks=CHECKS,
+            timeout=60,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +152,9 @@ async def sessions(admin: httpx.AsyncClient, number: int) -> list[str]:
     return [(await admin.post("/api/v1/auth/login", json=body)).json()["access_token"] for _ in range(number)]
 
 
-def tried(operation: Operation, mode: GenerationMode, ask: Callable[[AnyCase], None], **given_: Any):
+def tried(operation: Operation, mode: GenerationMode, ask: Callable[[AnyCase], None]) -> None:
     """Ask with cases that the document allows, or with such as it doesn't."""
-    strategy = operation.as_strategy(generation_mode=mode, **given_)
+    strategy = operation.as_strategy(generation_mode=mode)
 
     @settings(
         max_examples=EXAMPLES,
@@ -142,30 +175,46 @@ def tried(operation: Operation, mode: GenerationMode, ask: Callable[[AnyCase], N
         assert mode is GenerationMode.NEGATIVE
 
 
+def test_every_public_operation_is_asked():
+    inner = {(service, operation.label) for service, operation in inner_operations()}
+    assert {(service, label) for service in documents() for label in operations(service)} == {*labels(), *inner}
+
+
 @pytest.mark.parametrize(("service", "label"), labels(), ids=lambda part: part)
 async def test_every_answer_is_one_that_the_document_tells_of(callers: Callers, service: str, label: str):
     operation = operations(service)[label]
-    is_inner = operation.path.startswith("/internal")
-    base_url = f"{callers.private_url}/{service}" if is_inner else callers.url
+    own = {name: callers.developer.things.get(name, ["nothing"])[0] for name in re.findall(r"{(\w+)}", label)}
+    developer = str(callers.developer.http.headers["Authorization"]).removeprefix("Bearer ")
 
-    def asked_by(token: str) -> Callable[[AnyCase], None]:
-        def ask(case: AnyCase) -> None:
-            bearer = callers.more.pop() if label in ENDS_ITS_SESSION else token
-            case.call_and_validate(
-                base_url=base_url, headers={"Authorization": f"Bearer {bearer}"}, checks=CHECKS, timeout=60
+    def of_nothing_and_of_own(case: AnyCase) -> None:
+        with_own = case.derive()
+        with_own.path_parameters = own
+        callers.ask(case, callers.url, callers.administrator)
+        callers.ask(with_own, callers.url, developer)
+
+    def ask_all() -> None:
+        tried(operation, GenerationMode.POSITIVE, of_nothing_and_of_own)
+        if _can_be_wrong(operation):
+            tried(
+                operation,
+                GenerationMode.NEGATIVE,
+                lambda case: callers.ask(case, callers.url, callers.administrator),
             )
 
-        return ask
+    await asyncio.to_thread(ask_all)
 
-    token = callers.services[service] if is_inner else callers.administrator
-    developer = str(callers.developer.http.headers["Authorization"]).removeprefix("Bearer ")
-    own = {name: callers.developer.things.get(name, ["nothing"])[0] for name in re.findall(r"{(\w+)}", label)}
-    await asyncio.to_thread(tried, operation, GenerationMode.POSITIVE, asked_by(token))
-    if _can_be_wrong(operation):
-        await asyncio.to_thread(tried, operation, GenerationMode.NEGATIVE, asked_by(token))
-    if not is_inner:
-        given_ = {"path_parameters": own} if own else {}
-        await asyncio.to_thread(tried, operation, GenerationMode.POSITIVE, asked_by(developer), **given_)
+
+async def test_every_inner_answer_is_one_that_the_document_tells_of(callers: Callers):
+    def ask_all(service: str, operation: Operation) -> None:
+        def ask(case: AnyCase) -> None:
+            callers.ask(case, f"{callers.private_url}/{service}", callers.services[service])
+
+        tried(operation, GenerationMode.POSITIVE, ask)
+        if _can_be_wrong(operation):
+            tried(operation, GenerationMode.NEGATIVE, ask)
+
+    for service, operation in inner_operations():
+        await asyncio.to_thread(ask_all, service, operation)
 
 
 def _can_be_wrong(operation: Operation) -> bool:
