@@ -12,8 +12,8 @@ from pathlib import Path
 
 from kgents_shared.testing.polling import eventually
 
-ROOT = Path(__file__).resolve().parents[2]
-STDIO_SERVER = Path(__file__).with_name("scripted_stdio_server.py")
+_ROOT = Path(__file__).resolve().parents[2]
+_STDIO_SERVER = Path(__file__).with_name("scripted_stdio_server.py")
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class ScriptedServer:
     async def start(self) -> None:
         """Start the process and wait until it listens."""
         words = ("-m", "tests.external.scripted_mcp_server", str(self.folder))
-        self.process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT)
+        self.process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=_ROOT)
         await eventually(self._answers, timeout=60, describe="the scripted server answers", retry_on=(OSError,))
 
     async def _answers(self) -> bool:
@@ -85,4 +85,4 @@ def calls_in(folder: Path) -> list[str]:
 
 def stdio_words(folder: Path) -> tuple[Path, tuple[str, ...]]:
     """The program and arguments that run the scripted server over stdio."""
-    return Path(sys.executable), (str(STDIO_SERVER), str(folder))
+    return Path(sys.executable), (str(_STDIO_SERVER), str(folder))

@@ -1,8 +1,10 @@
 """The registry on a real database, with real MCP servers beside it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -23,23 +25,28 @@ async def database_url(migrated_database: Callable[[Any], Awaitable[str]]) -> st
     return await migrated_database(SERVICE)
 
 
-@pytest.fixture
-def stdio_folder(tmp_path: Path) -> Path:
-    """Where the scripted server over stdio keeps its files."""
-    folder = tmp_path / "stdio"
-    folder.mkdir()
-    return folder
+@pytest.fixture(scope="module")
+def shared_stdio_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stdio")
 
 
 @pytest.fixture
-def stdio_command(stdio_folder: Path) -> StdioCommand:
+def stdio_folder(shared_stdio_folder: Path) -> Path:
+    """Where the scripted server over stdio keeps its files; there are none yet."""
+    for file in shared_stdio_folder.iterdir():
+        file.unlink()
+    return shared_stdio_folder
+
+
+@pytest.fixture(scope="module")
+def stdio_command(shared_stdio_folder: Path) -> StdioCommand:
     """The scripted server as an entry of the operator's list, without network."""
-    command, args = stdio_words(stdio_folder)
-    return StdioCommand(command=command, args=args, writable=(stdio_folder,))
+    command, args = stdio_words(shared_stdio_folder)
+    return StdioCommand(command=command, args=args, writable=(shared_stdio_folder,))
 
 
-@pytest.fixture
-async def registry(database_url: str, stdio_command: StdioCommand) -> AsyncGenerator[RunningRegistry]:
+@pytest.fixture(scope="module")
+async def shared_registry(database_url: str, stdio_command: StdioCommand) -> AsyncGenerator[RunningRegistry]:
     """A registry with small limits, whose operator allows the scripted server over stdio."""
     async with running_registry(
         database_url,
@@ -49,6 +56,13 @@ async def registry(database_url: str, stdio_command: StdioCommand) -> AsyncGener
         max_result_bytes=10_000,
     ) as running:
         yield running
+
+
+@pytest.fixture
+def registry(shared_registry: RunningRegistry, stdio_folder: Path) -> RunningRegistry:
+    """The module's registry, asked by an owner who has nothing yet."""
+    del stdio_folder  # empty
+    return replace(shared_registry, owner=f"owner-{uuid4().hex}")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ import pytest
 
 from kgents_shared.testing.polling import eventually
 from tests.external.running_registry import RunningRegistry, running_registry
-from tests.external.scripted_mcp import STDIO_SERVER, ScriptedServer
+from tests.external.scripted_mcp import ScriptedServer, stdio_words
+from tool_registry_service.settings import StdioCommand
 
 SERVERS = "/api/v1/mcp-servers"
 
@@ -163,19 +164,22 @@ def processes(*words: str) -> list[list[str]]:
 
 
 async def test_a_deleted_server_is_gone_with_its_tools_and_every_process_of_it(
-    registry: RunningRegistry, stdio_folder: Path
+    database_url: str, tmp_path: Path
 ) -> None:
-    server = await registry.register_stdio("brief")
-    seconds = f"{secrets.randbelow(10**6) + 600}.5"
-    await registry.invoke("brief.spawn", {"seconds": seconds})
-    assert processes("/bin/sleep", seconds)
-    assert processes(str(STDIO_SERVER), str(stdio_folder))
-    assert (await registry.ask("DELETE", f"{SERVERS}/{server['id']}")).status_code == 204
-    assert (await registry.ask("GET", f"{SERVERS}/{server['id']}")).status_code == 404
-    assert (await registry.ask("GET", "/api/v1/tools/brief.echo")).status_code == 404
-    assert "no tool named brief.echo" in (await registry.invoke("brief.echo", {"text": "x"}))["content"]
-    await eventually(lambda: not processes("/bin/sleep", seconds), describe="what the server started has ended")
-    assert not processes(str(STDIO_SERVER), str(stdio_folder))
+    command, args = stdio_words(tmp_path)
+    allowed = {"scripted": StdioCommand(command=command, args=args)}
+    async with running_registry(database_url, stdio_allowed=allowed) as registry:
+        server = await registry.register_stdio("brief")
+        seconds = f"{secrets.randbelow(10**6) + 600}.5"
+        await registry.invoke("brief.spawn", {"seconds": seconds})
+        assert processes("/bin/sleep", seconds)
+        assert processes(*args)
+        assert (await registry.ask("DELETE", f"{SERVERS}/{server['id']}")).status_code == 204
+        assert (await registry.ask("GET", f"{SERVERS}/{server['id']}")).status_code == 404
+        assert (await registry.ask("GET", "/api/v1/tools/brief.echo")).status_code == 404
+        assert "no tool named brief.echo" in (await registry.invoke("brief.echo", {"text": "x"}))["content"]
+        await eventually(lambda: not processes("/bin/sleep", seconds), describe="what the server started has ended")
+        assert not processes(*args)
 
 
 async def test_another_owners_server_is_not_to_be_found(registry: RunningRegistry, scripted: ScriptedServer) -> None:

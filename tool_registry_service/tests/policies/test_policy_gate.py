@@ -1,5 +1,6 @@
 """What policies say to calls."""
 
+from collections.abc import AsyncGenerator
 from uuid import uuid4
 
 import psycopg
@@ -16,6 +17,13 @@ from tool_registry_service.calls import CallableTool
 from tool_registry_service.policies.gate import PolicyGate
 
 TOOL = CallableTool("x.y", "mcp", "y", "active", "", "none", {})
+
+
+@pytest.fixture
+async def registry(database_url: str) -> AsyncGenerator[RunningRegistry]:
+    """A registry of its own: policies may hold for everybody there."""
+    async with running_registry(database_url, call_timeout_s=5) as running:
+        yield running
 
 
 def call_of(owner: str, arguments: JsonObject) -> InvokeToolRequest:
