@@ -54,7 +54,7 @@ async def test_no_toml_makes_it_fail(caller: httpx.AsyncClient, pieces: list[str
     await sent(caller, "".join(pieces).encode("utf-8", "replace"), "application/toml")
 
 
-@SLOW_IS_FINE
+@settings(SLOW_IS_FINE, max_examples=25)  # each is an agent made, read and deleted
 @given(prompt=st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), min_size=1, max_size=200))
 async def test_a_prompt_that_is_taken_comes_back_as_it_was(caller: httpx.AsyncClient, prompt: str) -> None:
     content = json.dumps({"name": "echoed", "system_prompt": prompt}).encode()
