@@ -102,7 +102,7 @@ async def running_registry(
     issuer = TokenIssuer()
     policies: list[FedPolicy] = []
 
-    async def read(after: int) -> PolicyPage:
+    async def read(after: int, _: float) -> PolicyPage:
         if governance_is_away:
             raise Unavailable("not now")
         return PolicyPage(position=len(policies), more=False, items=tuple(policies[after:]))

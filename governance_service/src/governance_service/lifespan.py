@@ -45,7 +45,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.event_bus = bus
         app.state.relay = relay
         app.state.approvals = approvals
-        app.state.policies = PolicyService(database, relay.wake)
+        app.state.policies = PolicyService(database, relay.wake, app.state.ending)
         app.state.health_probes["database"] = database.answers
         tasks = await stack.enter_async_context(BackgroundTasks())
         tasks.start("governance outbox relay", relay.run)

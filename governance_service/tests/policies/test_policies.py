@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from governance_service.policies.service import PolicyService
 from tests.external.running_governance import Governance, JsonObject, Person
 
 POLICIES = "/api/v1/governance/policies"
@@ -32,9 +33,10 @@ async def made(who: Person, name: str = "no-mail", text: str = NO_MAIL, query: s
     return answer.json()
 
 
-async def fed(governance: Governance, after: int) -> JsonObject:
+async def fed(governance: Governance, after: int, wait_s: float = 0) -> JsonObject:
     headers = governance.issuer.service("tools", "governance")
-    answer = await governance.http.get("/internal/policies", params={"after": after}, headers=headers)
+    params = {"after": after, "wait_s": wait_s}
+    answer = await governance.http.get("/internal/policies", params=params, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -46,6 +48,33 @@ async def newest(governance: Governance) -> int:
         position = page["position"]
         if not page["more"]:
             return position
+
+
+LONG_S = 30.0
+
+
+async def test_a_change_is_waited_for_here_and_at_other_replicas(governance: Governance) -> None:
+    replica = PolicyService(governance.app.state.database, lambda: None, asyncio.Event())
+    at = await newest(governance)
+    waiting = [asyncio.create_task(fed(governance, at, LONG_S)), asyncio.create_task(_fed_by(replica, at))]
+    policy = await made(developer(governance))
+    for page in await asyncio.wait_for(asyncio.gather(*waiting), LONG_S / 2):
+        assert [item["id"] for item in page["items"]] == [policy["id"]]
+
+
+async def test_nobody_waits_longer_than_asked_or_for_a_service_that_ends(governance: Governance) -> None:
+    at = await newest(governance)
+    assert (await fed(governance, at, 0.01))["items"] == []
+    waiting = asyncio.create_task(fed(governance, at, LONG_S))
+    governance.app.state.ending.set()
+    try:
+        assert (await asyncio.wait_for(waiting, LONG_S / 2))["items"] == []
+    finally:
+        governance.app.state.ending.clear()  # the next test's service is another
+
+
+async def _fed_by(replica: PolicyService, after: int) -> JsonObject:
+    return (await replica.after(after, LONG_S)).model_dump(mode="json")
 
 
 async def test_a_policy_is_made_changed_and_ended_and_what_it_was_stays_known(governance: Governance) -> None:

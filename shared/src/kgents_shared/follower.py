@@ -1,4 +1,7 @@
-"""Following a feed that another service keeps: looked at twice a second, at once when woken, and never given up."""
+"""Following a feed that another service keeps: looked at twice a second, at once when woken, and never given up.
+
+A look may itself wait at the other service for something new: the next one follows it at once.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,7 +31,9 @@ class Follower:
     async def run(self, look: Callable[[], Awaitable[None]], looked: Callable[[], None] = lambda: None) -> None:
         """`look`, for ever; `looked` is called after each time, however it ended."""
         away = ""
+        now = asyncio.get_running_loop().time
         while True:
+            began = now()
             try:
                 await look()
                 away = ""
@@ -37,8 +42,8 @@ class Follower:
                     away = repr(error)
                     self._log.info(self._away_event, reason=away)
             looked()
-            await self._pause()
+            await self._pause(POLL_S - (now() - began))
 
-    async def _pause(self) -> None:
-        if await woken(self._woken, POLL_S):
+    async def _pause(self, left_s: float) -> None:
+        if left_s < _LEAST_PAUSE_S or await woken(self._woken, left_s):
             await asyncio.sleep(_LEAST_PAUSE_S)

@@ -22,13 +22,15 @@ class Governance:
 
     changes: list[FedPolicy] = field(default_factory=list[FedPolicy])
     is_away: bool = False
+    waited_for: list[float] = field(default_factory=list[float])
 
     def tell(self, owner: str | None, text: str, policy_id: UUID | None = None, *, in_force: bool = True) -> UUID:
         found = policy_id or uuid4()
         self.changes.append(FedPolicy(id=found, owner_id=owner, name="p", text=text, version=1, in_force=in_force))
         return found
 
-    async def read(self, after: int) -> PolicyPage:
+    async def read(self, after: int, wait_s: float) -> PolicyPage:
+        self.waited_for.append(wait_s)
         if self.is_away:
             raise Unavailable("not now")
         items = tuple(self.changes[after : after + 2])
@@ -53,6 +55,15 @@ async def test_what_was_never_known_is_waited_for_and_then_refused() -> None:
     await feed.wait_until_known(10)
     running.cancel()
     assert await feed.answers()
+
+
+async def test_the_first_reading_waits_for_no_change() -> None:
+    governance = Governance()
+    feed = PolicyFeed(governance.read)
+    for _ in range(2):
+        await feed.read_on()
+    first, second = governance.waited_for
+    assert first == 0 < second
 
 
 async def test_a_change_holds_once_it_was_read_and_goes_on_while_governance_is_away() -> None:

@@ -95,7 +95,7 @@ async def test_names_of_arguments_that_no_text_can_hold_are_decided_on_all_the_s
         text="forbid (principal, action, resource) when { context.arguments.bytes > 10 };",
     )  # fmt: skip
 
-    async def known(_: int) -> PolicyPage:
+    async def known(_: int, __: float) -> PolicyPage:
         return PolicyPage(position=1, more=False, items=(policy,))
 
     feed = PolicyFeed(known)
@@ -119,7 +119,7 @@ async def test_a_call_that_comes_before_the_policies_is_turned_away_without_a_tr
 
 
 async def test_where_policies_were_never_known_nothing_is_called() -> None:
-    async def away(_: int) -> PolicyPage:
+    async def away(_: int, __: float) -> PolicyPage:
         raise Unavailable("not now")
 
     gate = PolicyGate(PolicyFeed(away), wait_s=0.01)

@@ -18,7 +18,7 @@ KEPT = timedelta(hours=1, minutes=5)
 PAGE = 1000
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('identity.revocations'))")
 Kind = Literal["subject", "session", "token"]
-# One statement, because every process of every service asks it twice a second.
+# One statement, because every process of this service asks it twice a second.
 _NEWEST = select(func.coalesce(func.max(RevocationRow.position), 0).label("position")).subquery()
 _FOLLOWING = (
     select(RevocationRow)

@@ -21,20 +21,24 @@ from kgents_shared.contracts.policies import PolicyPage
 from kgents_shared.db import Database, PageRequest, new_id
 from kgents_shared.errors import FaultItem, Forbidden
 from kgents_shared.policies.calls import PolicyDecision, PolicyDocument, ToolCallFacts
+from kgents_shared.waking import first_of
 
 GOVERN = "platform:govern"
 MOST_POLICIES = 100
 # Of all of an owner's policies together: each call of theirs is held against them, in a process that others share.
 MOST_CHARS = 65_536
 TRIED = "the text that is tried"
+_LOOK_EVERY_S = 0.5  # for what another replica changed
 
 
 class PolicyService:
     """Policies. A change is one transaction, and holds at every enforcement point within a second of its end."""
 
-    def __init__(self, database: Database, events_written: Callable[[], None]) -> None:
+    def __init__(self, database: Database, events_written: Callable[[], None], ending: asyncio.Event) -> None:
         self._database = database
         self._events_written = events_written
+        self._ending = ending
+        self._changed = asyncio.Event()
 
     async def page(self, owner_ids: frozenset[str], wanted: PolicyFilter, request: PageRequest) -> Sequence[PolicyRow]:
         """The owners' policies, newest first."""
@@ -72,7 +76,7 @@ class PolicyService:
                 raise TooManyPolicies(f"There are {MOST_POLICIES} policies already")
             _check_size([*known, row])
             await policies.write(row)
-        self._events_written()
+        self._tell()
         return row
 
     async def change(self, principal: Principal, policy_id: UUID, wanted: PolicyChange) -> PolicyRow:
@@ -89,7 +93,7 @@ class PolicyService:
             row.version, row.updated_by, row.updated_at = row.version + 1, principal.subject, datetime.now(UTC)
             _check_size([*others, row])
             await policies.write(row)
-        self._events_written()
+        self._tell()
         return row
 
     async def delete(self, principal: Principal, policy_id: UUID) -> None:
@@ -101,7 +105,7 @@ class PolicyService:
             row.text, row.enabled, row.deleted_at = "", False, datetime.now(UTC)
             row.version, row.updated_by, row.updated_at = row.version + 1, principal.subject, datetime.now(UTC)
             await policies.write(row)
-        self._events_written()
+        self._tell()
 
     async def check(self, principal: Principal, owner_id: str, tried: PolicyCheck) -> PolicyDecision:
         """What would be decided of a call by those in force and the text that is tried. `PolicyRefused`."""
@@ -116,10 +120,23 @@ class PolicyService:
             levels[tried.level] = [*others, PolicyDocument(TRIED, tried.name or "tried", tried.text)]
         return await asyncio.to_thread(_decided, levels, _facts(tried.call, owner_id, principal.subject))
 
-    async def after(self, position: int) -> PolicyPage:
-        """What changed after a position of the feed."""
-        async with self._database.reading() as session:
-            return await PolicyRepository(session).after(position)
+    async def after(self, position: int, wait_s: float) -> PolicyPage:
+        """What changed after a position of the feed; where nothing did, it is waited for, up to `wait_s` seconds."""
+        now = asyncio.get_running_loop().time
+        until = now() + wait_s
+        while True:
+            changed = self._changed
+            async with self._database.reading() as session:
+                page = await PolicyRepository(session).after(position)
+            left_s = until - now()
+            if page.position != position or left_s <= 0 or self._ending.is_set():
+                return page
+            await first_of(min(left_s, _LOOK_EVERY_S), changed, self._ending)
+
+    def _tell(self) -> None:
+        self._events_written()
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
 def _check_size(policies: Sequence[PolicyRow]) -> None:

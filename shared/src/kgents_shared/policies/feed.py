@@ -1,4 +1,4 @@
-"""Policies as an enforcement point knows them: read from governance twice a second, kept while it is away (DESIGN §8).
+"""Policies as an enforcement point knows them: waited for at governance, kept while it is away (DESIGN §8).
 
 A process that never read them decides nothing: it can't know what is forbidden. One that has read them goes on with
 what it knows.
@@ -22,14 +22,16 @@ if TYPE_CHECKING:  # Cedar is loaded where there is a policy
     from kgents_shared.policies.engine import Policies
 
 _MOST_PARSED = 1024
+_WAIT_S = 10.0
 _log = structlog.get_logger("kgents.policies")
 
 _ByOwner = dict[str | None, dict[UUID, FedPolicy]]
-ReadPolicies = Callable[[int], Awaitable[PolicyPage]]
+# After a position; where nothing changed since, that is waited for so many seconds.
+ReadPolicies = Callable[[int, float], Awaitable[PolicyPage]]
 
 
 class PolicyFeed:
-    """Follows the feed (`read(position)` gives what changed after that position) and decides by what it read."""
+    """Follows the feed (`read(position, wait_s)`: what changed after that position) and decides by what it read."""
 
     def __init__(self, read: ReadPolicies) -> None:
         self._read = read
@@ -78,8 +80,9 @@ class PolicyFeed:
     async def read_on(self) -> None:
         """Read all that is new. Raises what `read` raises."""
         position, known, more = self._position, self._by_owner, True
+        wait_s = _WAIT_S if self._known.is_set() else 0.0
         while more:
-            page = await self._read(position)
+            page = await self._read(position, wait_s)
             if page.position < position:  # the database was put back to an earlier state: all of it is read anew,
                 position, known = 0, {}  # and what was known holds until that is done
                 continue

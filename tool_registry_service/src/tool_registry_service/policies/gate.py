@@ -23,10 +23,11 @@ class HttpPolicies:
 
     client: ServiceClient
 
-    async def __call__(self, position: int) -> PolicyPage:
+    async def __call__(self, position: int, wait_s: float) -> PolicyPage:
         """`GET /internal/policies`."""
+        params = {"after": str(position), "wait_s": str(wait_s)}
         found = await self.client.request_json(
-            "GET", "/internal/policies", params={"after": str(position)}, timeout_s=_READ_TIMEOUT_S
+            "GET", "/internal/policies", params=params, timeout_s=wait_s + _READ_TIMEOUT_S
         )
         return PolicyPage.model_validate(found)
 
