@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,12 @@ def report_of(flow: Json, limits: SystemLimits | None = None) -> Report:
     return examine(json.dumps(flow).encode(), "json", limits or SystemLimits())
 
 
+@cache
+def starter_reports() -> dict[str, Report]:
+    """What is said of each starter flow."""
+    return {title: examine(body, "json") for title, body in starter_flows().items()}
+
+
 def template(flow: Json, place: int = 0) -> Json:
     return flow["data"]["nodes"][place]["data"]["node"]["template"]
 
@@ -80,7 +87,7 @@ def test_the_catalogue_is_that_of_the_pinned_lfx():
 
 
 def test_every_starter_flow_is_taken_or_refused_with_its_reason():
-    reports = {title: examine(body, "json") for title, body in starter_flows().items()}
+    reports = starter_reports()
     assert len(reports) == 27
     refused = {title: [fault.code for fault in report.errors] for title, report in reports.items() if report.errors}
     assert refused == REFUSED
@@ -92,12 +99,12 @@ def test_every_starter_flow_is_taken_or_refused_with_its_reason():
 def test_a_starter_flow_that_reaches_out_of_its_sandbox_is_taken_and_the_nodes_are_named():
     found: dict[str, set[str]] = {}
     for title, body in starter_flows().items():
-        report, flow = examine(body, "json"), json.loads(body)
+        report, flow = starter_reports()[title], json.loads(body)
         nodes = [fault.loc[2] for fault in report.warnings if fault.code == NOT_HERE_CODE]
         if nodes:
             found[title] = {flow["data"]["nodes"][place]["data"]["type"] for place in nodes}
     assert found == NOT_HERE
-    (fault,) = examine(starter_flows()["Blog Writer"], "json").warnings
+    (fault,) = starter_reports()["Blog Writer"].warnings
     assert fault.msg == ('node "URL" (URLComponent-8dgnZ) reaches out to the network, and an agent\'s sandbox has none')
     assert "Kgents Tools" in (fault.hint or "")
 
@@ -128,7 +135,7 @@ def test_the_platforms_own_component_is_known_also_without_the_break_after_its_l
 
 
 def test_a_reason_names_the_node_and_says_where_it_stands_and_what_to_do():
-    (fault, _) = examine(starter_flows()["Hybrid Search RAG"], "json").errors
+    (fault, _) = starter_reports()["Hybrid Search RAG"].errors
     assert fault.msg == (
         'node "Astra DB" (AstraDB-hsri) is AstraDB, which comes in a package of its own and not with lfx 1.13.0'
     )
