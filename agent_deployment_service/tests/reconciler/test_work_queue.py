@@ -63,4 +63,4 @@ async def test_a_waiting_taker_is_served_as_soon_as_something_comes():
     taking = asyncio.create_task(queue.take())
     await eventually(lambda: not taking.done())
     queue.add(key)
-    assert await asyncio.wait_for(taking, 1) == key
+    assert await asyncio.wait_for(taking, 30) == key
