@@ -6,12 +6,11 @@ Exit codes: 0 stopped as asked, 2 bad settings, 1 anything else. A failure is on
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from typing import TYPE_CHECKING
 
-import platform_host.without_rich  # noqa: F401  # pyright: ignore[reportUnusedImport] -- loads structlog, before all else
+import platform_host.light_imports  # noqa: F401  # pyright: ignore[reportUnusedImport] -- before all else
 from platform_host.config import load_settings
 from platform_host.faults import EXIT_BAD_INPUT, exit_code, first_fault, sentences
 from platform_host.host import run_host
@@ -25,7 +24,6 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) != ["up"]:
         _say("usage: python -m platform_host up")
         return EXIT_BAD_INPUT
-    gc.disable()  # almost nothing is garbage until the host is up; looking for it costs a sixth of the start
     try:
         run_host(load_settings(os.environ))
     except Exception as error:  # noqa: BLE001 - told below, and logged with its trace where it was not expected
