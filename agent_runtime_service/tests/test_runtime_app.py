@@ -118,7 +118,7 @@ async def test_the_end_of_each_run_is_told_once_and_without_what_was_said(
                 told[event.subject].append(event.type)
         return all(told.values())
 
-    await eventually(all_told, timeout=20, retry_on=(TimeoutError,))
+    await eventually(all_told, retry_on=(TimeoutError,))
     assert told == {run_id: [kind] for run_id, kind in wanted.items()}
     await subscription.unsubscribe()
 

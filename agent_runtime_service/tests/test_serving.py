@@ -48,7 +48,7 @@ async def test_the_api_and_the_door_are_served_until_sigterm(make_settings: Call
             async with httpx.AsyncClient(transport=transport, base_url="http://door") as worker:
                 assert (await worker.post("/internal/tools/call")).status_code == 401
             process.send_signal(signal.SIGTERM)
-            _, log = await asyncio.wait_for(process.communicate(), 30)
+            _, log = await asyncio.wait_for(process.communicate(), 60)
         finally:
             if process.returncode is None:
                 process.kill()

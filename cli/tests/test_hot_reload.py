@@ -65,7 +65,7 @@ class Watched:
     def next(self, *states: State) -> list[Outcome]:
         """The outcomes told next, which must have these states in any order."""
         with self.heard:
-            assert self.heard.wait_for(lambda: len(self.told) >= len(states), timeout=20), self.told
+            assert self.heard.wait_for(lambda: len(self.told) >= len(states), 60), self.told
             first, self.told = self.told[: len(states)], self.told[len(states) :]
         assert sorted(one.state for one in first) == sorted(states), first
         return sorted(first, key=lambda one: one.file)

@@ -42,7 +42,7 @@ async def port() -> AsyncGenerator[int]:
 
 async def _told_until_closed(reader: asyncio.StreamReader) -> bytes:
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await reader.read()
     except ConnectionError:
         return b""

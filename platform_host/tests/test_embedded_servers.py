@@ -21,7 +21,7 @@ from platform_host.embedded.supervisor import Command, EmbeddedStartError, Super
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - other processes set no event of ours
             await asyncio.sleep(0.01)
 

@@ -78,14 +78,14 @@ async def start_host(home: Path, client: httpx.AsyncClient, variables: Mapping[s
 
 @asynccontextmanager
 async def running_host(home: Path, **variables: str) -> AsyncGenerator[RunningHost]:
-    async with httpx.AsyncClient(timeout=10, verify=PLAIN) as client:
+    async with httpx.AsyncClient(timeout=60, verify=PLAIN) as client:
         host = await start_host(home, client, variables)
         try:
             yield host
         finally:
             if host.process.returncode is None:
                 host.process.terminate()
-                await asyncio.wait_for(host.process.wait(), 30)
+                await asyncio.wait_for(host.process.wait(), 60)
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +185,8 @@ async def test_a_second_host_of_the_home_is_refused_and_the_first_goes_on(host: 
 async def test_a_killed_server_is_told_of_comes_back_and_heals_every_service(host: RunningHost, role: str) -> None:
     (victim,) = host.identities(role)
     os.kill(victim.pid, signal.SIGKILL)
-    await eventually(lambda: victim.pid not in [row.pid for row in host.identities(role)], timeout=30)
-    await eventually(host.healthy, timeout=30, retry_on=AWAY)
+    await eventually(lambda: victim.pid not in [row.pid for row in host.identities(role)])
+    await eventually(host.healthy, retry_on=AWAY)
     headers = await login(host)
     answer = await host.client.get(f"{host.record['url']}/agents", headers=headers)
     assert answer.status_code == 200
@@ -198,7 +198,7 @@ async def test_a_signal_stops_everything_in_order_and_leaves_no_process(tmp_path
         identities = host.identities()
         assert len(identities) >= 3
         host.process.send_signal(number)
-        assert await asyncio.wait_for(host.process.wait(), 30) == 0
+        assert await asyncio.wait_for(host.process.wait(), 60) == 0
         assert not [identity for identity in identities if identity.alive()]
         assert not (host.home / "run" / "host.pid").exists()
         assert not (host.home / "run" / "host.json").exists()
@@ -214,7 +214,7 @@ async def test_a_stop_in_the_middle_of_the_first_boot_leaves_no_process(tmp_path
     process = await asyncio.create_subprocess_exec(*UP, env=environment, stderr=subprocess.DEVNULL)
     await eventually((home / "postgres" / "init" / "data").exists, timeout=60)
     process.terminate()
-    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
     assert not [found for found in psutil.process_iter() if str(home) in " ".join(command_line(found))]
     async with running_host(home) as host:  # and what was cut short is begun again
         assert await host.healthy()

@@ -51,9 +51,9 @@ class Door:
         first, *others = pieces
         writer.write(first)
         for piece in others:
-            await asyncio.wait_for(self._mirror.begun.wait(), 10)
+            await asyncio.wait_for(self._mirror.begun.wait(), 60)
             writer.write(piece)
-        head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+        head, _, body = (await asyncio.wait_for(reader.read(), 60)).partition(b"\r\n\r\n")
         writer.close()
         status = int(head.split()[1])
         return status, json.loads(body) if status == 200 else []

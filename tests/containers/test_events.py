@@ -70,7 +70,7 @@ async def test_a_committed_event_comes_as_it_was_written(outbox: Outbox, bus: Ev
     parts.relay(bus)
     parts.consumer(bus, keep)
     told = await outbox.tell(Fact(thing="caf\u00e9 \U0001f600", generation=1))
-    await eventually(lambda: seen == told, timeout=30)
+    await eventually(lambda: seen == told)
     await drained(outbox)
 
 
@@ -86,7 +86,7 @@ async def test_no_event_is_lost_when_nats_restarts_in_the_middle(
     parts.relay(bus)
     parts.consumer(bus, keep)
     told = [event.id for event in await outbox.tell(Fact(thing="before", generation=0))]
-    await eventually(lambda: bool(seen), timeout=30, describe="the first event came")
+    await eventually(lambda: bool(seen), describe="the first event came")
     restarting = asyncio.create_task(container_nats.restart(patience_s))
     while not restarting.done() or len(told) < 100:
         told += [event.id for event in await outbox.tell(Fact(thing="meanwhile", generation=len(told)))]

@@ -157,7 +157,7 @@ class RunningPlatform:
         admin = json.loads((self.home / "secrets" / "admin.json").read_text())
         body = {"email": admin["email"], "password": admin["password"]}
         async with httpx.AsyncClient(base_url=self.url, timeout=60, verify=PLAIN) as client:
-            answer = await client.post("/api/v1/auth/login", json=body, timeout=30)
+            answer = await client.post("/api/v1/auth/login", json=body, timeout=60)
         answer.raise_for_status()
         return str(answer.json()["access_token"])
 

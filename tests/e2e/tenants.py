@@ -152,7 +152,7 @@ async def label_stable(http: httpx.AsyncClient, name: str) -> None:
         [deployment] = (await http.get(f"/api/v1/agents/{name}/deployments")).json()["items"]
         return deployment["updated_at"] != deployment["created_at"]
 
-    await eventually(is_heard, timeout=20)
+    await eventually(is_heard)
 
 
 async def asked_approval(inside: httpx.AsyncClient, registry: str, owner_id: str, **changes: Any) -> dict[str, Any]:

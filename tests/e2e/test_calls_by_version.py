@@ -62,7 +62,7 @@ async def test_a_version_is_tried_by_a_share_made_stable_and_asked_for_by_its_nu
             begun.append((await say(client, name))["conversation_id"])
             return version_heard() == version
 
-        await eventually(is_so, timeout=20)
+        await eventually(is_so)
         return begun[-1]
 
     assert "version 2 is stable" in await next_of_the_guide()
@@ -93,7 +93,7 @@ async def test_a_version_is_tried_by_a_share_made_stable_and_asked_for_by_its_nu
         answer = await client.post(f"/agents/{name}@canary/message", json={"text": "Hello"})
         return answer.status_code == 404 and answer.json()["code"] == "label_not_found"
 
-    await eventually(canary_is_gone, timeout=20)
+    await eventually(canary_is_gone)
     await say(client, name, tried)
     assert version_heard() == "3"
     await client.delete(f"/agents/{name}")

@@ -33,7 +33,7 @@ async def test_a_run_with_an_agent_that_it_asked_is_looked_into_and_repeated_aga
         trace: dict[str, Any] = json.loads(ran.stdout)
         return trace if trace["totals"]["runs"] == 2 and trace["totals"]["model_calls"] == 3 else None
 
-    trace = await eventually(whole, timeout=30, describe="the trace has both runs and all calls") or {}
+    trace = await eventually(whole, describe="the trace has both runs and all calls") or {}
     [call] = [span for span in trace["spans"] if span["kind"] == "tool_call"]
     assert call["tool_call"]["decision"]["outcome"] == "allowed"
     assert trace["registry"] == "asked"

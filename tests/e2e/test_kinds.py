@@ -42,7 +42,7 @@ async def test_by_the_api_alone_parts_become_a_team_that_answers(client: httpx.A
     async def answers() -> bool:
         return await said("Hello") == "You said: Hello [2 messages seen]"
 
-    await eventually(answers, timeout=30, describe="the team answers", retry_on=(httpx.TransportError,))
+    await eventually(answers, describe="the team answers", retry_on=(httpx.TransportError,))
     asked = model.completions[-1]
     assert (asked.messages[0]["content"], asked.body["model"], asked.body["temperature"]) == (
         PROMPT,
@@ -60,7 +60,7 @@ async def test_by_the_api_alone_parts_become_a_team_that_answers(client: httpx.A
         await said("Again")
         return model.completions[-1].messages[0]["content"] == "You are the back office."
 
-    await eventually(the_new_prompt_is_used, timeout=30, describe="version 2 answers")
+    await eventually(the_new_prompt_is_used, describe="version 2 answers")
 
 
 async def test_by_the_command_line_alone_as_the_page_says_parts_become_a_team_that_answers(

@@ -93,7 +93,7 @@ async def test_a_killed_worker_is_replaced_and_the_conversation_goes_on(
     async def workers() -> list[dict[str, Any]]:
         return [row for row in await platform.processes("worker") if row["agent"] == name]
 
-    rows: list[dict[str, Any]] = await eventually(workers, timeout=20, describe="its worker is listed")
+    rows: list[dict[str, Any]] = await eventually(workers, describe="its worker is listed")
     os.kill(int(rows[0]["pid"]), signal.SIGKILL)
 
     async def answers_again() -> bool:
@@ -102,7 +102,7 @@ async def test_a_killed_worker_is_replaced_and_the_conversation_goes_on(
         )
         return answer.status_code == 200 and "4 messages seen" in answer.json()["text"]
 
-    await eventually(answers_again, timeout=20, describe="the agent answers with the whole conversation")
+    await eventually(answers_again, describe="the agent answers with the whole conversation")
 
 
 @pytest.mark.parametrize(
@@ -184,13 +184,13 @@ async def test_a_stopped_and_a_deleted_agent_are_torn_down(client: httpx.AsyncCl
     async def worker_rows() -> list[dict[str, Any]]:
         return [row for row in await platform.processes("worker") if row["agent"] == name]
 
-    await eventually(worker_rows, timeout=20, describe="its worker is listed")
+    await eventually(worker_rows, describe="its worker is listed")
     assert (await client.post(f"/api/v1/agents/{name}/stop", json={})).status_code == 200
 
     async def gone() -> bool:
         return not await worker_rows()
 
-    await eventually(gone, timeout=20, describe="the worker of a stopped agent ends")
+    await eventually(gone, describe="the worker of a stopped agent ends")
     assert (await client.post(f"/agents/{name}/message", json={"text": "Hello"})).status_code == 409
     assert (await client.delete(f"/api/v1/agents/{name}")).status_code == 204
     assert (await client.post(f"/agents/{name}/message", json={"text": "Hello"})).status_code == 404
@@ -208,7 +208,7 @@ async def test_a_new_version_takes_over_and_keeps_the_conversation(client: httpx
         await say(client, name, "two", first["conversation_id"])
         return model.completions[-1].messages[0]["content"] == "A second prompt."
 
-    await eventually(second_prompt_arrives, timeout=20, describe="version 2 answers")
+    await eventually(second_prompt_arrives, describe="version 2 answers")
 
 
 async def test_one_owner_sees_nothing_of_another(client: httpx.AsyncClient, platform: RunningPlatform):
@@ -216,7 +216,7 @@ async def test_one_owner_sees_nothing_of_another(client: httpx.AsyncClient, plat
     await publish_agent(client, name)
     mine = await say(client, name, "secret plan")
     email, password = f"{uuid4().hex}@example.com", "a long enough password"
-    async with httpx.AsyncClient(base_url=platform.url, timeout=30, verify=PLAIN) as other:
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60, verify=PLAIN) as other:
         registered = await other.post("/auth/register", json={"email": email, "password": password, "name": "Other"})
         assert registered.status_code == 202
         tokens = (await other.post("/auth/login", json={"email": email, "password": password})).json()

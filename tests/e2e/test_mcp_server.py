@@ -167,7 +167,7 @@ async def test_an_agent_that_waits_is_asked_for_its_answer_later(
             assert found.structuredContent is not None
             return found.structuredContent.get("text")
 
-        found = await eventually(answer, timeout=30, describe="the run goes on")
+        found = await eventually(answer, describe="the run goes on")
         assert str(found).startswith("The tool answered: ")
 
 

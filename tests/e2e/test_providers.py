@@ -55,7 +55,7 @@ async def _answered(client: httpx.AsyncClient, name: str, body: dict[str, Any]) 
         answer = await client.post(f"/api/v1/agents/{name}/message", json=body)
         return None if answer.status_code == 503 else answer
 
-    answer = await eventually(said, timeout=30, interval=0.5, describe="the agent is started")
+    answer = await eventually(said, interval=0.5, describe="the agent is started")
     assert answer is not None
     assert answer.status_code == 200, answer.text
     return answer

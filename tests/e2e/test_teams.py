@@ -71,7 +71,7 @@ async def test_three_agents_work_together_in_each_mode(client: httpx.AsyncClient
         async def answers(mode: str = mode, text: str = text) -> bool:
             return await said(f"{mark}-{mode}", "Tea") == text
 
-        await eventually(answers, timeout=30, describe=f"the {mode} answers", retry_on=(httpx.TransportError,))
+        await eventually(answers, describe=f"the {mode} answers", retry_on=(httpx.TransportError,))
     # The members' runs are runs like any other: the owner sees them, and the registry has recorded each question.
     conversations = (await client.get(f"/api/v1/agents/{mark}-editor/conversations")).json()["items"]
     assert len(conversations) >= 2

@@ -80,7 +80,7 @@ async def ended(client: httpx.AsyncClient, told: JsonObject) -> JsonObject:
         run = (await client.get(f"/api/v1/runs/{told['run_id']}")).json()
         return run if run["ended_at"] else None
 
-    run = await eventually(found, timeout=30, describe="the run ends", retry_on=(httpx.TransportError,))
+    run = await eventually(found, describe="the run ends", retry_on=(httpx.TransportError,))
     assert run is not None
     return run
 
@@ -187,7 +187,7 @@ async def test_a_call_that_the_far_side_had_taken_when_the_platform_was_killed_i
     async with await platform.client() as client:
         told = await waits(client, clerk, f'call {clerk}.nap {{"seconds": 300}}')
         await decide(client, told, "approve")
-        await eventually(lambda: len(far_side.calls) > len(sent), timeout=30, describe="the far side has the call")
+        await eventually(lambda: len(far_side.calls) > len(sent), describe="the far side has the call")
     await platform.kill_host()
     await platform.start()
     async with await platform.client() as client:
@@ -205,7 +205,7 @@ async def test_a_call_that_the_far_side_had_taken_when_the_platform_was_killed_i
             run = (await client.get(f"/api/v1/runs/{told['run_id']}")).json()
             return run if run["approvals"] else None
 
-        run = await eventually(waiting, timeout=30, describe="the run waits for that decision")
+        run = await eventually(waiting, describe="the run waits for that decision")
         await decide(client, cast("JsonObject", run), "reject")
         assert "whether it took effect is not known" in (await ended(client, told))["text"]
     assert len(far_side.calls) == len(sent) + 1
@@ -255,7 +255,7 @@ async def test_a_model_that_is_all_hostile_gets_nothing_done_and_no_secret_out(
         run = (await client.get(f"/api/v1/runs/{told['run_id']}")).json()
         return run if run["approvals"] not in ([], told["approvals"]) else None
 
-    second = await eventually(next_one, timeout=30, describe="the next of the flood waits")
+    second = await eventually(next_one, describe="the next of the flood waits")
     assert second is not None
     assert len(far_side.calls) == len(sent) + 1
     await decide(client, second, "reject")
@@ -265,7 +265,7 @@ async def test_a_model_that_is_all_hostile_gets_nothing_done_and_no_secret_out(
         found = (await client.get("/api/v1/approvals", params=pending)).json()["items"]
         return found if [row["id"] for row in found] != [second["approvals"][0]["approval_id"]] else []
 
-    assert len(await eventually(third, timeout=30, describe="one question at a time")) == 1
+    assert len(await eventually(third, describe="one question at a time")) == 1
     assert len(far_side.calls) == len(sent) + 1
     messages = await client.get(f"/api/v1/conversations/{told['conversation_id']}/messages", params={"limit": 1000})
     seen_by_model = json.dumps([request.messages for request in model.completions])
@@ -289,10 +289,10 @@ async def test_a_run_in_the_background_is_cancelled_while_its_call_is_at_the_far
                 lines.append(line)  # noqa: PERF401 -- they are looked at while they come
 
     watching = asyncio.create_task(watch())
-    await eventually(lambda: "event: waiting_approval" in lines, timeout=30, describe="it waits for a person")
+    await eventually(lambda: "event: waiting_approval" in lines, describe="it waits for a person")
     told = (await client.get(f"/api/v1/runs/{run_id}")).json()
     await decide(client, told, "approve")
-    await eventually(lambda: len(far_side.calls) == len(sent) + 1, timeout=30, describe="the call is out")
+    await eventually(lambda: len(far_side.calls) == len(sent) + 1, describe="the call is out")
     cancelled = await platform.cli("runs", "cancel", run_id)
     assert cancelled.stdout == f"cancelled: {run_id}\n", cancelled.stderr
     await watching
@@ -307,7 +307,7 @@ async def test_a_run_in_the_background_is_cancelled_while_its_call_is_at_the_far
         rows = (await client.get("/api/v1/tools/invocations", params={"run": run_id})).json()["items"]
         return rows[0]["outcome"] if rows and rows[0]["ended_at"] else None
 
-    assert await eventually(recorded, timeout=30, describe="the call has its end") == "unknown"
+    assert await eventually(recorded, describe="the call has its end") == "unknown"
     listed = (await client.get("/api/v1/runs", params={"agent": clerk, "status": "cancelled"})).json()["items"]
     [found] = [run for run in listed if run["run_id"] == run_id]
     assert (found["status"], found["error"]["code"]) == ("cancelled", "cancelled")

@@ -58,7 +58,7 @@ async def test_the_real_worker_has_no_secret_in_memory_or_environment(
     async def pids() -> list[int]:
         return [int(row["pid"]) for row in await platform.processes("worker") if row["agent"] == name]
 
-    pid = (await eventually(pids, timeout=20, describe="its worker is listed"))[0]
+    pid = (await eventually(pids, describe="its worker is listed"))[0]
     memory = writable_memory(pid)
     assert marker.encode() in memory, "the scan reads what the worker holds"
     for what, canary in canaries_of(platform).items():

@@ -47,7 +47,7 @@ async def test_a_wrapper_of_an_agent_is_deployed_seen_running_and_answers(client
     async def is_ready() -> bool:
         return (await client.get(f"{WRAPPERS}/wrapped-desk/status")).json()["status"] == "ready"
 
-    await eventually(is_ready, timeout=30, describe="the wrapper's agent is ready")
+    await eventually(is_ready, describe="the wrapper's agent is ready")
     status = (await client.get(f"{WRAPPERS}/wrapped-desk/status")).json()
     assert (status["ready"], status["agent"]["id"]) == (1, deployed["deployed_agent_id"])
     said = await posted(client, status["endpoint_url"], {"text": "Are you there?"})

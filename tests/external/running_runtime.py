@@ -146,7 +146,7 @@ class Worker:
     async def start(self, nursery: WorkerNursery) -> None:
         """Start the process and wait until it answers."""
         self.pid = await nursery.start_worker(self.config, self.log_path)
-        await eventually(self.answers, timeout=30, describe="the worker answers", retry_on=(httpx.TransportError,))
+        await eventually(self.answers, describe="the worker answers", retry_on=(httpx.TransportError,))
 
     async def answers(self) -> bool:
         """Whether its health is good."""
@@ -270,7 +270,7 @@ class Runtime:
             run = await self.run(run_id)
             return run if run["ended_at"] else None
 
-        run = await eventually(found, timeout=30, describe="the run ends")
+        run = await eventually(found, describe="the run ends")
         assert run is not None
         return run
 

@@ -141,7 +141,7 @@ async def running_gateway(folder: Path, program: str, away: str = "") -> AsyncGe
             async def is_up() -> bool:
                 return (await client.get("/health")).status_code == 200
 
-            await eventually(is_up, timeout=20, describe="nginx answers", retry_on=(httpx.TransportError,))
+            await eventually(is_up, describe="nginx answers", retry_on=(httpx.TransportError,))
             yield client
     finally:
         process.terminate()
@@ -185,7 +185,7 @@ async def asked_raw(client: httpx.AsyncClient, *lines: str, body: str = "") -> t
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
     head = ["POST /api/v1/agents HTTP/1.1", "Host: kgents", "Connection: close", *lines, "", body]
     writer.write("\r\n".join(head).encode("latin-1"))
-    answer = (await asyncio.wait_for(reader.read(), 10)).decode()
+    answer = (await asyncio.wait_for(reader.read(), 60)).decode()
     writer.close()
     status, told = int(answer.split()[1]), answer.partition("\r\n\r\n")[2]
     return status, json.loads(told[told.index("{") : told.rindex("}") + 1])["headers"] if status == 200 else []

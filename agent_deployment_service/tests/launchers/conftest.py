@@ -100,7 +100,7 @@ class ProcessBench:
 
     async def exit_of(self, instance_id: UUID) -> str:
         while True:
-            ended = await asyncio.wait_for(self.launcher.next_exit(), 20)
+            ended = await asyncio.wait_for(self.launcher.next_exit(), 60)
             if ended.instance_id == instance_id:
                 return ended.reason
 

@@ -69,7 +69,7 @@ async def test_it_is_started_with_the_first_flow_and_its_death_is_no_chat_agents
     servers = roles(bench)
     assert set(servers) == {"forkserver", "forkserver (Langflow)"}
     os.kill(servers["forkserver (Langflow)"], signal.SIGKILL)
-    ended = await asyncio.wait_for(bench.launcher.next_exit(), 10)
+    ended = await asyncio.wait_for(bench.launcher.next_exit(), 60)
     assert (ended.instance_id, ended.reason) == (flow.instance_id, ExitReason.LOST)
     assert list(bench.launcher.running()) == [chat]
     assert await bench.answers(chat)
@@ -103,7 +103,7 @@ async def test_an_environment_that_went_away_is_the_reason_that_no_flow_starts(b
     launched = await bench.launcher.launch(flow_request())
     (bench.home / "langflow" / "env-1").unlink()
     os.kill(roles(bench)["forkserver (Langflow)"], signal.SIGKILL)
-    ended = await asyncio.wait_for(bench.launcher.next_exit(), 10)
+    ended = await asyncio.wait_for(bench.launcher.next_exit(), 60)
     assert (ended.instance_id, ended.reason) == (launched.instance_id, ExitReason.LOST)
     with pytest.raises(LaunchError, match=r"could not be started: .*env-1/bin/python"):
         await bench.launcher.launch(flow_request())

@@ -56,7 +56,7 @@ async def test_stopping_ends_the_instance_and_tells_that_it_was_asked_for(bench:
     launched = await bench.launcher.launch(bench.request())
     await bench.launcher.wait_healthy(launched.instance_id, 20)
     await bench.launcher.stop(launched.instance_id, 5)
-    ended = await asyncio.wait_for(bench.launcher.next_exit(), 10)
+    ended = await asyncio.wait_for(bench.launcher.next_exit(), 60)
     assert (ended.instance_id, ended.reason) == (launched.instance_id, ExitReason.STOPPED)
     assert list(bench.launcher.running()) == []
     assert not await bench.answers(launched)
@@ -75,12 +75,12 @@ async def test_an_instance_that_ends_by_itself_is_told_once(bench: Bench):
     second = await bench.launcher.launch(bench.request("second"))
     await bench.launcher.wait_healthy(first.instance_id, 20)
     await bench.crash(first)
-    ended = await asyncio.wait_for(bench.launcher.next_exit(), 10)
+    ended = await asyncio.wait_for(bench.launcher.next_exit(), 60)
     assert (ended.instance_id, ended.reason) == (first.instance_id, ExitReason.EXITED)
     assert ended.detail
     assert list(bench.launcher.running()) == [second]
     await bench.launcher.stop(second.instance_id, 5)
-    assert (await asyncio.wait_for(bench.launcher.next_exit(), 10)).instance_id == second.instance_id
+    assert (await asyncio.wait_for(bench.launcher.next_exit(), 60)).instance_id == second.instance_id
 
 
 async def test_an_ended_instance_can_be_launched_again(bench: Bench):
@@ -88,7 +88,7 @@ async def test_an_ended_instance_can_be_launched_again(bench: Bench):
     launched = await bench.launcher.launch(asked)
     await bench.launcher.wait_healthy(launched.instance_id, 20)
     await bench.crash(launched)
-    await asyncio.wait_for(bench.launcher.next_exit(), 10)
+    await asyncio.wait_for(bench.launcher.next_exit(), 60)
     again = await bench.launcher.launch(asked)
     await bench.launcher.wait_healthy(again.instance_id, 20)
     assert await bench.answers(again)

@@ -69,7 +69,7 @@ async def test_a_worker_that_crashes_at_once_is_told_with_its_exit_code(process_
     except LaunchError as error:  # it was gone before its launch had ended
         told = str(error)
     else:
-        ended = await asyncio.wait_for(process_bench.launcher.next_exit(), 10)
+        ended = await asyncio.wait_for(process_bench.launcher.next_exit(), 60)
         assert (ended.instance_id, ended.code) == (launched.instance_id, 3)
         told = ended.detail
     assert told == "it ended with exit code 3"
@@ -79,7 +79,7 @@ async def test_a_worker_that_crashes_at_once_is_told_with_its_exit_code(process_
 async def test_a_killed_worker_is_told_with_its_signal_and_its_folder_is_gone(process_bench: ProcessBench):
     launched = await process_bench.started()
     os.kill(launched.pid or 0, signal.SIGKILL)
-    ended = await asyncio.wait_for(process_bench.launcher.next_exit(), 10)
+    ended = await asyncio.wait_for(process_bench.launcher.next_exit(), 60)
     assert ended.detail == "it was killed by SIGKILL"
     assert not Path(launched.endpoint_url.removeprefix("unix:")).parent.exists()
 
@@ -95,7 +95,7 @@ async def test_when_the_fork_server_is_killed_its_workers_die_and_a_new_one_serv
     workers = [await process_bench.started(f"a{n}") for n in range(3)]
     server = process_bench.forkserver_pid()
     os.kill(server, signal.SIGKILL)
-    ended = [await asyncio.wait_for(process_bench.launcher.next_exit(), 10) for _ in workers]
+    ended = [await asyncio.wait_for(process_bench.launcher.next_exit(), 60) for _ in workers]
     assert {item.reason for item in ended} == {ExitReason.LOST}
     assert {item.instance_id for item in ended} == {item.instance_id for item in workers}
     assert not any(alive(item.pid or 0) for item in workers)

@@ -51,7 +51,7 @@ async def test_who_loses_the_connection_stops_working(database_url: str, postgre
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
         )
     with pytest.raises(BaseExceptionGroup):
-        await asyncio.wait_for(leading, 20)
+        await asyncio.wait_for(leading, 60)
     assert work.now == 0
 
 

@@ -37,7 +37,7 @@ async def test_a_failed_look_is_repeated_after_a_pause():
     await queue.take()
     queue.done(key, retry=True)
     assert queue.idle
-    assert await asyncio.wait_for(queue.take(), 5) == key
+    assert await asyncio.wait_for(queue.take(), 60) == key
 
 
 async def test_of_two_appointments_the_earlier_stands():
@@ -45,7 +45,7 @@ async def test_of_two_appointments_the_earlier_stands():
     queue.add_after(key, 60)
     queue.add_after(key, 0.01)
     queue.add_after(key, 60)
-    assert await asyncio.wait_for(queue.take(), 5) == key
+    assert await asyncio.wait_for(queue.take(), 60) == key
     queue.done(key, retry=False)
     queue.close()
 
@@ -63,4 +63,4 @@ async def test_a_waiting_taker_is_served_as_soon_as_something_comes():
     taking = asyncio.create_task(queue.take())
     await eventually(lambda: not taking.done())
     queue.add(key)
-    assert await asyncio.wait_for(taking, 30) == key
+    assert await asyncio.wait_for(taking, 60) == key

@@ -152,14 +152,14 @@ async def test_a_relay_killed_between_publish_and_delete_has_each_effect_once(
     async with deletes_held(database) as holder:
         for kill in range(3):
             made.append(await make_agent(f"killed-{kill}", publish=True))
-            await eventually(lambda: all(UUID(agent["id"]) in seen.state for agent in made), timeout=30)
+            await eventually(lambda: all(UUID(agent["id"]) in seen.state for agent in made))
             killed = await holder.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = 'kgents outbox relay' AND datname = current_database()"
             )
             assert await killed.fetchall() == [(True,)]
         assert not await outbox_is_empty(database)
-    await eventually(lambda: outbox_is_empty(database), timeout=30)
+    await eventually(lambda: outbox_is_empty(database))
     assert [seen.effects[UUID(agent["id"])] for agent in made] == [[1]] * len(made)
     assert [seen.types_of(agent["id"]) for agent in made] == [["agent.published"]] * len(made)
 
@@ -204,7 +204,7 @@ async def test_publishing_answers_without_nats_and_is_told_when_nats_is_back(
         async with serving(own, issuer) as client, EventBus(nats.url, nats.token) as bus, consuming(bus) as seen:
             query, body = {"publish": "true"}, {"system_prompt": "You help."}
             before = await client.post("/api/v1/agents", params=query, json={"name": "before", **body})
-            await eventually(lambda: seen.desired(before.json()["id"]) == DesiredState.RUNNING, timeout=30)
+            await eventually(lambda: seen.desired(before.json()["id"]) == DesiredState.RUNNING)
             await nats.stop()
             during = await client.post("/api/v1/agents", params=query, json={"name": "during", **body})
             stopped = await client.post("/api/v1/agents/before/stop")

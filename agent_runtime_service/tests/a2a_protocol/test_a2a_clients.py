@@ -53,7 +53,7 @@ async def http(runtime: Runtime) -> AsyncGenerator[httpx.AsyncClient]:
 
 
 def client_of(runtime: Runtime) -> httpx.AsyncClient:
-    return httpx.AsyncClient(headers=runtime.issuer.person(runtime.owner), timeout=30, verify=PLAIN)
+    return httpx.AsyncClient(headers=runtime.issuer.person(runtime.owner), timeout=60, verify=PLAIN)
 
 
 async def card_of(http: httpx.AsyncClient, runtime: Runtime, agent: str = "helper") -> AgentCard:
@@ -335,7 +335,7 @@ async def test_a_task_goes_on_in_the_background_and_is_found_again_and_who_asked
     # Who asked for it in an organisation is told as long as they are in it.
     member = str(uuid4())
     headers = runtime.issuer.person(member, organisations={"acme": runtime.owner})
-    async with httpx.AsyncClient(headers=headers, timeout=30, verify=PLAIN) as members:
+    async with httpx.AsyncClient(headers=headers, timeout=60, verify=PLAIN) as members:
         joined = connected(members, card, streaming=False)
         theirs = TaskPushNotificationConfig(task_id=task.id, id="theirs", url=receiver.url)
         siblings.organisations[member] = [runtime.owner]

@@ -57,7 +57,7 @@ async def hostile(runtime: Runtime, model: ModelServer, **spec: Any) -> AsyncGen
 
     model.script(held)
     transport = httpx.AsyncHTTPTransport(uds=str(runtime.front.door_path), verify=PLAIN)
-    async with httpx.AsyncClient(transport=transport, base_url="http://door", timeout=30) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://door", timeout=60) as client:
         sending = asyncio.create_task(runtime.send("Hello"))
         await gate.wait_reached()
         conversations = (await runtime.ask("GET", "/api/v1/conversations")).json()["items"]

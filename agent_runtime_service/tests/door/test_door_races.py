@@ -41,7 +41,7 @@ async def test_steps_and_tool_calls_sent_at_once_are_carried_out_once(
         "X-Kgents-Epoch": "1",
     }
     transport = httpx.AsyncHTTPTransport(uds=str(runtime.front.door_path), verify=PLAIN)
-    async with httpx.AsyncClient(transport=transport, base_url="http://door", headers=rights, timeout=30) as door:
+    async with httpx.AsyncClient(transport=transport, base_url="http://door", headers=rights, timeout=60) as door:
 
         async def step(number: int) -> int:
             calls: list[dict[str, Any]] = [{"id": f"call-{number}", "name": "time.now", "arguments": {}}]

@@ -53,7 +53,7 @@ class Stage:
             assert answer.status_code in {200, 404, 503}, answer.text
             return answer.json() if answer.status_code == 200 else None
 
-        found = await eventually(answered, timeout=30, interval=0.1, retry_on=(httpx.TransportError,))
+        found = await eventually(answered, interval=0.1, retry_on=(httpx.TransportError,))
         assert found is not None
         return found
 
@@ -147,7 +147,7 @@ async def test_a_budget_holds_over_the_death_of_a_front_that_was_spending_it(
             told = (await stage.request("GET", f"/api/v1/budgets/{budget['id']}")).json()
             return told["lost"]["tokens"] > 0
 
-        await eventually(written_off, timeout=20, describe="what the dead front held counts as spent")
+        await eventually(written_off, describe="what the dead front held counts as spent")
         await stage.until_answered("Hello", "key-2")  # another one took it up
         answers = [await stage.send("Hello", "key-3")]
         while answers[-1].status_code == 200:
@@ -267,7 +267,7 @@ async def test_what_a_queued_message_asks_for_beside_its_text_outlives_its_front
         answer = await stage.request("POST", path, json=body, headers=key)
         return answer.json() if answer.status_code == 200 else None
 
-    found = await eventually(answered, timeout=30, interval=0.1, retry_on=(httpx.TransportError,))
+    found = await eventually(answered, interval=0.1, retry_on=(httpx.TransportError,))
     assert found is not None
     assert found["output"] == {"colour": "red"}
     asked = model.completions[-1].raw
@@ -311,7 +311,7 @@ async def test_a_run_that_waits_for_an_approval_survives_its_front(
         run = await stage.request("GET", f"/api/v1/runs/{told.json()['run_id']}")
         return run.status_code == 200 and run.json()["status"] == "completed"
 
-    await eventually(completed, timeout=30, retry_on=(httpx.TransportError,), describe="the run goes on")
+    await eventually(completed, retry_on=(httpx.TransportError,), describe="the run goes on")
     answer = await stage.until_answered("Hello", "key-1")
     assert answer["text"] == "The tool answered: time.now {} [4 messages seen]"
     assert (len(siblings.effects), len(model.completions)) == (1, 2)

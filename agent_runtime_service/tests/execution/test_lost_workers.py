@@ -211,7 +211,7 @@ async def test_a_client_that_goes_away_does_not_end_its_run(runtime: Runtime, mo
         return Reply(text="heard by nobody")
 
     model.script(held)
-    async with httpx.AsyncClient(base_url=runtime.front.url, timeout=30, verify=PLAIN) as leaving:
+    async with httpx.AsyncClient(base_url=runtime.front.url, timeout=60, verify=PLAIN) as leaving:
         path, headers = "/api/v1/agents/helper/message", runtime.issuer.person(runtime.owner)
         sending = asyncio.create_task(leaving.post(path, json={"text": "Hello"}, headers=headers))
         await gate.wait_reached()

@@ -46,7 +46,7 @@ async def ended(runtime: Runtime, run_id: str) -> dict[str, Any]:
         run = await runtime.run(run_id)
         return run if run["ended_at"] else None
 
-    return cast("dict[str, Any]", await eventually(found, timeout=20, describe="the run ends"))
+    return cast("dict[str, Any]", await eventually(found, describe="the run ends"))
 
 
 def only(siblings: RuntimeSiblings) -> Approval:
@@ -135,7 +135,7 @@ async def test_a_decision_is_heard_as_an_event_at_once(
             return (await runtime.run(told["run_id"]))["status"] == "completed"
 
         # Told more than once, since the front may not listen yet: it is resumed once all the same.
-        await eventually(told_of, timeout=20, describe="the run goes on")
+        await eventually(told_of, describe="the run goes on")
         assert len(gated.effects) == 1
 
 
@@ -244,7 +244,7 @@ async def test_an_approval_that_nobody_knows_any_more_is_asked_for_anew(runtime:
         approvals = (await runtime.run(told["run_id"]))["approvals"]
         return bool(approvals) and approvals != told["approvals"]
 
-    await eventually(other, timeout=20, describe="the run waits for another approval")
+    await eventually(other, describe="the run waits for another approval")
     only(gated).status = "approved"
     assert (await ended(runtime, told["run_id"]))["status"] == "completed"
     assert len(gated.effects) == 1
@@ -292,4 +292,4 @@ async def test_changed_tools_are_those_of_the_next_run(
             await runtime.say("Hello")
             return "mail_send" in model.completions[-1].tool_names
 
-        await eventually(offered, timeout=20, describe="the new tool is offered")
+        await eventually(offered, describe="the new tool is offered")

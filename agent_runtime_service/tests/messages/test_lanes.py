@@ -148,7 +148,7 @@ async def test_a_version_that_ended_while_a_run_of_it_waited_for_an_approval_is_
         async def completed() -> bool:
             return (await runtime.run(told.json()["run_id"]))["status"] == "completed"
 
-        await eventually(completed, timeout=20, describe="the run goes on in its version")
+        await eventually(completed, describe="the run goes on in its version")
         assert (await runtime.run(told.json()["run_id"]))["version"] == 2
 
 

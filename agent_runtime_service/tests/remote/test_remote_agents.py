@@ -122,7 +122,7 @@ async def a2a(near: Runtime, far: FarSide) -> AsyncGenerator[str]:
     worker = await near.add_agent("far")
     address = f"/a2a/{worker.agent_id}"
     async with httpx.AsyncClient(
-        base_url=near.front.url, headers=near.issuer.person(near.owner), timeout=30, verify=PLAIN
+        base_url=near.front.url, headers=near.issuer.person(near.owner), timeout=60, verify=PLAIN
     ) as http:
 
         async def passed_on(request: web.Request) -> web.StreamResponse:

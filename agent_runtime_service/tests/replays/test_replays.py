@@ -19,7 +19,7 @@ async def ended(runtime: Runtime, run_id: str) -> dict[str, Any]:
         run = await runtime.run(run_id)
         return run if run["ended_at"] else None
 
-    return cast("dict[str, Any]", await eventually(found, timeout=20, describe="the run ends"))
+    return cast("dict[str, Any]", await eventually(found, describe="the run ends"))
 
 
 async def replayed(runtime: Runtime, run_id: str, **body: Any) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Stage:
             run = (await self.ask(front, "GET", f"/runs/{run_id}")).json()
             return run if run["ended_at"] else None
 
-        run = await eventually(found, timeout=30, describe="the run ends", retry_on=(httpx.TransportError,))
+        run = await eventually(found, describe="the run ends", retry_on=(httpx.TransportError,))
         assert run is not None
         return run
 

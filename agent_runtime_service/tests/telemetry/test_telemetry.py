@@ -49,7 +49,7 @@ class Collector:
             mine = [] if run is None else [span for span in self.spans if span.trace_id == run.trace_id]
             return {span.name: span for span in mine} if len(mine) >= spans else None
 
-        return await eventually(found, timeout=20, describe="the spans arrive") or {}
+        return await eventually(found, describe="the spans arrive") or {}
 
 
 def fields(span: Span) -> dict[str, Any]:
@@ -156,9 +156,9 @@ async def test_runs_do_not_wait_for_a_far_side_that_is_away_and_what_is_dropped_
         exporter = runtime.front.app.state.run_notes.ended.__self__
         for number in range(3):
             await runtime.say(f"Hello {number}")
-        await eventually(lambda: exporter.dropped == 3, timeout=20, describe="refused batches are dropped")
+        await eventually(lambda: exporter.dropped == 3, describe="refused batches are dropped")
         collector.status = 503
         await runtime.say("Hello")
-        await eventually(lambda: len(collector.requests) >= 2, timeout=20, describe="it is tried again later")
+        await eventually(lambda: len(collector.requests) >= 2, describe="it is tried again later")
         assert exporter.sent == 0
     assert exporter.dropped == 4  # what was left was tried once more at the end

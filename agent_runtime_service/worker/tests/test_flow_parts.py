@@ -227,7 +227,7 @@ async def serve():
 
 asyncio.run(serve())
 """
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 1
     assert ended.stdout == "served\n"
     assert ended.stderr.startswith("Timeout")

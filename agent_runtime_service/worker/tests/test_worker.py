@@ -221,7 +221,7 @@ async def test_sigterm_lets_the_running_run_end_and_takes_no_other(own_worker: A
     running = asyncio.create_task(own_worker.run(own_worker.request()))
     await reached.wait()
     own_worker.process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             async with own_worker.session.get("http://worker/health") as answer:
                 if answer.status == 503:
@@ -232,7 +232,7 @@ async def test_sigterm_lets_the_running_run_end_and_takes_no_other(own_worker: A
         assert answer.status == 503
     go_on.set()
     assert (await running)[-1] == {"type": "final", "text": "late", "tool_calls": []}
-    assert await asyncio.wait_for(own_worker.process.wait(), 10) == 0
+    assert await asyncio.wait_for(own_worker.process.wait(), 60) == 0
     lines = [json.loads(line) for line in (await own_worker.process.stderr.read()).splitlines()]
     assert [line["event"] for line in lines] == ["worker_ready", "run_completed", "worker_stopped"]
     with pytest.raises(aiohttp.ClientError):
@@ -249,7 +249,7 @@ async def test_lines_that_nobody_takes_are_let_go_and_the_next_ones_are_written(
     reading, again = os.pipe()
     monkeypatch.setattr(logs, "_STDERR", again)
     logs.write_log_soon("info", "told")
-    told = await asyncio.wait_for(asyncio.to_thread(os.read, reading, 4096), 10)
+    told = await asyncio.wait_for(asyncio.to_thread(os.read, reading, 4096), 60)
     assert [json.loads(line)["event"] for line in told.splitlines()] == ["told"]
     for number in (writing, reading, again):
         os.close(number)

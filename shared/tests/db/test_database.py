@@ -74,7 +74,7 @@ async def test_a_database_that_is_away_is_503_with_retry_after_until_it_is_back(
             statuses = [(await client.get(path)).status_code for path in ("/session", "/pool")]
             return statuses == [200, 200]
 
-        await eventually(well_again, timeout=30)
+        await eventually(well_again)
         assert await database.answers()
     await database.close()
 

@@ -144,7 +144,7 @@ async def test_an_upgrade_waits_while_another_process_migrates_the_same_schema(s
             )
             return await waiting.fetchone() is not None
 
-        await eventually(waits, timeout=30)
+        await eventually(waits)
         assert not await asyncio.to_thread(migrations.is_current, scratch.definition, scratch.url)
     await upgrade
     assert migrations.is_current(scratch.definition, scratch.url)

@@ -35,7 +35,7 @@ async def drained(outbox: Outbox) -> None:
     async def empty() -> bool:
         return await outbox.count() == 0
 
-    await eventually(empty, timeout=30, describe="the outbox is empty")
+    await eventually(empty, describe="the outbox is empty")
 
 
 async def test_a_committed_event_comes_as_it_was_written(outbox: Outbox, bus: EventBus, parts: Parts) -> None:
@@ -71,7 +71,7 @@ async def test_two_relays_of_one_outbox_tell_each_event_once(outbox: Outbox, bus
     parts.consumer(bus, seen)
     told = [await outbox.tell(*(Fact(thing="a", generation=number) for number in range(100))) for _ in range(4)]
     expected = [event.id for batch in told for event in batch]
-    await eventually(lambda: len(seen.events) >= len(expected), timeout=30)
+    await eventually(lambda: len(seen.events) >= len(expected))
     await drained(outbox)
     assert sorted(seen.ids()) == sorted(expected)
 
@@ -118,7 +118,7 @@ async def test_a_consumer_that_dies_before_its_ack_gets_the_event_again(
     with pytest.raises(asyncio.CancelledError):
         await consumer.run()
     parts.tasks.start("again", consumer.run)
-    await eventually(lambda: tries == [told.id, told.id], timeout=20)
+    await eventually(lambda: tries == [told.id, told.id])
 
 
 async def test_doubled_and_reordered_events_leave_the_newest_generation(

@@ -35,7 +35,7 @@ async def killed(server: EmbeddedNats) -> None:
     restarts = server.restarts
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
-    await eventually(lambda: server.restarts > restarts and server.state == "ready", timeout=30)
+    await eventually(lambda: server.restarts > restarts and server.state == "ready")
 
 
 async def test_no_event_is_missing_after_nats_was_killed_again_and_again(

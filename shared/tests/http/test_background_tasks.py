@@ -47,7 +47,7 @@ async def test_a_task_whose_library_loses_a_cancellation_is_ended_all_the_same()
             lost.set()
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async with BackgroundTasks() as tasks:
             tasks.start("deaf", loses_the_first_cancellation)
             await asyncio.sleep(0)

@@ -30,7 +30,7 @@ async def test_an_app_ends_with_the_signal_that_its_server_hears(number: signal.
     try:
         async with ending_with_signals(app).router.lifespan_context(app):
             signal.raise_signal(number)
-            await asyncio.wait_for(app.state.ending.wait(), 30)
+            await asyncio.wait_for(app.state.ending.wait(), 60)
         assert heard == [number]
         assert signal.getsignal(number) is server
     finally:

@@ -304,7 +304,7 @@ async def settled_state_of(owner: Tenant, visible: list[Row]) -> dict[str, Any]:
         before, found = found, await state_of(owner, visible)
         return before == found
 
-    await eventually(is_settled, timeout=30, interval=0.5, describe="nothing of the owner's changes any more")
+    await eventually(is_settled, interval=0.5, describe="nothing of the owner's changes any more")
     return found
 
 

@@ -310,7 +310,7 @@ async def test_a_server_that_was_restarted_is_connected_to_again(
     async def answers() -> bool:
         return await registry.invoke("scripted.echo", {"text": "after"}) == {"content": "after", "is_error": False}
 
-    await eventually(answers, timeout=20, describe="the server is used again")
+    await eventually(answers, describe="the server is used again")
 
 
 async def test_a_process_that_dies_in_a_call_leaves_the_outcome_unknown_and_is_started_again(

@@ -123,7 +123,7 @@ async def test_a_server_dies_with_the_process_that_started_it(tmp_path: Path, at
         lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
         return any(line[-2:] == ["/bin/sleep", marker] for line in lines)
 
-    await eventually(sleeping, timeout=30, describe="the server runs")
+    await eventually(sleeping, describe="the server runs")
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
     await eventually(lambda: not sleeping(), describe="the server ended with its parent")
@@ -176,7 +176,7 @@ async def test_a_server_that_can_not_start_is_tried_less_and_less_often(database
         async def is_left_alone() -> bool:
             return "it is tried again in" in (await registry.invoke("flaky.echo", {"text": "x"}))["content"]
 
-        await eventually(is_left_alone, timeout=20, describe="the server is left alone for a while")
+        await eventually(is_left_alone, describe="the server is left alone for a while")
         before = tries.read_text()
         assert await is_left_alone()
         assert tries.read_text() == before

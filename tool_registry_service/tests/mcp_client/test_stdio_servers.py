@@ -54,7 +54,7 @@ async def line_of(report: StdioReport, beginning: str) -> str:
     async def found() -> str:
         return next((line.text for line in report.log.lines if line.text.startswith(beginning)), "")
 
-    line: str = await eventually(found, timeout=30, describe=f"it says {beginning}")
+    line: str = await eventually(found, describe=f"it says {beginning}")
     return line.removeprefix(beginning).strip()
 
 
@@ -99,7 +99,7 @@ async def test_a_server_that_takes_too_much_memory_is_ended_and_says_so() -> Non
     async with running("x = bytearray(900 << 20)", memory_mb=64) as (report, ends):
         if "memory" not in report.limits_of_all:
             pytest.skip("this user may not make control groups")
-        await eventually(lambda: bool(ends), timeout=30, describe="it ended")
+        await eventually(lambda: bool(ends), describe="it ended")
     assert "It used more memory than it may." in str(ends[0])
     assert report.log.last_end == "It used more memory than it may."
 

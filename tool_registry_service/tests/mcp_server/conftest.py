@@ -43,7 +43,7 @@ class ReachedRegistry:
 
         headers = self.registry.issuer.person(claims.pop("subject", self.registry.owner), **claims)
         async with (
-            httpx.AsyncClient(headers=headers, timeout=30, verify=PLAIN) as http,
+            httpx.AsyncClient(headers=headers, timeout=60, verify=PLAIN) as http,
             streamable_http_client(f"{self.url}/mcp", http_client=http) as (read, write, _),
             ClientSession(read, write, timedelta(seconds=30), message_handler=heard) as session,
         ):
@@ -57,7 +57,7 @@ class ReachedRegistry:
             headers["Mcp-Session-Id"] = session
         content = more.pop("content", None)
         sent = {"content": content} if content is not None else {"json": body}
-        async with httpx.AsyncClient(timeout=30, verify=PLAIN) as http:
+        async with httpx.AsyncClient(timeout=60, verify=PLAIN) as http:
             return await http.post(f"{self.url}/mcp", headers=headers, **sent)
 
     async def begin(self, **more: Any) -> str:

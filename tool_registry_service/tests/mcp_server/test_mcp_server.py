@@ -175,7 +175,7 @@ async def test_a_client_hears_that_the_list_has_changed(reached: ReachedRegistry
             await reached.registry.ask("DELETE", f"/api/v1/mcp-servers/{server['id']}")
             return "notifications/tools/list_changed" in told
 
-        await eventually(is_watched, timeout=20, describe="the client is told")
+        await eventually(is_watched, describe="the client is told")
 
 
 async def test_streams_are_bounded_and_end_with_their_bearer(reached: ReachedRegistry) -> None:

@@ -61,7 +61,7 @@ class Running:
     meter: ProxyMeter
 
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(proxy=f"http://127.0.0.1:{self.port}", timeout=10, trust_env=False, verify=PLAIN)
+        return httpx.AsyncClient(proxy=f"http://127.0.0.1:{self.port}", timeout=60, trust_env=False, verify=PLAIN)
 
     async def says(self, words: str) -> str:
         """The first line of the answer to a request written by hand."""
