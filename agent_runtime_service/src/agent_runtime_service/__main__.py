@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from agent_runtime_service.door.app import create_door_app
 from agent_runtime_service.main import create_app
 from agent_runtime_service.settings import RuntimeSettings
+from kgents_shared.http.ending import ending_with_signals
 from kgents_shared.telemetry.logs import configure_logging
 
 _GRACE_S = 30
@@ -26,7 +27,7 @@ class _DoorServer(uvicorn.Server):
 
 async def serve(settings: RuntimeSettings) -> None:
     """Serve until SIGTERM or SIGINT; running runs get time to end."""
-    app = create_app(settings)
+    app = ending_with_signals(create_app(settings))
     api = uvicorn.Server(
         uvicorn.Config(
             app,
