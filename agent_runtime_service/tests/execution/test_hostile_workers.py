@@ -101,6 +101,13 @@ async def test_words_that_mean_nothing_are_a_lost_worker(runtime: Runtime, worke
     assert (told.status_code, told.json()["code"]) == (503, "worker_lost")
 
 
+async def test_a_piece_of_a_step_that_is_stored_already_is_not_taken_for_the_next(runtime: Runtime, worker_says: Says):
+    late = _line(type="delta", text="late", step=0) + _line(type="delta", text="in time", step=1)
+    async with worker_says(late + _line(type="final", text="in time")):
+        events = await runtime.stream("Hello")
+    assert [data["text"] for name, data, _ in events if name == "delta"] == ["in time"]
+
+
 async def test_an_answer_without_end_is_a_lost_worker(
     runtime: Runtime, worker_says: Says, monkeypatch: pytest.MonkeyPatch
 ):

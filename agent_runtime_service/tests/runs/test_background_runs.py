@@ -207,6 +207,33 @@ async def test_a_watcher_goes_on_behind_what_it_heard_last(
     assert not runtime.front.app.state.run_watch._watchers
 
 
+async def test_pieces_of_a_step_that_was_read_where_it_is_stored_are_taken_back(
+    runtime: Runtime, model: ModelServer, siblings: RuntimeSiblings
+):
+    await runtime.add_agent(**TOOLS)
+    gate = Gate()
+
+    async def held(_: Any) -> ToolCallResult:
+        await gate.hold()
+        return ToolCallResult(content="noon")
+
+    siblings.invoke = held
+    model.script(Reply(text="Let me look.", tool_calls=(ToolCall("time_now"),)))
+    begun = await runtime.begin("Hello")
+    await gate.wait_reached()
+    feed = runtime.front.app.state.active_runs.get(UUID(begun["run_id"])).feed
+    feed.say("Let me look.")  # as it is between the step's commit and the word of it
+    watching = asyncio.create_task(runtime.watch(begun["run_id"]))
+    await eventually(lambda: runtime.front.app.state.run_watch._watchers.total() == 1, describe="one watches")
+    await eventually(lambda: any(not listener._events for listener in feed._listeners), describe="it has heard that")
+    feed.stored(2, b"{}")
+    gate.open()
+    heard = [(name, data.get("text")) for name, data, _ in await watching]
+    assert heard[:4] == [("run", None), ("step", "Let me look."), ("delta", "Let me look."), ("reset", None)]
+    assert heard[4][0] == "step"
+    assert "".join(text or "" for name, text in heard[4:] if name == "delta") == heard[-1][1]
+
+
 async def test_who_watches_late_hears_all_of_the_answer_and_a_failed_run_says_why(runtime: Runtime, model: ModelServer):
     await runtime.add_agent()
     gate = Gate()

@@ -56,7 +56,7 @@ async def test_a_short_answer_is_told_in_one_piece_and_a_long_one_as_the_model_g
 
     worker.door.answers.append(slowly)
     async with worker.session.post("http://worker/runs", json=worker.request(), headers=worker.admitted) as answer:
-        assert json.loads(await answer.content.readline()) == {"type": "delta", "text": "hel"}
+        assert json.loads(await answer.content.readline()) == {"type": "delta", "text": "hel", "step": 1}
         goes_on.set()
         lines = (await answer.read()).splitlines()
     assert [json.loads(line)["type"] for line in lines] == ["delta", "final"]

@@ -290,7 +290,9 @@ def _told(run: ActiveRun, event: dict[str, Any]) -> RunEnd | None:
     """What one event of the worker's means: something for the listeners, or the end."""
     kind = event["type"]
     if kind == "delta":
-        run.feed.say(str(event["text"]))
+        # Steps come by the door, a way of their own: a piece of one that is stored already would be taken for the next.
+        if event.get("step", run.steps + 1) > run.steps:
+            run.feed.say(str(event["text"]))
     elif kind == "reset":
         run.feed.push(FeedEvent("reset"))
     elif kind == "final":

@@ -29,6 +29,7 @@ from kgents_shared.errors import ApiError, InvalidInput, Unauthenticated
 _MOST_OF_ONE: Final = 100
 _ASK_EVERY_S: Final = 1.0
 _LEAST_SILENCE_S: Final = 0.05
+_RESET: Final = sse("reset", {})
 
 
 @dataclass(slots=True)
@@ -124,7 +125,7 @@ class RunWatch:
         steps = await self.stored.steps(run, told.seq)
         # A step and the end of a completed run say it whole, and what was told before is its beginning.
         is_void = told.speaks and not steps and run.status != "completed"
-        news = [b"event: reset\ndata: {}\n\n"] if is_void else []
+        news = [_RESET] if is_void else []
         told.speaks = False
         tries = run.failed_tries or []
         news += [sse("retrying", failed) for failed in tries[told.tries :]]
@@ -155,6 +156,9 @@ class RunWatch:
                 if event.seq > told.seq:
                     told.seq, told.speaks = event.seq, False
                     yield _step(run, event.seq, event.payload or {})
+                elif told.speaks:  # pieces of a step that was read where it is stored, before it was told of here
+                    told.speaks = False
+                    yield _RESET
             elif event.name == "retrying":
                 told.tries += 1
                 yield sse("retrying", event.payload or {})

@@ -66,13 +66,13 @@ class AgentLoop:
             tokens_of_text(orjson.dumps(self._tools).decode()) if self._tools else 0
         )
         self._call_ids = {call.id for message in run.messages for call in message.tool_calls}
+        self._steps = _steps_since_question(run.messages)
 
     async def finish(self) -> FinalEvent:
         """Go on after the last stored step until the model answers; raises `RunFailed`."""
-        steps = _steps_since_question(self._run.messages)
         await self._call_tools(_unanswered(self._run.messages))
-        while steps < self._run.max_steps:
-            steps += 1
+        while self._steps < self._run.max_steps:
+            self._steps += 1
             text, asked = await self._ask()
             calls = tuple(call for call in asked if call.name not in self._callers)
             if asked and not calls:
@@ -136,7 +136,7 @@ class AgentLoop:
             message = cast("AIMessageChunk", chunk.message)
             if text := str(message.content):
                 pieces.append(text)
-                await self._emit(DeltaEvent(text=text))
+                await self._emit(DeltaEvent(text=text, step=self._steps))
         if message.usage_metadata is not None:
             self._gauge.learn(self._overhead + self._conversation.tokens, message.usage_metadata["input_tokens"])
         calls = tuple(

@@ -128,10 +128,13 @@ class RunRequest(Contract):
 
 
 class DeltaEvent(Contract):
-    """A passing piece of the answer; never stored."""
+    """A passing piece of the answer; never stored. `step` is the run's model call whose piece it is, from 1; 0 where it
+    is none of these.
+    """
 
     type: Literal["delta"] = "delta"
     text: str
+    step: int = Field(default=1, ge=0)
 
 
 class ResetEvent(Contract):
