@@ -167,9 +167,8 @@ async def test_a_deadline_of_ones_own_stands_for_the_agents(runtime: Runtime, mo
     assert (await runtime.ended(short["run_id"]))["error"]["code"] in ("deadline_exceeded", "provider_timeout")
 
 
-async def test_a_watcher_goes_on_behind_what_it_heard_last(
-    runtime: Runtime, model: ModelServer, siblings: RuntimeSiblings
-):
+async def look_and_wait(runtime: Runtime, model: ModelServer, siblings: RuntimeSiblings) -> tuple[dict[str, Any], Gate]:
+    """A run that has said something and waits in a call of a tool, until the gate opens."""
     await runtime.add_agent(**TOOLS)
     gate = Gate()
 
@@ -181,6 +180,13 @@ async def test_a_watcher_goes_on_behind_what_it_heard_last(
     model.script(Reply(text="Let me look.", tool_calls=(ToolCall("time_now"),)))
     begun = await runtime.begin("Hello")
     await gate.wait_reached()
+    return begun, gate
+
+
+async def test_a_watcher_goes_on_behind_what_it_heard_last(
+    runtime: Runtime, model: ModelServer, siblings: RuntimeSiblings
+):
+    begun, gate = await look_and_wait(runtime, model, siblings)
     watching = [asyncio.create_task(runtime.watch(begun["run_id"])) for _ in range(3)]
     await eventually(lambda: runtime.front.app.state.run_watch._watchers.total() == 3, describe="three watch")
     # A stream ends with its token, and says so.
@@ -210,17 +216,7 @@ async def test_a_watcher_goes_on_behind_what_it_heard_last(
 async def test_pieces_of_a_step_that_was_read_where_it_is_stored_are_taken_back(
     runtime: Runtime, model: ModelServer, siblings: RuntimeSiblings
 ):
-    await runtime.add_agent(**TOOLS)
-    gate = Gate()
-
-    async def held(_: Any) -> ToolCallResult:
-        await gate.hold()
-        return ToolCallResult(content="noon")
-
-    siblings.invoke = held
-    model.script(Reply(text="Let me look.", tool_calls=(ToolCall("time_now"),)))
-    begun = await runtime.begin("Hello")
-    await gate.wait_reached()
+    begun, gate = await look_and_wait(runtime, model, siblings)
     feed = runtime.front.app.state.active_runs.get(UUID(begun["run_id"])).feed
     feed.say("Let me look.")  # as it is between the step's commit and the word of it
     watching = asyncio.create_task(runtime.watch(begun["run_id"]))
