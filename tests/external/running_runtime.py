@@ -153,7 +153,7 @@ class Worker:
         if not self.socket_path.exists():  # asked often while it starts, and a client costs more than a look
             return False
         transport = httpx.AsyncHTTPTransport(uds=str(self.socket_path), verify=PLAIN)
-        async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://worker", timeout=60) as client:
             return (await client.get("/health")).status_code == 200
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
@@ -314,7 +314,7 @@ async def running_runtime(
         path = Path(folder)
         async with (
             running_front(settings, issuer.identity, path / "door.sock") as front,
-            httpx.AsyncClient(base_url=front.url, timeout=60, verify=PLAIN) as http,
+            httpx.AsyncClient(base_url=front.url, timeout=240, verify=PLAIN) as http,
         ):
             runtime = Runtime(front, issuer, http, path, nursery)
             try:
