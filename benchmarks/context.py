@@ -8,12 +8,13 @@ What is measured and how: docs/benchmarks.md.
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from benchmarks.command import parser_of, tell
 from benchmarks.kgents_platform import KgentsPlatform, measured, message_path, started_platform
 from benchmarks.message_results import machine
 from benchmarks.report import Goal, Row, median, table
+from benchmarks.times import Times
 
 OURS = "Kgents"
 NEW, SHORT, LONG, PINNED = "a new one", "20 messages", "a long one", "20 messages, 20 pinned facts"
@@ -36,16 +37,10 @@ QUICK = Effort(3, 12)
 
 
 @dataclass(slots=True)
-class Results:
+class Results(Times):
     """Everything that a run measured."""
 
-    machine: dict[str, object]
     messages_of_long: int
-    times_ms: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
-
-    def add(self, what: str, began: float) -> None:
-        """Take the time since `began` (`time.perf_counter`)."""
-        self.times_ms.setdefault(what, []).append((time.perf_counter() - began) * 1000)
 
 
 async def say(host: KgentsPlatform, conversation: str | None) -> str:

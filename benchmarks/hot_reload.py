@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from benchmarks.command import parser_of, tell
 from benchmarks.kgents_platform import KgentsPlatform, Started, UnexpectedAnswer, started_platform
 from benchmarks.message_results import machine
 from benchmarks.report import Goal, Row, median, table
+from benchmarks.times import Times
 
 OURS = "Kgents"
 ANSWERS, TOLD = "save → the new version answers", "save → `kgents dev` says so"
@@ -44,16 +45,10 @@ QUICK = Effort(2, 2, 1)
 
 
 @dataclass(slots=True)
-class Results:
+class Results(Times):
     """Everything that a run measured, in milliseconds."""
 
-    machine: dict[str, object]
     agents: int
-    times_ms: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
-
-    def add(self, what: str, began: float) -> None:
-        """Take the time since `began` (`time.perf_counter`)."""
-        self.times_ms.setdefault(what, []).append((time.perf_counter() - began) * 1000)
 
 
 class Developing:

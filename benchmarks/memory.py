@@ -31,6 +31,7 @@ from agent_runtime_service.memories.spaces import Space
 from benchmarks.command import parser_of, tell
 from benchmarks.message_results import machine
 from benchmarks.report import Goal, Row, median, table
+from benchmarks.times import Times
 from kgents_cli.embedding_model import model_folder
 from kgents_cli.home import Home
 from kgents_shared.contracts.memories import MemorySearch
@@ -67,20 +68,14 @@ QUICK = Effort(6_000, 20)
 
 
 @dataclass(slots=True)
-class Results:
+class Results(Times):
     """Everything that a run measured. `recall`: the share of the truly nearest ten that a search finds."""
 
-    machine: dict[str, object]
     memories: int
     built_s: float = 0.0
     index_mb: float = 0.0
     recall: float = 0.0
-    times_ms: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     exact_ms: list[float] = field(default_factory=list[float])
-
-    def add(self, what: str, began: float) -> None:
-        """Take the time since `began` (`time.perf_counter`)."""
-        self.times_ms.setdefault(what, []).append((time.perf_counter() - began) * 1000)
 
 
 def clustered(count: int, seed: int) -> Vectors:

@@ -9,7 +9,7 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from agent_runtime_service.capabilities.balance import ranked
@@ -19,6 +19,7 @@ from benchmarks.command import parser_of, tell
 from benchmarks.kgents_platform import KgentsPlatform, measured, message_path, started_platform
 from benchmarks.message_results import machine
 from benchmarks.report import Goal, Row, median, table
+from benchmarks.times import Times
 from kgents_shared.contracts.agent_spec import AgentSpec
 from kgents_shared.contracts.instances import InstanceRegistration
 
@@ -44,18 +45,6 @@ FULL = Effort(5000, 300)
 QUICK = Effort(50, 3)
 
 
-@dataclass(slots=True)
-class Results:
-    """Everything that a run measured, milliseconds."""
-
-    machine: dict[str, object]
-    times_ms: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
-
-    def add(self, what: str, began: float) -> None:
-        """Take the time since `began` (`time.perf_counter`)."""
-        self.times_ms.setdefault(what, []).append((time.perf_counter() - began) * 1000)
-
-
 def registration(number: int) -> InstanceRegistration:
     """One of many agents, each with one of ten capabilities."""
     name = f"agent-{number}"
@@ -66,7 +55,7 @@ def registration(number: int) -> InstanceRegistration:
     )  # fmt: skip
 
 
-async def choose(choices: int, results: Results) -> None:
+async def choose(choices: int, results: Times) -> None:
     """In memory: choosing among agents that are known, and learning that one came."""
     directory = InstanceDirectory()
     registry = CapabilityRegistry(directory)
@@ -84,7 +73,7 @@ async def choose(choices: int, results: Results) -> None:
     await directory.close()
 
 
-async def measure(host: KgentsPlatform, messages: int, results: Results) -> None:
+async def measure(host: KgentsPlatform, messages: int, results: Times) -> None:
     """One of each kind in turn, so that all see the same noise."""
     body = {"text": _TEXT}
     agents = [{"agent": _AGENTS[0]}]
@@ -105,9 +94,9 @@ async def measure(host: KgentsPlatform, messages: int, results: Results) -> None
             results.add(what, began)
 
 
-async def run(effort: Effort) -> Results:
+async def run(effort: Effort) -> Times:
     """Choose in memory; then start the platform, measure, end it."""
-    results = Results(machine())
+    results = Times(machine())
     await choose(effort.choices, results)
     async with started_platform() as host:
         for agent in _AGENTS:
@@ -117,7 +106,7 @@ async def run(effort: Effort) -> Results:
     return results
 
 
-def rows(results: Results) -> list[Row]:
+def rows(results: Times) -> list[Row]:
     """What each takes, and what is added to a message that goes straight to its agent."""
     p50 = {what: median(times) for what, times in results.times_ms.items()}
     taken = [Row(f"{what}, p50", "ms", {OURS: time_ms}) for what, time_ms in p50.items()]
